@@ -38,7 +38,19 @@ setup(
     ext_modules=[
         Extension(
             "ebpf_overhead._workload",
-            sources=["ebpf_overhead/_workload.c"],
+            sources=[
+                "ebpf_overhead/_workload.c",
+                "ebpf_overhead/_workload_affinity.c",
+                "ebpf_overhead/_workload_errors.c",
+                "ebpf_overhead/_workload_loops.c",
+                "ebpf_overhead/_workload_symbol.c",
+            ],
+            depends=[
+                "ebpf_overhead/_workload_affinity.h",
+                "ebpf_overhead/_workload_errors.h",
+                "ebpf_overhead/_workload_loops.h",
+                "ebpf_overhead/_workload_symbol.h",
+            ],
             extra_compile_args=COMPILE_ARGS,
         ),
         Extension(

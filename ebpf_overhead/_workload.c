@@ -1,0 +1,239 @@
+/*
+ * The Python side of the timed loops: arguments in, lists out.  _workload.pyi documents it.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "_workload_affinity.h"
+#include "_workload_errors.h"
+#include "_workload_loops.h"
+#include "_workload_symbol.h"
+
+/* A window cannot be interrupted; at 100 ns a call the longest takes seven minutes. */
+#define MAX_CALLS ((long long)1 << 32)
+/* 128 MiB of results. */
+#define MAX_WINDOWS ((long long)1 << 24)
+
+/* The sum of the calls made never overflows. */
+_Static_assert(MAX_CALLS <= INT64_MAX / MAX_WINDOWS, "calls times windows must fit 64 bits");
+
+/* Reads a whole number from `low` to `high`, or sets TypeError or ValueError. */
+static int parse_whole(const char *name, PyObject *value, long long low, long long high,
+                       long long *whole)
+{
+    PyObject *number;
+    int overflow;
+
+    number = PyNumber_Index(value);
+    if (number == NULL)
+        return -1;
+    *whole = PyLong_AsLongLongAndOverflow(number, &overflow);
+    Py_DECREF(number);
+    if (*whole == -1 && PyErr_Occurred())
+        return -1;
+    if (overflow || *whole < low || *whole > high) {
+        PyErr_Format(PyExc_ValueError, "%s is out of range: %R; choose %lld to %lld", name, value,
+                     low, high);
+        return -1;
+    }
+    return 0;
+}
+
+/* A tuple of the targets' names. */
+static PyObject *target_names(void)
+{
+    PyObject *names, *name;
+    Py_ssize_t count = 0;
+
+    while (targets[count].name != NULL)
+        count++;
+    names = PyTuple_New(count);
+    for (Py_ssize_t i = 0; names != NULL && i < count; i++) {
+        name = PyUnicode_FromString(targets[i].name);
+        if (name == NULL)
+            Py_CLEAR(names);
+        else
+            PyTuple_SET_ITEM(names, i, name);
+    }
+    return names;
+}
+
+/* The target of that name, or NULL with ValueError set. */
+static const struct target *parse_target(const char *name)
+{
+    const struct target *target = find_target(name);
+    PyObject *names;
+
+    if (target == NULL && (names = target_names()) != NULL) {
+        PyErr_Format(PyExc_ValueError, "target is unknown: '%s'; choose one of %R", name, names);
+        Py_DECREF(names);
+    }
+    return target;
+}
+
+/* The times as a list of int. */
+static PyObject *list_from_times(const int64_t *elapsed_ns, Py_ssize_t windows)
+{
+    PyObject *list, *time_ns;
+
+    list = PyList_New(windows);
+    for (Py_ssize_t i = 0; list != NULL && i < windows; i++) {
+        time_ns = PyLong_FromLongLong(elapsed_ns[i]);
+        if (time_ns == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, i, time_ns);
+    }
+    return list;
+}
+
+/* Times the windows one after another, empty ones when there is no target.  Other threads run
+ * during a window, signal handlers between two. */
+static int time_windows(const struct target *target, long long calls, Py_ssize_t windows,
+                        int64_t *elapsed_ns)
+{
+    const char *failed_call;
+
+    for (Py_ssize_t i = 0; i < windows; i++) {
+        Py_BEGIN_ALLOW_THREADS;
+        failed_call = target != NULL ? time_window(target, (uint64_t)calls, &elapsed_ns[i])
+                                     : time_empty_window(&elapsed_ns[i]);
+        Py_END_ALLOW_THREADS;
+        if (failed_call != NULL) {
+            raise_os_error(failed_call, NULL);
+            return -1;
+        }
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The windows' times as a list, or NULL with an exception set. */
+static PyObject *list_windows(const struct target *target, long long calls, Py_ssize_t windows)
+{
+    PyObject *list = NULL;
+    int64_t *elapsed_ns;
+
+    elapsed_ns = PyMem_Calloc((size_t)windows, sizeof(*elapsed_ns));
+    if (elapsed_ns == NULL)
+        return PyErr_NoMemory();
+    if (time_windows(target, calls, windows, elapsed_ns) == 0)
+        list = list_from_times(elapsed_ns, windows);
+    PyMem_Free(elapsed_ns);
+    return list;
+}
+
+/* The same on one CPU, unless `cpu` is negative.  The affinity is restored on every way out. */
+static PyObject *list_windows_pinned(const struct target *target, long long calls,
+                                     Py_ssize_t windows, int cpu)
+{
+    struct affinity earlier = {NULL};
+    PyObject *list;
+
+    if (cpu >= 0 && affinity_pin(cpu, &earlier) < 0)
+        return NULL;
+    list = list_windows(target, calls, windows);
+    if (affinity_restore(&earlier) < 0)
+        Py_CLEAR(list);
+    return list;
+}
+
+PyDoc_STRVAR(run_doc, "run(target, calls, windows=1, cpu=None)\n--\n\n"
+                      "Time windows of calls: (elapsed ns of each window, calls made in all).");
+
+static PyObject *workload_run(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"target", "calls", "windows", "cpu", NULL};
+    PyObject *calls_object, *windows_object = NULL, *cpu_object = Py_None, *list;
+    long long calls, windows = 1, cpu = -1;
+    const struct target *target;
+    const char *name;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|OO:run", keywords, &name, &calls_object,
+                                     &windows_object, &cpu_object))
+        return NULL;
+    target = parse_target(name);
+    if (target == NULL || parse_whole("calls", calls_object, 1, MAX_CALLS, &calls) < 0)
+        return NULL;
+    if (windows_object != NULL &&
+        parse_whole("windows", windows_object, 1, MAX_WINDOWS, &windows) < 0)
+        return NULL;
+    if (cpu_object != Py_None && parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) < 0)
+        return NULL;
+
+    list = list_windows_pinned(target, calls, (Py_ssize_t)windows, (int)cpu);
+    if (list == NULL)
+        return NULL;
+    return Py_BuildValue("NL", list, calls * windows);
+}
+
+PyDoc_STRVAR(clock_cost_doc, "clock_cost(windows=1000)\n--\n\n"
+                             "Elapsed ns of empty windows: what reading the clock costs.");
+
+static PyObject *workload_clock_cost(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"windows", NULL};
+    PyObject *windows_object = NULL;
+    long long windows = 1000;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:clock_cost", keywords, &windows_object))
+        return NULL;
+    if (windows_object != NULL &&
+        parse_whole("windows", windows_object, 1, MAX_WINDOWS, &windows) < 0)
+        return NULL;
+    return list_windows(NULL, 0, (Py_ssize_t)windows);
+}
+
+PyDoc_STRVAR(target_symbol_doc,
+             "target_symbol()\n--\n\n"
+             "Where the target \"function\" is: (library path, symbol, file offset in bytes).");
+
+static PyObject *workload_target_symbol(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
+{
+    return locate_target();
+}
+
+/* Adds a constant and takes the reference to its value, which may be NULL with an exception set. */
+static int add_constant(PyObject *module, const char *name, PyObject *value)
+{
+    int failed = value == NULL ? -1 : PyModule_AddObjectRef(module, name, value);
+
+    Py_XDECREF(value);
+    return failed;
+}
+
+static int workload_exec(PyObject *module)
+{
+    if (add_constant(module, "TARGETS", target_names()) < 0 ||
+        add_constant(module, "MAX_CALLS", PyLong_FromLongLong(MAX_CALLS)) < 0 ||
+        add_constant(module, "MAX_WINDOWS", PyLong_FromLongLong(MAX_WINDOWS)) < 0)
+        return -1;
+    return 0;
+}
+
+static PyMethodDef methods[] = {
+    {"run", (PyCFunction)(void (*)(void))workload_run, METH_VARARGS | METH_KEYWORDS, run_doc},
+    {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
+     clock_cost_doc},
+    {"target_symbol", workload_target_symbol, METH_NOARGS, target_symbol_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, workload_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "ebpf_overhead._workload",
+    .m_doc = "Timed loops in C around the operation a probe is attached to.",
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__workload(void)
+{
+    return PyModuleDef_Init(&definition);
+}

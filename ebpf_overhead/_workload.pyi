@@ -1,0 +1,102 @@
+"""The timed loops, in C: this stub documents them.
+
+A window is one timed batch of calls.  It reads ``CLOCK_MONOTONIC_RAW`` once before
+and once after the batch and does nothing else in between: no Python, no lock, at most
+four instructions a call besides the call itself (``docs/loop.md`` shows them).
+
+The global interpreter lock is released during a window.  Signal handlers run between
+windows, never within one, so a window cannot be interrupted.
+"""
+
+from typing import Final
+
+TARGETS: Final[tuple[str, ...]]
+"""The targets `run` knows.
+
+``"getpid"``, ``"getppid"``
+    The raw system call: inline assembly on x86_64 and aarch64, libc's ``syscall()``
+    on other machines.
+``"function"``
+    The exported function that `target_symbol` locates.
+``"none"``
+    The same loop with nothing called: what the loop itself costs.
+"""
+
+MAX_CALLS: Final[int]
+"""The most calls a window can have, 2**32."""
+
+MAX_WINDOWS: Final[int]
+"""The most windows one call can time, 2**24."""
+
+def run(target: str, calls: int, windows: int = 1, cpu: int | None = None) -> tuple[list[int], int]:
+    """Time windows of calls of a target.
+
+    Parameters
+    ----------
+    target : str
+        What to call, one of `TARGETS`.
+    calls : int
+        Calls in each window, 1 to `MAX_CALLS`.
+    windows : int, default 1
+        Windows to time, one directly after another, 1 to `MAX_WINDOWS`.
+    cpu : int, optional
+        Pin the calling thread to this CPU for as long as the windows take.  What it was
+        allowed before is restored on every way out.  By default it is not pinned.
+
+    Returns
+    -------
+    elapsed_ns : list of int
+        Elapsed time of each window in nanoseconds, in the order of measurement.
+    calls_made : int
+        Calls made in all windows together.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If the target is unknown or a number is out of range.
+    OSError
+        If a system call failed; the message begins with its name.  The result of the
+        target's last call in each window is checked, not of every one.
+    BaseException
+        Whatever a signal handler raised between two windows.
+    """
+
+def clock_cost(windows: int = 1000) -> list[int]:
+    """Time windows with nothing in them: two readings of the clock.
+
+    Parameters
+    ----------
+    windows : int, default 1000
+        Windows to time, 1 to `MAX_WINDOWS`.
+
+    Returns
+    -------
+    list of int
+        Elapsed time of each empty window in nanoseconds: what one reading of the clock adds
+        to a window.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, BaseException
+        As in `run`.
+    """
+
+def target_symbol() -> tuple[str, str, int]:
+    """Say where the target ``"function"`` is, for a uprobe on it.
+
+    Returns
+    -------
+    path : str
+        Path of the library, as it was imported.
+    symbol : str
+        Name of the function in the library's dynamic symbol table.
+    offset_bytes : int
+        Offset of its first instruction in the file, as uprobes want it.
+
+    Raises
+    ------
+    RuntimeError
+        If the dynamic linker does not know the library.
+    """

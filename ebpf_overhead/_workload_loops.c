@@ -1,0 +1,208 @@
+#include "_workload_loops.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The raw clock, because nothing steers it: adjtimex(2) lets a time daemon run CLOCK_MONOTONIC up
+ * to 10 % fast or slow while it corrects the time of day.  Both are read in user space (vDSO) from
+ * the same counter since Linux 5.3, natively and in guests. */
+#define WINDOW_CLOCK CLOCK_MONOTONIC_RAW
+
+#define NOINLINE      __attribute__((noinline))
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/*
+ * ENTER_KERNEL(instruction, number, result): a system call without arguments.  With "" for the
+ * instruction everything around it stays: that is the loop with nothing called.
+ *
+ * DECODE(result): the result as libc's syscall() gives it, -1 with errno set for an error.
+ *
+ * WORKLOAD_PORTABLE chooses the last form on any machine, so that it can be tested on all of them.
+ */
+#if defined(__x86_64__) && !defined(WORKLOAD_PORTABLE)
+
+#define KERNEL_ENTRY "syscall"
+#define ENTER_KERNEL(instruction, number, result)                                                  \
+    __asm__ volatile(instruction : "=a"(result) : "0"((long)(number)) : "rcx", "r11", "memory")
+
+#elif defined(__aarch64__) && !defined(WORKLOAD_PORTABLE)
+
+#define KERNEL_ENTRY "svc #0"
+#define ENTER_KERNEL(instruction, number, result)                                                  \
+    do {                                                                                           \
+        register long x8 __asm__("x8") = (number);                                                 \
+        register long x0 __asm__("x0");                                                            \
+        __asm__ volatile(instruction : "=r"(x0) : "r"(x8) : "memory");                             \
+        (result) = x0;                                                                             \
+    } while (0)
+
+#endif
+
+#ifdef KERNEL_ENTRY
+
+ALWAYS_INLINE long system_call(long number)
+{
+    long result;
+
+    ENTER_KERNEL(KERNEL_ENTRY, number, result);
+    return result;
+}
+
+ALWAYS_INLINE long no_call(long number)
+{
+    long result;
+
+    ENTER_KERNEL("", number, result);
+    return result;
+}
+
+/* The kernel returns -errno, from -4095 on. */
+static long decode_result(long result)
+{
+    if (result < 0 && result >= -4095) {
+        errno = (int)-result;
+        return -1;
+    }
+    return result;
+}
+
+#else
+
+ALWAYS_INLINE long system_call(long number)
+{
+    return syscall(number);
+}
+
+ALWAYS_INLINE long no_call(long number)
+{
+    __asm__ volatile("" : "+r"(number) : : "memory");
+    return number;
+}
+
+static long decode_result(long result)
+{
+    return result;
+}
+
+#endif
+
+/*
+ * The function a uprobe goes to.  It begins with a nop, which x86_64 kernels emulate: what it costs
+ * to execute an instruction out of line is not the probe's.  The nop is one byte long, because
+ * recent x86_64 kernels replace the breakpoint on a five-byte nop by a call: another way in,
+ * another cost.
+ */
+#if defined(__CET__) && (__CET__ & 1)
+__attribute__((nocf_check)) /* or the first instruction were endbr64 */
+#endif
+#if defined(__has_attribute)
+#if __has_attribute(noclone)
+__attribute__((noclone))
+#endif
+#endif
+NOINLINE void ebpf_overhead_target(void)
+{
+    __asm__ volatile("nop" : : : "memory");
+}
+
+/*
+ * The loops.  One small function each, not inlined, so that a disassembly shows them by name.
+ * docs/loop.md has that disassembly and a test counts the instructions.
+ */
+
+static NOINLINE long loop_getpid(uint64_t calls)
+{
+    long result;
+
+    do {
+        result = system_call(SYS_getpid);
+    } while (--calls != 0);
+    return result;
+}
+
+static NOINLINE long loop_getppid(uint64_t calls)
+{
+    long result;
+
+    do {
+        result = system_call(SYS_getppid);
+    } while (--calls != 0);
+    return result;
+}
+
+static NOINLINE long loop_function(uint64_t calls)
+{
+    do {
+        ebpf_overhead_target();
+    } while (--calls != 0);
+    return 0;
+}
+
+static NOINLINE long loop_none(uint64_t calls)
+{
+    long result;
+
+    do {
+        result = no_call(SYS_getpid);
+    } while (--calls != 0);
+    return result;
+}
+
+const struct target targets[] = {
+    {"getpid", "getpid", loop_getpid},
+    {"getppid", "getppid", loop_getppid},
+    {"function", NULL, loop_function},
+    {"none", NULL, loop_none},
+    {NULL, NULL, NULL},
+};
+
+const struct target *find_target(const char *name)
+{
+    const struct target *target;
+
+    for (target = targets; target->name != NULL; target++)
+        if (strcmp(target->name, name) == 0)
+            return target;
+    return NULL;
+}
+
+static int64_t difference_ns(const struct timespec *start, const struct timespec *end)
+{
+    return (int64_t)(end->tv_sec - start->tv_sec) * 1000000000 + (end->tv_nsec - start->tv_nsec);
+}
+
+/* The results are looked at after the window: inside, that would be an instruction more a call. */
+const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns)
+{
+    struct timespec start, end;
+    int start_failed, end_failed;
+    long result;
+
+    start_failed = clock_gettime(WINDOW_CLOCK, &start);
+    result = target->loop(calls);
+    end_failed = clock_gettime(WINDOW_CLOCK, &end);
+
+    if (start_failed || end_failed)
+        return "clock_gettime";
+    if (target->system_call != NULL && decode_result(result) == -1)
+        return target->system_call;
+    *elapsed_ns = difference_ns(&start, &end);
+    return NULL;
+}
+
+const char *time_empty_window(int64_t *elapsed_ns)
+{
+    struct timespec start, end;
+    int start_failed, end_failed;
+
+    start_failed = clock_gettime(WINDOW_CLOCK, &start);
+    end_failed = clock_gettime(WINDOW_CLOCK, &end);
+
+    if (start_failed || end_failed)
+        return "clock_gettime";
+    *elapsed_ns = difference_ns(&start, &end);
+    return NULL;
+}

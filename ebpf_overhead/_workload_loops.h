@@ -1,0 +1,38 @@
+/*
+ * The timed loops: what is called, how often, and for how long.  Nothing here knows of Python.
+ */
+#ifndef EBPF_OVERHEAD_WORKLOAD_LOOPS_H
+#define EBPF_OVERHEAD_WORKLOAD_LOOPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One thing to call.  `loop` calls it `calls` times (at least once) and returns the last result;
+ * `system_call` names the system call, NULL where none is made. */
+struct target {
+    const char *name;
+    const char *system_call;
+    long (*loop)(uint64_t calls);
+};
+
+#pragma GCC visibility push(hidden)
+
+/* Every target; the last one has no name. */
+extern const struct target targets[];
+
+/* The target of that name, NULL when there is none. */
+const struct target *find_target(const char *name);
+
+/* Both put the time between two readings of the clock into `elapsed_ns`.  They return NULL, or the
+ * name of the system call that failed, with errno set. */
+const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns);
+const char *time_empty_window(int64_t *elapsed_ns);
+
+#pragma GCC visibility pop
+
+/* The target "function".  Protected: in the dynamic symbol table, where a uprobe finds it, but
+ * called directly, because a detour through the procedure linkage table would cost the loop two
+ * more jumps. */
+__attribute__((visibility("protected"))) void ebpf_overhead_target(void);
+
+#endif
