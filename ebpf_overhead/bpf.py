@@ -1,0 +1,245 @@
+"""The commands of bpf(2) and perf_event_open(2) that this project needs.
+
+Names and numbers are those of ``include/uapi/linux/bpf.h`` and
+``include/uapi/linux/perf_event.h``, which are stable interfaces of the kernel.
+Attributes are packed little by little with :mod:`struct`; what is not given is zero.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from ebpf_overhead import _syscalls
+
+
+class Command(IntEnum):
+    """``enum bpf_cmd``."""
+
+    MAP_LOOKUP_ELEM = 1
+    PROG_LOAD = 5
+    OBJ_GET_INFO_BY_FD = 15
+    RAW_TRACEPOINT_OPEN = 17
+    ENABLE_STATS = 32
+
+
+class ProgType(IntEnum):
+    """``enum bpf_prog_type``."""
+
+    KPROBE = 2
+    TRACEPOINT = 5
+    RAW_TRACEPOINT = 17
+    TRACING = 26
+
+
+class TraceAttachType(IntEnum):
+    """The part of ``enum bpf_attach_type`` that names a tracing hook."""
+
+    NONE = 0
+    RAW_TP = 23
+    FENTRY = 24
+
+
+# Size of the attribute handed over: the kernel accepts a larger one than it knows
+# as long as the rest is zero, and a smaller one than it knows.
+_ATTRIBUTE_BYTES = 128
+_LOG_BYTES = 1 << 20
+
+_PERF_TYPE_TRACEPOINT = 2
+_PERF_ATTRIBUTE_BYTES = 112  # PERF_ATTR_SIZE_VER5, Linux 4.1
+_PERF_FLAG_FD_CLOEXEC = 8
+_PERF_EVENT_IOC_SET_BPF = 0x40042408
+_PERF_EVENT_IOC_ENABLE = 0x2400
+
+
+def _call(command: Command, layout: str, *values: int | bytes) -> tuple[int, bytearray]:
+    """Call bpf(2) with a packed attribute; return its result and the attribute after it."""
+    attribute = bytearray(_ATTRIBUTE_BYTES)
+    struct.pack_into("=" + layout, attribute, 0, *values)
+    try:
+        return _syscalls.bpf(command, attribute), attribute
+    except OSError as error:
+        raise OSError(error.errno, f"bpf(BPF_{command.name})") from error
+
+
+class VerifierRejection(OSError):  # noqa: N818 - an OSError with more to say
+    """The kernel did not load a program; ``log`` holds what the verifier said."""
+
+    def __init__(self, error: OSError, log: str) -> None:
+        super().__init__(error.errno, error.strerror)
+        self.log = log
+
+
+def prog_load(
+    instructions: bytes,
+    prog_type: ProgType,
+    attach: TraceAttachType = TraceAttachType.NONE,
+    attach_btf_id: int = 0,
+    name: str = "",
+) -> int:
+    """Load a program into the kernel.
+
+    Parameters
+    ----------
+    instructions : bytes
+        The program, 8 bytes an instruction, map descriptors filled in.
+    prog_type : ProgType
+        Kind of program.
+    attach : TraceAttachType
+        Kind of hook, for ``ProgType.TRACING``.
+    attach_btf_id : int
+        BTF id of the function or tracepoint type, for ``ProgType.TRACING``.
+    name : str
+        Name that ``bpftool prog`` will show, cut to 15 characters.
+
+    Returns
+    -------
+    int
+        File descriptor of the loaded program.
+
+    Raises
+    ------
+    VerifierRejection
+        The kernel refused the program; holds the verifier's log.
+    """
+    license_text = b"GPL\0"
+    code = bytes(instructions)
+
+    def load(log: bytearray | None) -> int:
+        fd, _ = _call(
+            Command.PROG_LOAD,
+            "IIQQIIQII16sIIIIQIIQII",
+            prog_type,
+            len(code) // 8,
+            _syscalls.address(code),
+            _syscalls.address(license_text),
+            0 if log is None else 1,
+            0 if log is None else len(log),
+            0 if log is None else _syscalls.address(log),
+            0,  # kern_version
+            0,  # prog_flags
+            name.encode()[:15],
+            0,  # prog_ifindex
+            attach,
+            *(0,) * 7,  # BTF of the program itself: none is needed
+            attach_btf_id,
+        )
+        return fd
+
+    try:
+        return load(None)
+    except OSError:
+        log = bytearray(_LOG_BYTES)
+        try:
+            return load(log)
+        except OSError as error:
+            text = log.split(b"\0", 1)[0].decode(errors="replace").strip()
+            raise VerifierRejection(error, text) from error
+
+
+def raw_tracepoint_open(prog_fd: int, name: str | None) -> int:
+    """Attach a program to a raw tracepoint, or a tracing program to its own hook.
+
+    Parameters
+    ----------
+    prog_fd : int
+        Loaded program.
+    name : str or None
+        Raw tracepoint; None for ``ProgType.TRACING``, whose hook was chosen at load.
+
+    Returns
+    -------
+    int
+        Descriptor of the link: the program stays attached until it is closed.
+    """
+    text = None if name is None else name.encode() + b"\0"
+    address = 0 if text is None else _syscalls.address(text)
+    return _call(Command.RAW_TRACEPOINT_OPEN, "QI", address, prog_fd)[0]
+
+
+def enable_stats() -> int:
+    """Have the kernel count runs of all programs until the descriptor returned is closed.
+
+    ``BPF_ENABLE_STATS``, Linux 5.8.  Unlike ``kernel.bpf_stats_enabled`` nothing is
+    left switched on when the process dies.
+    """
+    return _call(Command.ENABLE_STATS, "I", 0)[0]
+
+
+@dataclass(frozen=True)
+class ProgInfo:
+    """The part of ``struct bpf_prog_info`` that says how often a program ran.
+
+    Attributes
+    ----------
+    prog_id : int
+        The kernel's number of the program.
+    run_count : int
+        Runs counted while statistics were on.
+    recursion_misses : int or None
+        Runs left out because the program was running already on that CPU; None on a
+        kernel that does not tell (before 5.12).
+    """
+
+    prog_id: int
+    run_count: int
+    recursion_misses: int | None
+
+
+_INFO_BYTES = 232
+_OFFSET_RUN_COUNT = 200
+_OFFSET_RECURSION_MISSES = 208
+
+
+def prog_info(prog_fd: int) -> ProgInfo:
+    """Return what the kernel counted for a loaded program."""
+    info = bytearray(_INFO_BYTES)
+    _, attribute = _call(
+        Command.OBJ_GET_INFO_BY_FD, "IIQ", prog_fd, len(info), _syscalls.address(info)
+    )
+    filled = struct.unpack_from("=I", attribute, 4)[0]
+    misses = None
+    if filled >= _OFFSET_RECURSION_MISSES + 8:
+        misses = struct.unpack_from("=Q", info, _OFFSET_RECURSION_MISSES)[0]
+    return ProgInfo(
+        prog_id=struct.unpack_from("=I", info, 4)[0],
+        run_count=struct.unpack_from("=Q", info, _OFFSET_RUN_COUNT)[0],
+        recursion_misses=misses,
+    )
+
+
+def perf_tracepoint(event_id: int) -> int:
+    """Open a perf event on a tracepoint of tracefs, for a program to be attached to.
+
+    The event is opened for CPU 0 only, but the program runs on every CPU: perf keeps
+    the list of programs by tracepoint, not by event (``perf_event_set_bpf_prog``).
+    """
+    return _perf_event_open(_PERF_TYPE_TRACEPOINT, event_id)
+
+
+def perf_kprobe(pmu_type: int, symbol: str, offset: int = 0) -> int:
+    """Open a perf event on a kprobe, through the ``kprobe`` PMU (Linux 4.17).
+
+    No event is written to tracefs, so there is none to clean up after a crash.
+    """
+    name = symbol.encode() + b"\0"
+    return _perf_event_open(pmu_type, 0, _syscalls.address(name), offset)
+
+
+def _perf_event_open(pmu_type: int, config: int, config1: int = 0, config2: int = 0) -> int:
+    attribute = bytearray(_PERF_ATTRIBUTE_BYTES)
+    struct.pack_into("=IIQ", attribute, 0, pmu_type, _PERF_ATTRIBUTE_BYTES, config)
+    struct.pack_into("=Q", attribute, 16, 1)  # sample_period; nothing is ever sampled
+    struct.pack_into("=QQ", attribute, 56, config1, config2)
+    return _syscalls.perf_event_open(bytes(attribute), -1, 0, -1, _PERF_FLAG_FD_CLOEXEC)
+
+
+def perf_attach(event_fd: int, prog_fd: int) -> None:
+    """Attach a loaded program to an open perf event and switch the event on."""
+    try:
+        fcntl.ioctl(event_fd, _PERF_EVENT_IOC_SET_BPF, prog_fd)
+        fcntl.ioctl(event_fd, _PERF_EVENT_IOC_ENABLE, 0)
+    except OSError as error:
+        raise OSError(error.errno, "ioctl(PERF_EVENT_IOC_SET_BPF)") from error

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What BCC looks at of the kernel configuration. */
+#define CONFIG_BPF_SYSCALL 1

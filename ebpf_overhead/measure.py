@@ -1,0 +1,365 @@
+"""Windows, pairing, stopping rule: a case -> its overhead with an interval.
+
+Baseline and probed windows are measured in blocks: attach, some windows, detach, as
+many windows without.  Which half comes first is drawn by lot, and two halves alike
+meet without switching in between.  A block's difference is that of the medians of its
+halves; the differences of all blocks give the estimate and its interval.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ebpf_overhead import _workload, bpf
+from ebpf_overhead.attach import Probe, load, status_of
+from ebpf_overhead.cases import Case, Target
+from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
+from ebpf_overhead.programs import MapUse
+from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
+from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
+
+# A window is long against the clock reads around it and short against the timer tick.
+_WINDOW_NS = 400_000
+_CALLS_MIN, _CALLS_MAX = 1_000, 1_000_000
+# Half a block lasts at least this long, and at least as long as switching takes.
+_HALF_BLOCK_NS = 5_000_000
+_WINDOWS_MIN, _WINDOWS_MAX = 4, 64
+# Fewer blocks cannot give a 99 % interval.
+_BLOCKS_MIN = 8
+_BLOCKS_MAX = 10_000
+_PROOF_CALLS = 1_000
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How narrow the interval of the overhead is to be.
+
+    Attributes
+    ----------
+    relative : float
+        Half-width as a share of the overhead; 0 to leave it out.
+    absolute : float
+        Half-width in ns (or instructions); 0 to leave it out.
+    """
+
+    relative: float = 0.01
+    absolute: float = 1.0
+
+    def reached(self, result: Interval) -> bool:
+        """Whether an interval is narrow enough; the larger of the two bounds counts."""
+        allowed = max(self.relative * abs(result.estimate), self.absolute)
+        return bool(result.half_width <= allowed)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure.
+
+    Attributes
+    ----------
+    precision : Precision
+        When to stop sampling a case.
+    time_s : float
+        Time to sample a case at most, in seconds.
+    cpu : int or None
+        CPU to run on; None chooses one.
+    seed : int or None
+        Seed of the order of the windows; None for a different one each time.
+    """
+
+    precision: Precision = field(default_factory=Precision)
+    time_s: float = 0.5
+    cpu: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Time per call in every window, and how the windows belong together.
+
+    Attributes
+    ----------
+    baseline, probed : tuple of float
+        ns per call, one value a window, in the order measured.
+    windows_per_block : int
+        So many consecutive values of either belong to one block.
+    calls_per_window : int
+        Calls of the target in a window.
+    """
+
+    baseline: tuple[float, ...]
+    probed: tuple[float, ...]
+    windows_per_block: int
+    calls_per_window: int
+
+    def differences(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return probed minus baseline of each block, in ns per call."""
+        shape = (-1, self.windows_per_block)
+        probed = np.median(np.reshape(self.probed, shape), axis=1)
+        baseline = np.median(np.reshape(self.baseline, shape), axis=1)
+        return np.asarray(probed - baseline)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one case costs, and what proves it.
+
+    Attributes
+    ----------
+    samples : Samples
+        Every window.
+    overhead : Interval
+        Probed minus baseline, ns per call.
+    hits : Hits
+        Runs counted before and after measuring.
+    missed : int or None
+        Runs the kernel left out because of recursion; None where it does not tell.
+    map_use : MapUse or None
+        How full the program's map is; None when it has none.
+    stopped_by : str
+        ``precision`` or ``time``.
+    hook : str
+        What the program was attached to.
+    """
+
+    samples: Samples
+    overhead: Interval
+    hits: Hits
+    missed: int | None
+    map_use: MapUse | None
+    stopped_by: str
+    hook: str
+
+    @property
+    def baseline(self) -> Quartiles:
+        """Time per call without the probe."""
+        return quartiles(self.samples.baseline)
+
+    @property
+    def probed(self) -> Quartiles:
+        """Time per call with the probe."""
+        return quartiles(self.samples.probed)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A case measured, or the reason why not.
+
+    Attributes
+    ----------
+    case : Case
+        What was to be measured.
+    status : str
+        ``measured``, ``unsupported``, ``refused`` or ``failed``.
+    reason, remedy : str or None
+        Why it was not measured, and what would help.
+    measurement : Measurement or None
+        Present if and only if it was measured.
+    """
+
+    case: Case
+    status: str
+    reason: str | None = None
+    remedy: str | None = None
+    measurement: Measurement | None = None
+
+
+# Called with the share of a case that is done, 0..1.
+Progress = Callable[[float], None]
+
+
+def measure_cases(
+    cases: Iterable[Case], options: Options, progress: Callable[[Case, float], None] | None = None
+) -> Iterator[Result]:
+    """Measure cases one after the other.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        What to measure.
+    options : Options
+        How to measure.
+    progress : callable, optional
+        Called with the case at hand and the share of it that is done, 0..1.
+
+    Yields
+    ------
+    Result
+        One a case, in order; never an exception for what this kernel cannot do.
+    """
+    witnesses: dict[str, Witness | None] = {}
+    try:
+        for case in cases:
+            if case.target.name not in witnesses:
+                witnesses[case.target.name] = open_witness(case.target)
+
+            def report(share: float, case: Case = case) -> None:
+                if progress is not None:
+                    progress(case, share)
+
+            yield measure_case(case, options, witnesses[case.target.name], report)
+    finally:
+        for witness in witnesses.values():
+            if witness is not None:
+                witness.close()
+
+
+def measure_case(
+    case: Case,
+    options: Options,
+    witness: Witness | None = None,
+    progress: Progress = lambda share: None,
+) -> Result:
+    """Measure one case, or say why it cannot be measured here.
+
+    Parameters
+    ----------
+    case : Case
+        What to measure.
+    options : Options
+        How to measure.
+    witness : Witness or None
+        Tells own from foreign hits.
+    progress : callable, optional
+        Called with the share that is done, 0..1.
+
+    Returns
+    -------
+    Result
+    """
+    try:
+        with load(case) as probe:
+            probe.compiled.clear()
+            measurement = _Session(probe, options, witness, progress).measure()
+    except OverheadError as error:
+        return Result(case, status_of(error), error.what, error.remedy or None)
+    finally:
+        progress(1.0)
+    return Result(case, "measured", measurement=measurement)
+
+
+def choose_cpu(wanted: int | None = None) -> int:
+    """Return the CPU to measure on: the one asked for, or the last this process may use.
+
+    The first CPUs serve most interrupts, so the last is the quietest guess.
+
+    Raises
+    ------
+    BadUseError
+        The CPU asked for is not one this process may use.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    if wanted is None:
+        return allowed[-1]
+    if wanted not in allowed:
+        raise BadUseError(f"CPU {wanted} is not available", f"choose of {allowed}")
+    return wanted
+
+
+def calibrate(target: Target, cpu: int) -> int:
+    """Return how many calls of a target make a window of about 0.4 ms."""
+    elapsed_ns, calls = _workload.run(target.name, _CALLS_MIN, windows=5, cpu=cpu)
+    per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
+    wanted = int(_WINDOW_NS / max(per_call_ns, 0.1))
+    return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
+
+
+class _Session:
+    """The measurement of one loaded probe."""
+
+    def __init__(
+        self, probe: Probe, options: Options, witness: Witness | None, progress: Progress
+    ) -> None:
+        self.probe = probe
+        self.options = options
+        self.witness = witness
+        self.progress = progress
+        self.target = probe.case.target
+        self.cpu = choose_cpu(options.cpu)
+        self.random = random.Random(options.seed)
+
+    def measure(self) -> Measurement:
+        hits = self._prove()
+        missed_before = bpf.prog_info(self.probe.prog_fd).recursion_misses
+        self.calls = calibrate(self.target, self.cpu)
+        self.windows = self._windows_per_half()
+        samples, overhead, stopped_by = self._sample()
+        missed_after = bpf.prog_info(self.probe.prog_fd).recursion_misses
+        hits += self._prove()
+        map_use = self.probe.compiled.map_use()
+        self.probe.detach()
+        if map_use is not None and map_use.lost_updates:
+            raise FailedError(
+                f"{self.probe.case.name} lost {map_use.lost_updates} updates:"
+                f" map full with {map_use.max_entries} entries",
+                "measure with fewer processes running",
+            )
+        missed = None
+        if missed_before is not None and missed_after is not None:
+            missed = missed_after - missed_before
+        return Measurement(
+            samples, overhead, hits, missed, map_use, stopped_by, self.probe.hook
+        )
+
+    def _prove(self) -> Hits:
+        self.probe.attach()
+        hits = count_hits(self.probe, _PROOF_CALLS, self._call, self.witness)
+        hits.check(self.probe.case.name)
+        return hits
+
+    def _call(self, calls: int) -> None:
+        _workload.run(self.target.name, calls, cpu=self.cpu)
+
+    def _windows_per_half(self) -> int:
+        """Return how many windows to measure before the next switch.
+
+        As many as take the time of a switch, so that at least about half of the time is
+        spent measuring.
+        """
+        start_ns = time.monotonic_ns()
+        self.probe.detach()
+        self.probe.attach()
+        switch_ns = (time.monotonic_ns() - start_ns) / 2
+        windows = round(max(_HALF_BLOCK_NS, switch_ns) / _WINDOW_NS)
+        return min(max(windows, _WINDOWS_MIN), _WINDOWS_MAX)
+
+    def _sample(self) -> tuple[Samples, Interval, str]:
+        baseline: list[float] = []
+        probed: list[float] = []
+        start = time.monotonic()
+        while True:
+            halves = [(False, baseline), (True, probed)]
+            self.random.shuffle(halves)
+            for attached, values in halves:
+                values += self._half(attached)
+            samples = Samples(tuple(baseline), tuple(probed), self.windows, self.calls)
+            blocks = len(baseline) // self.windows
+            elapsed_s = time.monotonic() - start
+            self.progress(min(elapsed_s / self.options.time_s, 0.99))
+            if blocks < _BLOCKS_MIN:
+                continue
+            overhead = interval(samples.differences())
+            if self.options.precision.reached(overhead):
+                return samples, overhead, "precision"
+            if elapsed_s >= self.options.time_s or blocks >= _BLOCKS_MAX:
+                return samples, overhead, "time"
+
+    def _half(self, attached: bool) -> list[float]:
+        """Measure the windows of half a block, in ns per call."""
+        extra = 0
+        if attached != self.probe.attached:
+            if attached:
+                self.probe.attach()
+            else:
+                self.probe.detach()
+            extra = 1  # the first window after a switch warms up and does not count
+        elapsed_ns, _ = _workload.run(
+            self.target.name, self.calls, windows=self.windows + extra, cpu=self.cpu
+        )
+        return [value / self.calls for value in elapsed_ns[extra:]]

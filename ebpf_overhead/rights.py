@@ -1,0 +1,70 @@
+"""What this process is allowed to do, and what a refusal by the kernel means."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
+
+# Numbers of include/uapi/linux/capability.h.
+CAPABILITIES = {
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+
+
+def effective_capabilities(status: Path = Path("/proc/self/status")) -> frozenset[str]:
+    """Return those of :data:`CAPABILITIES` that this process holds."""
+    for line in status.read_text().splitlines():
+        if line.startswith("CapEff:"):
+            mask = int(line.split()[1], 16)
+            return frozenset(name for name, bit in CAPABILITIES.items() if mask >> bit & 1)
+    return frozenset()
+
+
+def may_trace() -> bool:
+    """Whether this process has the rights that attaching tracing programs needs."""
+    held = effective_capabilities()
+    return "CAP_SYS_ADMIN" in held or {"CAP_BPF", "CAP_PERFMON"} <= held
+
+
+def explain(error: OSError, stage: str, what: str) -> OverheadError:
+    """Turn a refusal by the kernel into a typed error with the kernel's own reason.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system call said.
+    stage : str
+        ``load`` or ``attach``.
+    what : str
+        What was loaded or attached, for the message.
+
+    Returns
+    -------
+    OverheadError
+        RefusedError where rights are missing; UnsupportedError where this kernel does
+        not do it; FailedError for everything else.
+    """
+    name = errno.errorcode.get(error.errno or 0, str(error.errno))
+    reason = f"{name} at {stage}: {what} refused"
+    if error.errno in (errno.EPERM, errno.EACCES) and not may_trace():
+        return RefusedError(
+            f"{reason}: CAP_BPF and CAP_PERFMON missing", "run as root or grant both capabilities"
+        )
+    if error.errno in (
+        errno.EPERM,
+        errno.EOPNOTSUPP,
+        errno.ENOENT,
+        errno.EINVAL,
+        errno.ENODEV,
+        errno.ENOSYS,
+        524,  # ENOTSUPP, internal to the kernel yet seen by user space
+    ):
+        if error.errno == 524:
+            reason = f"ENOTSUPP at {stage}: {what} refused"
+        return UnsupportedError(reason)
+    return FailedError(f"{reason}: {error}")

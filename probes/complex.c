@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * complex: one hash map, key = process id, time_in_ns % 1024 and a 32-byte command
+ * name, value incremented.
+ *
+ * A key that takes three helpers to make and 40 bytes to hash.  The time takes 1024
+ * values, so every process (and command name of it) that runs the program while it
+ * is attached can use 1024 entries.  The map must not fill, or updates fail and the
+ * program no longer does what is measured: COMPLEX_ENTRIES must be at least 1024 for
+ * each process of the machine.  The loader sets it so; 65536 serves 64 processes.
+ * Updates that fail all the same are counted in lost_updates.
+ */
+#ifndef COMPLEX_ENTRIES
+#define COMPLEX_ENTRIES 65536
+#endif
+
+struct key {
+    u32 pid;
+    u32 time;
+    char command[32];
+};
+
+BPF_HASH(counts, struct key, u64, COMPLEX_ENTRIES);
+BPF_ARRAY(lost_updates, u64, 1);
+
+int program(void *ctx)
+{
+    struct key key = {};
+    key.pid = bpf_get_current_pid_tgid() >> 32;
+    key.time = bpf_ktime_get_ns() % 1024;
+    bpf_get_current_comm(&key.command, sizeof(key.command));
+
+    u64 *count = counts.lookup(&key);
+    if (count) {
+        __sync_fetch_and_add(count, 1);
+        return 0;
+    }
+    u64 one = 1;
+    if (counts.update(&key, &one))
+        lost_updates.atomic_increment(0);
+    return 0;
+}

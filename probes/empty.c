@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * empty: does nothing at all.
+ *
+ * What remains is the hook itself: how the kernel gets from the target to a BPF
+ * program and back.
+ */
+int program(void *ctx)
+{
+    return 0;
+}

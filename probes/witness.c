@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * witness: counts who makes system calls, beside a program that is being proven.
+ *
+ * Not a measured program.  Attached to the raw tracepoint sys_enter during a counting
+ * pass, it tells the measuring thread's own calls of the target from its other system
+ * calls and from everybody else's, so that the kernel's run count of the program under
+ * proof can be split into own and foreign hits.  The counters are an array that user
+ * space maps into its memory: reading them makes no system call.
+ *
+ * WITNESS_THREAD, WITNESS_NAMESPACE_DEV and WITNESS_NAMESPACE_INO name the measuring
+ * thread in its own process id namespace (so this works in containers), and
+ * WITNESS_SYSCALL is the number of the target.
+ */
+#define BPF_F_MMAPABLE 1024
+
+enum counter { OWN_TARGET, OWN_OTHER, FOREIGN_TARGET, FOREIGN_OTHER, COUNTERS };
+
+BPF_F_TABLE("array", u32, u64, witnessed, COUNTERS, BPF_F_MMAPABLE);
+
+struct sys_enter_args {
+    u64 regs;
+    u64 syscall;
+};
+
+int program(struct sys_enter_args *ctx)
+{
+    struct bpf_pidns_info ids = {};
+    /* Fails for a task of another namespace: that one is foreign. */
+    bpf_get_ns_current_pid_tgid(WITNESS_NAMESPACE_DEV, WITNESS_NAMESPACE_INO, &ids, sizeof(ids));
+
+    bool own = ids.pid == WITNESS_THREAD;
+    bool target = ctx->syscall == WITNESS_SYSCALL;
+    u32 counter = own ? (target ? OWN_TARGET : OWN_OTHER)
+                      : (target ? FOREIGN_TARGET : FOREIGN_OTHER);
+    u64 *count = witnessed.lookup(&counter);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+    return 0;
+}
