@@ -20,6 +20,7 @@ from ebpf_overhead import _workload, bpf
 from ebpf_overhead.attach import Probe, load, status_of
 from ebpf_overhead.cases import Case, Target
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
+from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import MapUse
 from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
 from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
@@ -27,9 +28,10 @@ from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
 # A window is long against the clock reads around it and short against the timer tick.
 _WINDOW_NS = 400_000
 _CALLS_MIN, _CALLS_MAX = 1_000, 1_000_000
-# Half a block lasts at least this long, and at least as long as switching takes.
-_HALF_BLOCK_NS = 5_000_000
-_WINDOWS_MIN, _WINDOWS_MAX = 4, 64
+# Half a block has so many windows.  Machines drift and are disturbed for milliseconds at
+# a time, so many short blocks say more than a few long ones, unless switching takes long.
+_WINDOWS_MIN, _WINDOWS_MAX = 5, 50
+_SWITCH_SHARE = 8
 # Fewer blocks cannot give a 99 % interval.
 _BLOCKS_MIN = 8
 _BLOCKS_MAX = 10_000
@@ -234,7 +236,9 @@ def measure_case(
     Result
     """
     try:
-        with load(case) as probe:
+        with phase("load"):
+            loaded = load(case)
+        with loaded as probe:
             probe.compiled.clear()
             measurement = _Session(probe, options, witness, progress).measure()
     except OverheadError as error:
@@ -293,7 +297,7 @@ class _Session:
         missed_after = bpf.prog_info(self.probe.prog_fd).recursion_misses
         hits += self._prove()
         map_use = self.probe.compiled.map_use()
-        self.probe.detach()
+        self._switch(False)
         if map_use is not None and map_use.lost_updates:
             raise FailedError(
                 f"{self.probe.case.name} lost {map_use.lost_updates} updates:"
@@ -308,8 +312,9 @@ class _Session:
         )
 
     def _prove(self) -> Hits:
-        self.probe.attach()
-        hits = count_hits(self.probe, _PROOF_CALLS, self._call, self.witness)
+        with phase("prove"):
+            self.probe.attach()
+            hits = count_hits(self.probe, _PROOF_CALLS, self._call, self.witness)
         hits.check(self.probe.case.name)
         return hits
 
@@ -317,16 +322,12 @@ class _Session:
         _workload.run(self.target.name, calls, cpu=self.cpu)
 
     def _windows_per_half(self) -> int:
-        """Return how many windows to measure before the next switch.
-
-        As many as take the time of a switch, so that at least about half of the time is
-        spent measuring.
-        """
+        """Return how many windows to measure before the next switch."""
         start_ns = time.monotonic_ns()
-        self.probe.detach()
-        self.probe.attach()
+        self._switch(False)
+        self._switch(True)
         switch_ns = (time.monotonic_ns() - start_ns) / 2
-        windows = round(max(_HALF_BLOCK_NS, switch_ns) / _WINDOW_NS)
+        windows = round(switch_ns / _SWITCH_SHARE / _WINDOW_NS)
         return min(max(windows, _WINDOWS_MIN), _WINDOWS_MAX)
 
     def _sample(self) -> tuple[Samples, Interval, str]:
@@ -354,12 +355,17 @@ class _Session:
         """Measure the windows of half a block, in ns per call."""
         extra = 0
         if attached != self.probe.attached:
+            self._switch(attached)
+            extra = 1  # the first window after a switch warms up and does not count
+        with phase("sample"):
+            elapsed_ns, _ = _workload.run(
+                self.target.name, self.calls, windows=self.windows + extra, cpu=self.cpu
+            )
+        return [value / self.calls for value in elapsed_ns[extra:]]
+
+    def _switch(self, attached: bool) -> None:
+        with phase("switch"):
             if attached:
                 self.probe.attach()
             else:
                 self.probe.detach()
-            extra = 1  # the first window after a switch warms up and does not count
-        elapsed_ns, _ = _workload.run(
-            self.target.name, self.calls, windows=self.windows + extra, cpu=self.cpu
-        )
-        return [value / self.calls for value in elapsed_ns[extra:]]

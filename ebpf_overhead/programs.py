@@ -18,6 +18,7 @@ from typing import Any
 from ebpf_overhead import bpf
 from ebpf_overhead.bcc_library import captured_stderr, import_bcc, own_headers
 from ebpf_overhead.errors import FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.phases import phase
 from ebpf_overhead.rights import explain
 
 FUNCTION = "program"
@@ -178,10 +179,11 @@ def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> Co
     RefusedError, UnsupportedError
         The kernel does not let this process create maps.
     """
-    bcc = import_bcc()
+    with phase("compile"):
+        bcc = import_bcc()
     flags = ["-Wno-macro-redefined", *(f"-D{definition}" for definition in definitions)]
     text = f'#line 1 "{path}"\n{path.read_text()}'
-    with own_headers(), captured_stderr() as log:
+    with phase("compile"), own_headers(), captured_stderr() as log:
         ctypes.set_errno(0)
         try:
             return CompiledProgram(name, bcc.BPF(text=text.encode(), cflags=flags))

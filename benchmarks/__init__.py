@@ -1,0 +1,1 @@
+"""The asv suite: what eBPF probes cost, for asv to track across kernels and commits."""

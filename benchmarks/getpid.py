@@ -1,0 +1,65 @@
+"""What a probe on getpid costs: the reference grid and the further tracepoint forms."""
+
+from __future__ import annotations
+
+from ebpf_overhead.measure import Options, measure_case
+from ebpf_overhead.percall import Window, attach_proven
+from ebpf_overhead.proof import open_witness
+
+from .common import GRID, GRID_NAMES, PerCall, case_of, skip_unmeasurable
+
+
+class Unprobed(PerCall):
+    """getpid with nothing attached: the baseline."""
+
+    def setup(self) -> None:
+        self.window = Window("getpid")
+
+    def time_getpid(self) -> None:
+        self.window()
+
+
+class Probed(PerCall):
+    """getpid with one program attached."""
+
+    params = GRID
+    param_names = GRID_NAMES
+
+    def setup(self, attach: str, program: str) -> None:
+        with skip_unmeasurable():
+            self.probe = attach_proven(case_of(attach, program))
+        self.window = Window("getpid")
+
+    def teardown(self, attach: str, program: str) -> None:
+        if hasattr(self, "probe"):
+            self.probe.close()
+
+    def time_getpid(self, attach: str, program: str) -> None:
+        self.window()
+
+
+class Overhead:
+    """What the program adds to a call: paired difference of probed and baseline windows."""
+
+    params = GRID
+    param_names = GRID_NAMES
+    unit = "ns"
+    timeout = 60
+
+    def setup(self, attach: str, program: str) -> None:
+        self.case = case_of(attach, program)
+        with skip_unmeasurable():
+            attach_proven(self.case).close()
+        self.witness = open_witness(self.case.target)
+
+    def teardown(self, attach: str, program: str) -> None:
+        if getattr(self, "witness", None) is not None:
+            self.witness.close()
+
+    def track_overhead(self, attach: str, program: str) -> dict[str, object]:
+        result = measure_case(self.case, Options(), self.witness)
+        if result.measurement is None:
+            raise RuntimeError(result.reason)
+        samples = result.measurement.samples
+        calls = samples.windows_per_block * samples.calls_per_window
+        return {"samples": samples.differences().tolist(), "number": calls}

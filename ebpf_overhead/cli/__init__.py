@@ -1,0 +1,69 @@
+"""The command ``ebpf-overhead``: one module a subcommand, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from ebpf_overhead import __version__
+from ebpf_overhead.errors import ExitStatus, OverheadError
+
+# Name of the subcommand -> (module of this package, line in the help).
+_COMMANDS = {
+    "measure": "measure what BPF probes cost on the running kernel",
+    "doctor": "say what this machine is and what can be measured on it",
+    "report": "show the tables of stored results",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose subcommands are imported only when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"ebpf_overhead.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OverheadError as error:
+            click.echo(f"ebpf-overhead: {error}", err=True)
+            ctx.exit(int(error.exit_status))
+        except KeyboardInterrupt:
+            click.echo("ebpf-overhead: interrupted; nothing is left attached", err=True)
+            ctx.exit(int(ExitStatus.INTERRUPTED))
+        except BrokenPipeError:
+            sys.stderr.close()
+            ctx.exit(int(ExitStatus.MEASURED))
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    # Leave through every `finally`, as after Ctrl-C.
+    raise SystemExit(128 + number)
+
+
+@click.command(
+    cls=_LazyGroup,
+    epilog="Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured,"
+    " 130 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, package_name="ebpf-overhead")
+def main() -> None:
+    """What does an eBPF probe cost the thing it watches?"""
+    signal.signal(signal.SIGTERM, _terminate)

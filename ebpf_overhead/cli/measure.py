@@ -1,0 +1,163 @@
+"""``ebpf-overhead measure``: the tables of what probes cost on the running kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ebpf_overhead import machine
+from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
+from ebpf_overhead.errors import BadUseError, ExitStatus
+from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
+from ebpf_overhead.phases import mark_started, spent
+from ebpf_overhead.report.formats import FORMATS
+from ebpf_overhead.report.record import Record, make_record
+from ebpf_overhead.report.terminal import print_tables
+
+_EXAMPLES = """
+\b
+Examples:
+  ebpf-overhead measure
+  ebpf-overhead measure --attach tp_btf --program simple --precision 0.5ns --time 5
+  ebpf-overhead measure --format json -o result.json
+  ebpf-overhead measure --format gobench > after.txt && benchstat before.txt after.txt
+
+Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
+"""
+
+
+class _PrecisionType(click.ParamType):
+    """``1%`` of the overhead, ``0.5ns``, or both with a comma: the larger one counts."""
+
+    name = "precision"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Precision:
+        relative = absolute = 0.0
+        for part in str(value).split(","):
+            match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(%|ns)\s*", part)
+            if match is None or float(match[1]) <= 0:
+                self.fail(f"{value!r} is not like 1%, 0.5ns or 1%,1ns", param, ctx)
+            if match[2] == "%":
+                relative = float(match[1]) / 100
+            else:
+                absolute = float(match[1])
+        return Precision(relative, absolute)
+
+
+@click.command(name="measure", epilog=_EXAMPLES)
+@click.option(
+    "--attach",
+    multiple=True,
+    type=click.Choice(list(ATTACH_TYPES)),
+    help="Attach type; may be repeated.  [default: all]",
+)
+@click.option(
+    "--program",
+    multiple=True,
+    type=click.Choice(list(PROGRAMS)),
+    help="Program; may be repeated.  [default: all]",
+)
+@click.option(
+    "--precision",
+    type=_PrecisionType(),
+    default="1%,1ns",
+    show_default=True,
+    help="Stop a case when half the width of the 99 % interval of its overhead is this"
+    " small: a share of the overhead, ns, or the larger of both.",
+)
+@click.option(
+    "--time",
+    "time_s",
+    type=click.FloatRange(0.05, 3600),
+    default=Options.time_s,
+    show_default=True,
+    help="Stop a case after this many seconds of sampling, whatever its precision.",
+)
+@click.option(
+    "--cpu", type=click.IntRange(0), help="CPU to measure on.  [default: the last one allowed]"
+)
+@click.option("--seed", type=int, help="Seed of the order of the windows.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["table", *FORMATS]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
+def command(
+    attach: tuple[str, ...],
+    program: tuple[str, ...],
+    precision: Precision,
+    time_s: float,
+    cpu: int | None,
+    seed: int | None,
+    format_name: str,
+    output: Path | None,
+) -> None:
+    """Measure what BPF probes cost on the running kernel.
+
+    Every case is the system call getpid with one program at one attach type, compared in
+    pairs of windows with the same call unprobed.
+    """
+    mark_started()
+    if output is not None and not output.absolute().parent.is_dir():
+        raise BadUseError(f"{output.parent} is not a directory", "create it first")
+    options = Options(precision, time_s, choose_cpu(cpu), seed)
+    results = measure_with_progress(select(attach, program), options)
+    record = make_record(results, machine.describe().as_dict(), options, spent())
+    _write(record, format_name, output)
+    raise click.exceptions.Exit(int(exit_status(results)))
+
+
+def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:
+    """Measure cases, showing on the terminal what is measured and how long it still takes."""
+    cases = list(cases)
+    # Descriptor 2 is borrowed while BCC works, so progress has one of its own.
+    with open(os.dup(2), "w", encoding="utf-8") as terminal:
+        progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} cases"),
+            TimeRemainingColumn(),
+            console=Console(file=terminal),
+            auto_refresh=False,  # no second thread while windows are timed
+            transient=True,
+        )
+        with progress:
+            task = progress.add_task("starting", total=len(cases))
+
+            def show(case: Case, share: float) -> None:
+                done = cases.index(case) + share
+                progress.update(task, description=case.name, completed=done, refresh=True)
+
+            return list(measure_cases(cases, options, show))
+
+
+def exit_status(results: Iterable[Result]) -> ExitStatus:
+    """Return the exit status that a run's results deserve."""
+    statuses = {result.status for result in results}
+    if "failed" in statuses:
+        return ExitStatus.CASE_FAILED
+    if "measured" in statuses:
+        return ExitStatus.MEASURED
+    return ExitStatus.NOTHING_MEASURABLE
+
+
+def _write(record: Record, format_name: str, output: Path | None) -> None:
+    with click.open_file(str(output) if output else "-", "w", encoding="utf-8") as stream:
+        if format_name == "table":
+            print_tables(record, Console(file=stream))
+        else:
+            stream.write(FORMATS[format_name](record))

@@ -1,0 +1,81 @@
+"""What the asv suite's classes are made of: windows timed per call of the target.
+
+asv times one call of a benchmark function.  Here that call is a whole window, and the
+clock handed to asv advances by the window's seconds per call, so that asv's value is
+what one call of the target takes.
+"""
+
+from __future__ import annotations
+
+from ebpf_overhead import _workload
+from ebpf_overhead.attach import Probe, load
+from ebpf_overhead.cases import Case
+from ebpf_overhead.measure import calibrate, choose_cpu
+from ebpf_overhead.proof import count_hits, open_witness
+
+_PROOF_CALLS = 1_000
+
+
+class PerCallClock:
+    """A clock for asv's ``timer`` that only windows advance."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def __call__(self) -> float:
+        """Return the sum of the seconds per call of all windows so far."""
+        return self._seconds
+
+    def advance(self, elapsed_ns: int, calls: int) -> None:
+        """Let a window pass: ``elapsed_ns`` nanoseconds for a number of calls."""
+        self._seconds += elapsed_ns / calls / 1e9
+
+
+CLOCK = PerCallClock()
+
+
+class Window:
+    """One timed batch of calls of a target, of a length suited to this machine.
+
+    Parameters
+    ----------
+    target : str
+        Name of the target.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._cpu = choose_cpu()
+        self._calls = calibrate(target, self._cpu)  # warms up, too
+
+    def __call__(self) -> None:
+        """Call the target for the length of a window and advance :data:`CLOCK`."""
+        (elapsed_ns,), calls = _workload.run(self._target, self._calls, cpu=self._cpu)
+        CLOCK.advance(elapsed_ns, calls)
+
+
+def attach_proven(case: Case) -> Probe:
+    """Return a case's probe, attached and seen to fire once a call.
+
+    Raises
+    ------
+    OverheadError
+        It cannot be attached here, or does not fire.
+    """
+    probe = load(case)
+    witness = open_witness(case.target)
+    try:
+        probe.attach()
+        cpu = choose_cpu()
+
+        def call(calls: int) -> None:
+            _workload.run(case.target.name, calls, cpu=cpu)
+
+        count_hits(probe, _PROOF_CALLS, call, witness).check(case.name)
+    except BaseException:
+        probe.close()
+        raise
+    finally:
+        if witness is not None:
+            witness.close()
+    return probe

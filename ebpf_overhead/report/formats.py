@@ -1,0 +1,125 @@
+"""A record as text for other programs: JSON, CSV, Markdown, Go benchmark lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.rows import tables
+
+_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_GO_UNITS = {"ns": "ns/op", "instructions": "instructions/op"}
+
+_CSV_COLUMNS = (
+    "target",
+    "attach",
+    "program",
+    "status",
+    "reason",
+    "unit",
+    "baseline.median",
+    "probed.median",
+    "overhead.estimate",
+    "overhead.low",
+    "overhead.high",
+    "overhead_percent.estimate",
+    "calls",
+    "hits",
+    "foreign_hits",
+    "missed",
+    "lost_updates",
+    "windows",
+    "stopped_by",
+)
+
+
+def to_json(record: Record) -> str:
+    """Return the record itself, every sample included."""
+    return json.dumps(record, indent=1) + "\n"
+
+
+def to_csv(record: Record) -> str:
+    """Return one line a case, with a header."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(column.replace(".", "_") for column in _CSV_COLUMNS)
+    for case in record["cases"]:
+        writer.writerow(_lookup(case, column) for column in _CSV_COLUMNS)
+    return stream.getvalue()
+
+
+def to_markdown(record: Record) -> str:
+    """Return the reference's tables in Markdown."""
+    return "\n".join(_markdown_tables(record))
+
+
+def _markdown_tables(record: Record) -> Iterator[str]:
+    for table in tables(record):
+        yield f"**{table.title}**\n"
+        yield "| " + " | ".join(table.headings) + " |"
+        yield "| --- |" + " --: |" * (len(table.headings) - 1)
+        for row in table.rows:
+            yield "| " + " | ".join(cell.replace("*", "\\*") for cell in row) + " |"
+        yield ""
+        for note in table.notes:
+            escaped = note.replace("*", "\\*").replace("_", "\\_")
+            yield f"- {escaped}"
+        yield ""
+
+
+def to_gobench(record: Record) -> str:
+    """Return lines as ``go test -bench`` prints them, for ``benchstat``.
+
+    Every block of windows is a line of its own, so that benchstat has samples to test.
+    The unprobed call is ``BenchmarkGetpidWithoutAnyProbes``, as in the reference.
+    """
+    machine = record["machine"]
+    architecture = machine.get("architecture") or platform.machine()
+    lines = ["goos: linux", f"goarch: {_GO_ARCHITECTURES.get(architecture, architecture)}"]
+    if machine.get("cpu_model"):
+        lines.append(f"cpu: {machine['cpu_model']}")
+    for case in record["cases"]:
+        if case["status"] == "measured":
+            lines += _go_lines(case, "baseline") + _go_lines(case, "probed")
+    return "\n".join(lines) + "\n"
+
+
+def _go_lines(case: dict[str, Any], which: str) -> list[str]:
+    name = f"Benchmark{case['target'].capitalize()}"
+    if which == "baseline":
+        name += "WithoutAnyProbes"
+    else:
+        attach, program = case["attach"], case["program"]
+        known = ATTACH_TYPES.get(attach)
+        name += known.go_name if known else attach.title().replace("_", "")
+        name += f"With{PROGRAMS[program].go_name if program in PROGRAMS else program.title()}"
+    per_block = case["windows_per_block"]
+    blocks = np.median(np.reshape(case["samples"][which], (-1, per_block)), axis=1)
+    calls = per_block * case["calls_per_window"]
+    return [
+        f"{name}/{case['target']}\t{calls}\t{value:.4g} {_GO_UNITS[case['unit']]}"
+        for value in blocks
+    ]
+
+
+def _lookup(case: dict[str, Any], path: str) -> Any:
+    value: Any = case
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return "" if value is None else value
+
+
+FORMATS: dict[str, Callable[[Record], str]] = {
+    "markdown": to_markdown,
+    "csv": to_csv,
+    "json": to_json,
+    "gobench": to_gobench,
+}

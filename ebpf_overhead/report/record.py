@@ -1,0 +1,111 @@
+"""The record of one run: the same JSON everywhere, described in ``record.schema.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any
+
+from ebpf_overhead import __version__
+from ebpf_overhead.measure import Measurement, Options, Result
+from ebpf_overhead.stats import Interval
+
+SCHEMA_VERSION = 1
+
+Record = dict[str, Any]
+
+
+def make_record(
+    results: Iterable[Result],
+    machine: dict[str, Any],
+    options: Options,
+    phases_s: dict[str, float],
+    unit: str = "ns",
+) -> Record:
+    """Return the record of a run.
+
+    Parameters
+    ----------
+    results : iterable of Result
+        Every case asked for, measured or not.
+    machine : dict
+        What the machine is.
+    options : Options
+        How it was measured.
+    phases_s : dict of str to float
+        Seconds spent in each phase.
+    unit : str
+        ``ns`` or ``instructions``, per call of the target.
+
+    Returns
+    -------
+    dict
+        Ready for JSON, valid by :func:`schema`.
+    """
+    return {
+        "schema": SCHEMA_VERSION,
+        "version": __version__,
+        "machine": machine,
+        "options": dataclasses.asdict(options),
+        "phases_s": {name: round(seconds, 3) for name, seconds in phases_s.items()},
+        "cases": [_case(result, unit) for result in results],
+    }
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a record."""
+    text = (files("ebpf_overhead") / "record.schema.json").read_text()
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _case(result: Result, unit: str) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "target": result.case.target.name,
+        "attach": result.case.attach.name,
+        "program": result.case.program.name,
+        "status": result.status,
+        "reason": result.reason,
+        "remedy": result.remedy,
+        "unit": unit,
+    }
+    if result.measurement is not None:
+        row.update(_measurement(result.measurement))
+    return row
+
+
+def _measurement(measured: Measurement) -> dict[str, Any]:
+    baseline, samples = measured.baseline, measured.samples
+    use = measured.map_use
+    return {
+        "hook": measured.hook,
+        "baseline": dataclasses.asdict(baseline),
+        "probed": dataclasses.asdict(measured.probed),
+        "overhead": _interval(measured.overhead),
+        "overhead_percent": _percent(measured.overhead, baseline.median),
+        "calls": measured.hits.calls,
+        "hits": measured.hits.hits,
+        "hits_slack": measured.hits.slack,
+        "foreign_hits": measured.hits.foreign_hits,
+        "missed": measured.missed,
+        "lost_updates": use.lost_updates if use else None,
+        "map_entries": use.entries if use else None,
+        "map_max_entries": use.max_entries if use else None,
+        "windows": len(samples.probed),
+        "windows_per_block": samples.windows_per_block,
+        "calls_per_window": samples.calls_per_window,
+        "stopped_by": measured.stopped_by,
+        "samples": {"baseline": list(samples.baseline), "probed": list(samples.probed)},
+    }
+
+
+def _interval(value: Interval) -> dict[str, float]:
+    return dataclasses.asdict(value)
+
+
+def _percent(overhead: Interval, baseline: float) -> dict[str, float]:
+    return {
+        name: 100 * getattr(overhead, name) / baseline for name in ("estimate", "low", "high")
+    }

@@ -1,0 +1,100 @@
+"""The reference benchmark's three tables, as rows of text: one table a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.stats import quartiles
+
+UNIT_HEADINGS = {"ns": "ns/op", "instructions": "instr/op"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """One program's table.
+
+    Attributes
+    ----------
+    title : str
+        Program and what it does.
+    headings : tuple of str
+        Column headings.
+    rows : list of tuple of str
+        The unprobed call first, then one row an attach type; empty cells where it could
+        not be measured.
+    notes : list of str
+        Why a row was not measured or ended early.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    notes: list[str]
+
+
+def tables(record: Record) -> list[Table]:
+    """Return the tables of a record, in catalogue order."""
+    programs = [name for name in PROGRAMS if any(c["program"] == name for c in record["cases"])]
+    programs += sorted({c["program"] for c in record["cases"]} - PROGRAMS.keys())
+    return [
+        _table(name, [case for case in record["cases"] if case["program"] == name])
+        for name in programs
+    ]
+
+
+def case_label(attach: str) -> str:
+    """Return an attach type's name for people; marks what the reference calls tracepoint."""
+    return f"{attach} *" if attach == "tp_btf" else attach
+
+
+def _table(program: str, cases: list[dict[str, Any]]) -> Table:
+    unit = UNIT_HEADINGS[cases[0]["unit"]]
+    confidence = next((c["overhead"]["confidence"] for c in cases if "overhead" in c), 0.99)
+    headings = (
+        "Case",
+        unit,
+        f"Overhead {unit}",
+        f"{confidence:.0%} interval",
+        "Overhead percent",
+    )
+    summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
+    rows = [_baseline_row(cases), *map(_row, cases)]
+    return Table(f"{program}: {summary}", headings, rows, _notes(cases))
+
+
+def _baseline_row(cases: list[dict[str, Any]]) -> tuple[str, ...]:
+    values = [value for case in cases for value in case.get("samples", {}).get("baseline", [])]
+    median = f"{quartiles(values).median:.1f}" if values else "n/a"
+    return ("no probe", median, "", "", "")
+
+
+def _row(case: dict[str, Any]) -> tuple[str, ...]:
+    label = case_label(case["attach"])
+    if case["status"] != "measured":
+        return (label, "n/a", "", case["status"], "")
+    overhead, percent = case["overhead"], case["overhead_percent"]
+    return (
+        label,
+        f"{case['probed']['median']:.1f}",
+        f"{overhead['estimate']:+.1f}",
+        f"{overhead['low']:+.1f} … {overhead['high']:+.1f}",
+        f"{percent['estimate']:+.0f} %",
+    )
+
+
+def _notes(cases: list[dict[str, Any]]) -> list[str]:
+    notes = []
+    for case in cases:
+        if case["status"] != "measured":
+            remedy = f"; {case['remedy']}" if case["remedy"] else ""
+            notes.append(f"{case['attach']}: {case['status']}: {case['reason']}{remedy}")
+    early = [case["attach"] for case in cases if case.get("stopped_by") == "time"]
+    if early:
+        notes.append(f"stopped by time before the precision asked: {', '.join(early)}")
+    if any(case["attach"] == "tp_btf" for case in cases):
+        hook = ATTACH_TYPES["tp_btf"].hook
+        notes.append(f"* tp_btf/{hook} is what the reference benchmark calls tracepoint")
+    return notes

@@ -1,0 +1,56 @@
+"""Tables for people, on a terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.rows import Table, tables
+
+
+def print_tables(record: Record, console: Console) -> None:
+    """Print the tables of a record and what proves them.
+
+    Parameters
+    ----------
+    record : dict
+        A run's record.
+    console : rich.console.Console
+        Where to print.
+    """
+    for table in tables(record):
+        console.print(_rich_table(table))
+        for note in table.notes:
+            console.print(f"  [dim]{note}[/dim]", highlight=False, soft_wrap=False)
+        console.print()
+    console.print(_summary(record), highlight=False)
+
+
+def _rich_table(table: Table) -> RichTable:
+    rich = RichTable(
+        title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
+    for index, heading in enumerate(table.headings):
+        rich.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
+    for row in table.rows:
+        unmeasured = row[1] == "n/a"
+        rich.add_row(*row, style="dim" if unmeasured else None)
+    return rich
+
+
+def _summary(record: Record) -> str:
+    measured = [case for case in record["cases"] if case["status"] == "measured"]
+    hits = sum(case["hits"] for case in measured)
+    calls = sum(case["calls"] for case in measured)
+    foreign = sum(case["foreign_hits"] or 0 for case in measured)
+    machine = record["machine"]
+    kernel = machine.get("kernel_release", "")
+    spent = record["phases_s"]
+    parts = [f"{name} {seconds:.1f}" for name, seconds in spent.items() if name != "total"]
+    return (
+        f"{len(measured)} of {len(record['cases'])} cases measured on {kernel};"
+        f" {hits} hits for {calls} counted calls, {foreign} foreign hits told apart\n"
+        f"{spent.get('total', 0.0):.1f} s in all ({', '.join(parts)})"
+    )
