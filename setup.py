@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_py import build_py
 
 COMPILE_ARGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
@@ -26,11 +26,7 @@ class BuildWithProbes(build_py):
 
 
 setup(
-    packages=[
-        "ebpf_overhead",
-        "ebpf_overhead.cli",
-        "ebpf_overhead.report",
-    ],
+    packages=find_packages(include=["ebpf_overhead", "ebpf_overhead.*"]),
     package_data={
         "ebpf_overhead": ["py.typed", "*.pyi", "*.json", "headers/**/*.h"],
     },
