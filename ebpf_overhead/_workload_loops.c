@@ -90,23 +90,43 @@ static long decode_result(long result)
 #endif
 
 /*
- * The function a uprobe goes to.  It begins with a nop, which x86_64 kernels emulate: what it costs
- * to execute an instruction out of line is not the probe's.  The nop is one byte long, because
- * recent x86_64 kernels replace the breakpoint on a five-byte nop by a call: another way in,
- * another cost.
+ * The function a uprobe goes to: nop, return.
+ *
+ * A uprobe replaces the first instruction, and its cost depends on which one that is, so nothing
+ * may come before the nop.  In C the compiler's options decide that (endbr64 with -fcf-protection,
+ * bti with -mbranch-protection, push with -fno-omit-frame-pointer), and distributions differ in
+ * them.
+ *
+ * x86_64 kernels emulate a nop; what it costs to execute an instruction out of line is not the
+ * probe's.  It is one byte long because recent ones replace the breakpoint on a five-byte nop by a
+ * call: another way in, another cost.
  */
-#if defined(__CET__) && (__CET__ & 1)
-__attribute__((nocf_check)) /* or the first instruction were endbr64 */
-#endif
-#if defined(__has_attribute)
-#if __has_attribute(noclone)
+#ifdef KERNEL_ENTRY /* the same in both: nop, ret */
+
+__asm__(".pushsection .text\n"
+        ".balign 16\n"
+        ".globl ebpf_overhead_target\n"
+        ".protected ebpf_overhead_target\n"
+        ".type ebpf_overhead_target, %function\n"
+        "ebpf_overhead_target:\n"
+        ".cfi_startproc\n"
+        "nop\n"
+        "ret\n"
+        ".cfi_endproc\n"
+        ".size ebpf_overhead_target, . - ebpf_overhead_target\n"
+        ".popsection\n");
+
+#else
+
+#if !defined(__clang__) /* which neither clones functions nor knows the attribute */
 __attribute__((noclone))
-#endif
 #endif
 NOINLINE void ebpf_overhead_target(void)
 {
     __asm__ volatile("nop" : : : "memory");
 }
+
+#endif
 
 /*
  * The loops.  One small function each, not inlined, so that a disassembly shows them by name.

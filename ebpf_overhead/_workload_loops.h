@@ -31,8 +31,7 @@ const char *time_empty_window(int64_t *elapsed_ns);
 #pragma GCC visibility pop
 
 /* The target "function".  Protected: in the dynamic symbol table, where a uprobe finds it, but
- * called directly, because a detour through the procedure linkage table would cost the loop two
- * more jumps. */
+ * called directly: the procedure linkage table would add its own instructions to every call. */
 __attribute__((visibility("protected"))) void ebpf_overhead_target(void);
 
 #endif

@@ -18,7 +18,7 @@ import numpy as np
 
 from ebpf_overhead import _workload, bpf
 from ebpf_overhead.attach import Probe, load, status_of
-from ebpf_overhead.cases import Case, Target
+from ebpf_overhead.cases import Case
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import MapUse
@@ -28,10 +28,10 @@ from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
 # A window is long against the clock reads around it and short against the timer tick.
 _WINDOW_NS = 400_000
 _CALLS_MIN, _CALLS_MAX = 1_000, 1_000_000
-# Half a block has so many windows.  Machines drift and are disturbed for milliseconds at
-# a time, so many short blocks say more than a few long ones, unless switching takes long.
-_WINDOWS_MIN, _WINDOWS_MAX = 5, 50
-_SWITCH_SHARE = 8
+# Half a block has so many windows, about 6 ms.  Machines are disturbed for milliseconds
+# at a time, so many short blocks say more than a few long ones.  Shorter than this would
+# not pay: attaching again waits for the RCU grace period that detaching began.
+_WINDOWS_PER_HALF = 16
 # Fewer blocks cannot give a 99 % interval.
 _BLOCKS_MIN = 8
 _BLOCKS_MAX = 10_000
@@ -102,7 +102,7 @@ class Samples:
 
     def differences(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Return probed minus baseline of each block, in ns per call."""
-        shape = (-1, self.windows_per_block)
+        shape = (-1, _WINDOWS_PER_HALF_per_block)
         probed = np.median(np.reshape(self.probed, shape), axis=1)
         baseline = np.median(np.reshape(self.baseline, shape), axis=1)
         return np.asarray(probed - baseline)
@@ -266,9 +266,9 @@ def choose_cpu(wanted: int | None = None) -> int:
     return wanted
 
 
-def calibrate(target: Target, cpu: int) -> int:
+def calibrate(target: str, cpu: int) -> int:
     """Return how many calls of a target make a window of about 0.4 ms."""
-    elapsed_ns, calls = _workload.run(target.name, _CALLS_MIN, windows=5, cpu=cpu)
+    elapsed_ns, calls = _workload.run(target, _CALLS_MIN, windows=5, cpu=cpu)
     per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
     wanted = int(_WINDOW_NS / max(per_call_ns, 0.1))
     return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
@@ -291,8 +291,7 @@ class _Session:
     def measure(self) -> Measurement:
         hits = self._prove()
         missed_before = bpf.prog_info(self.probe.prog_fd).recursion_misses
-        self.calls = calibrate(self.target, self.cpu)
-        self.windows = self._windows_per_half()
+        self.calls = calibrate(self.target.name, self.cpu)
         samples, overhead, stopped_by = self._sample()
         missed_after = bpf.prog_info(self.probe.prog_fd).recursion_misses
         hits += self._prove()
@@ -321,15 +320,6 @@ class _Session:
     def _call(self, calls: int) -> None:
         _workload.run(self.target.name, calls, cpu=self.cpu)
 
-    def _windows_per_half(self) -> int:
-        """Return how many windows to measure before the next switch."""
-        start_ns = time.monotonic_ns()
-        self._switch(False)
-        self._switch(True)
-        switch_ns = (time.monotonic_ns() - start_ns) / 2
-        windows = round(switch_ns / _SWITCH_SHARE / _WINDOW_NS)
-        return min(max(windows, _WINDOWS_MIN), _WINDOWS_MAX)
-
     def _sample(self) -> tuple[Samples, Interval, str]:
         baseline: list[float] = []
         probed: list[float] = []
@@ -339,8 +329,8 @@ class _Session:
             self.random.shuffle(halves)
             for attached, values in halves:
                 values += self._half(attached)
-            samples = Samples(tuple(baseline), tuple(probed), self.windows, self.calls)
-            blocks = len(baseline) // self.windows
+            samples = Samples(tuple(baseline), tuple(probed), _WINDOWS_PER_HALF, self.calls)
+            blocks = len(baseline) // _WINDOWS_PER_HALF
             elapsed_s = time.monotonic() - start
             self.progress(min(elapsed_s / self.options.time_s, 0.99))
             if blocks < _BLOCKS_MIN:
@@ -359,7 +349,7 @@ class _Session:
             extra = 1  # the first window after a switch warms up and does not count
         with phase("sample"):
             elapsed_ns, _ = _workload.run(
-                self.target.name, self.calls, windows=self.windows + extra, cpu=self.cpu
+                self.target.name, self.calls, windows=_WINDOWS_PER_HALF + extra, cpu=self.cpu
             )
         return [value / self.calls for value in elapsed_ns[extra:]]
 

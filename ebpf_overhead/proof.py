@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -198,6 +199,7 @@ def _snapshot(probe: Probe, witness: Witness) -> tuple[int, Counters, int]:
     return best
 
 
+@lru_cache(maxsize=4)
 def _compile_witness(syscall: str, thread_id: int) -> programs.CompiledProgram:
     namespace = Path("/proc/self/ns/pid").stat()
     return programs.compile_source(
