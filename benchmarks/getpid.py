@@ -53,8 +53,9 @@ class Overhead:
         self.witness = open_witness(self.case.target)
 
     def teardown(self, attach: str, program: str) -> None:
-        if getattr(self, "witness", None) is not None:
-            self.witness.close()
+        witness = getattr(self, "witness", None)
+        if witness is not None:
+            witness.close()
 
     def track_overhead(self, attach: str, program: str) -> dict[str, object]:
         result = measure_case(self.case, Options(), self.witness)

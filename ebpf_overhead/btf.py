@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from ebpf_overhead.bpf import TraceAttachType
@@ -34,7 +34,7 @@ def _libbpf() -> ctypes.CDLL:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def find_id(name: str, attach: TraceAttachType) -> int | None:
     """Return the BTF id of a hook of the running kernel.
 

@@ -150,5 +150,6 @@ def _pick(kind: str, catalogue: dict[str, _T], names: Iterable[str]) -> list[_T]
     wanted = set(names)
     unknown = sorted(wanted - catalogue.keys())
     if unknown:
-        raise BadUseError(f"no {kind} is called {unknown[0]!r}", f"choose of {', '.join(catalogue)}")
+        choices = ", ".join(catalogue)
+        raise BadUseError(f"no {kind} is called {unknown[0]!r}", f"choose of {choices}")
     return [entry for name, entry in catalogue.items() if not wanted or name in wanted]

@@ -41,7 +41,7 @@ class OverheadError(Exception):
 
 
 class UnsupportedError(OverheadError):
-    """This kernel, machine or BCC cannot do it; no rights would change that."""
+    """Kernel, machine or BCC cannot do it; no rights would change that."""
 
     exit_status = ExitStatus.NOTHING_MEASURABLE
 

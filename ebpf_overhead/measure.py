@@ -102,7 +102,7 @@ class Samples:
 
     def differences(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Return probed minus baseline of each block, in ns per call."""
-        shape = (-1, _WINDOWS_PER_HALF_per_block)
+        shape = (-1, self.windows_per_block)
         probed = np.median(np.reshape(self.probed, shape), axis=1)
         baseline = np.median(np.reshape(self.baseline, shape), axis=1)
         return np.asarray(probed - baseline)
@@ -306,9 +306,7 @@ class _Session:
         missed = None
         if missed_before is not None and missed_after is not None:
             missed = missed_after - missed_before
-        return Measurement(
-            samples, overhead, hits, missed, map_use, stopped_by, self.probe.hook
-        )
+        return Measurement(samples, overhead, hits, missed, map_use, stopped_by, self.probe.hook)
 
     def _prove(self) -> Hits:
         with phase("prove"):

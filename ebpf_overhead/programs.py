@@ -11,7 +11,7 @@ import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def source_path(name: str) -> Path:
     raise FailedError(f"probes/{name}.c not found beside {package}", "reinstall ebpf-overhead")
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(name: str) -> CompiledProgram:
     """Return a shipped program, compiled once per process."""
     return compile_source(name, source_path(name), _definitions(name))

@@ -127,7 +127,9 @@ def open_witness(target: Target) -> Witness | None:
         return None
 
 
-def count_hits(probe: Probe, calls: int, call: Callable[[int], None], witness: Witness | None) -> Hits:
+def count_hits(
+    probe: Probe, calls: int, call: Callable[[int], None], witness: Witness | None
+) -> Hits:
     """Count how often an attached program runs for a number of calls.
 
     Parameters

@@ -8,12 +8,12 @@ with its file descriptor, even after SIGKILL (``fsmount(2)``, Linux 5.2).
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import cache
 
 from ebpf_overhead import _syscalls
 
 
-@lru_cache(maxsize=None)
+@cache
 def _root_fd(fstype: str) -> int:
     """Return a descriptor of the root directory of a file system type."""
     return _syscalls.detached_mount(fstype)

@@ -11,7 +11,7 @@ Methods*, 3rd edition, sections 3.2 and 3.3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -115,7 +115,7 @@ def _condense(values: Array) -> Array:
     return values
 
 
-@lru_cache(maxsize=None)
+@cache
 def _critical_rank(n: int, confidence: float) -> int:
     """Return which of the sorted averages bounds the interval, counted from 1.
 

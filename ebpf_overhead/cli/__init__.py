@@ -65,5 +65,5 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 )
 @click.version_option(__version__, package_name="ebpf-overhead")
 def main() -> None:
-    """What does an eBPF probe cost the thing it watches?"""
+    """Measure what an eBPF probe costs the thing it watches."""
     signal.signal(signal.SIGTERM, _terminate)

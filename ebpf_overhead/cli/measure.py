@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ebpf_overhead import machine
+from ebpf_overhead import machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
@@ -32,7 +32,7 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
 """
 
 
-class _PrecisionType(click.ParamType):
+class _PrecisionType(click.ParamType[Precision]):
     """``1%`` of the overhead, ``0.5ns``, or both with a comma: the larger one counts."""
 
     name = "precision"
@@ -115,6 +115,7 @@ def command(
     if output is not None and not output.absolute().parent.is_dir():
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
     options = Options(precision, time_s, choose_cpu(cpu), seed)
+    preflight.check()
     results = measure_with_progress(select(attach, program), options)
     record = make_record(results, machine.describe().as_dict(), options, spent())
     _write(record, format_name, output)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import platform
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import tables
+from ebpf_overhead.report.rows import notes, tables
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _GO_UNITS = {"ns": "ns/op", "instructions": "instructions/op"}
@@ -69,10 +68,10 @@ def _markdown_tables(record: Record) -> Iterator[str]:
         for row in table.rows:
             yield "| " + " | ".join(cell.replace("*", "\\*") for cell in row) + " |"
         yield ""
-        for note in table.notes:
-            escaped = note.replace("*", "\\*").replace("_", "\\_")
-            yield f"- {escaped}"
-        yield ""
+    for note in notes(record):
+        escaped = note.replace("*", "\\*").replace("_", "\\_")
+        yield f"- {escaped}"
+    yield ""
 
 
 def to_gobench(record: Record) -> str:
@@ -82,10 +81,10 @@ def to_gobench(record: Record) -> str:
     The unprobed call is ``BenchmarkGetpidWithoutAnyProbes``, as in the reference.
     """
     machine = record["machine"]
-    architecture = machine.get("architecture") or platform.machine()
+    architecture = machine["kernel"]["architecture"]
     lines = ["goos: linux", f"goarch: {_GO_ARCHITECTURES.get(architecture, architecture)}"]
-    if machine.get("cpu_model"):
-        lines.append(f"cpu: {machine['cpu_model']}")
+    if machine["cpu"]["model"]:
+        lines.append(f"cpu: {machine['cpu']['model']}")
     for case in record["cases"]:
         if case["status"] == "measured":
             lines += _go_lines(case, "baseline") + _go_lines(case, "probed")

@@ -106,6 +106,4 @@ def _interval(value: Interval) -> dict[str, float]:
 
 
 def _percent(overhead: Interval, baseline: float) -> dict[str, float]:
-    return {
-        name: 100 * getattr(overhead, name) / baseline for name in ("estimate", "low", "high")
-    }
+    return {name: 100 * getattr(overhead, name) / baseline for name in ("estimate", "low", "high")}

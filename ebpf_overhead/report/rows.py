@@ -25,14 +25,11 @@ class Table:
     rows : list of tuple of str
         The unprobed call first, then one row an attach type; empty cells where it could
         not be measured.
-    notes : list of str
-        Why a row was not measured or ended early.
     """
 
     title: str
     headings: tuple[str, ...]
     rows: list[tuple[str, ...]]
-    notes: list[str]
 
 
 def tables(record: Record) -> list[Table]:
@@ -62,7 +59,7 @@ def _table(program: str, cases: list[dict[str, Any]]) -> Table:
     )
     summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
     rows = [_baseline_row(cases), *map(_row, cases)]
-    return Table(f"{program}: {summary}", headings, rows, _notes(cases))
+    return Table(f"{program}: {summary}", headings, rows)
 
 
 def _baseline_row(cases: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -85,16 +82,23 @@ def _row(case: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _notes(cases: list[dict[str, Any]]) -> list[str]:
-    notes = []
+def notes(record: Record) -> list[str]:
+    """Return why rows of a record were not measured or ended early, a line each reason."""
+    cases = record["cases"]
+    reasons: dict[str, list[str]] = {}
     for case in cases:
         if case["status"] != "measured":
             remedy = f"; {case['remedy']}" if case["remedy"] else ""
-            notes.append(f"{case['attach']}: {case['status']}: {case['reason']}{remedy}")
-    early = [case["attach"] for case in cases if case.get("stopped_by") == "time"]
+            text = f"{case['status']}: {case['reason']}{remedy}"
+            reasons.setdefault(text, []).append(case["attach"])
+    lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
+    early = sum(1 for case in cases if case.get("stopped_by") == "time")
     if early:
-        notes.append(f"stopped by time before the precision asked: {', '.join(early)}")
+        lines.append(
+            f"{early} of {len(cases)} rows stopped by time before the precision asked:"
+            " --time gives them more"
+        )
     if any(case["attach"] == "tp_btf" for case in cases):
         hook = ATTACH_TYPES["tp_btf"].hook
-        notes.append(f"* tp_btf/{hook} is what the reference benchmark calls tracepoint")
-    return notes
+        lines.append(f"* tp_btf/{hook} is what the reference benchmark calls tracepoint")
+    return lines

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import Table, tables
+from ebpf_overhead.report.rows import Table, notes, tables
 
 
 def print_tables(record: Record, console: Console) -> None:
@@ -22,9 +24,9 @@ def print_tables(record: Record, console: Console) -> None:
     """
     for table in tables(record):
         console.print(_rich_table(table))
-        for note in table.notes:
-            console.print(f"  [dim]{note}[/dim]", highlight=False, soft_wrap=False)
-        console.print()
+    for note in notes(record):
+        console.print(Padding(Text(note, style="dim"), (0, 0, 0, 1)))
+    console.print()
     console.print(_summary(record), highlight=False)
 
 
@@ -45,8 +47,7 @@ def _summary(record: Record) -> str:
     hits = sum(case["hits"] for case in measured)
     calls = sum(case["calls"] for case in measured)
     foreign = sum(case["foreign_hits"] or 0 for case in measured)
-    machine = record["machine"]
-    kernel = machine.get("kernel_release", "")
+    kernel = record["machine"]["kernel"]["release"]
     spent = record["phases_s"]
     parts = [f"{name} {seconds:.1f}" for name, seconds in spent.items() if name != "total"]
     return (
