@@ -1,0 +1,13 @@
+"""What this machine is, as far as it bears on measuring, and what would make it quieter.
+
+    tree -> kernel, cpu, host, bpf, process -> Machine -> advice, summary
+
+Every fact is read from a file of the running system.  A fact that cannot be read is
+None: nothing is guessed.
+"""
+
+from ebpf_overhead.machine.advice import Advice, advice
+from ebpf_overhead.machine.facts import Machine, describe
+from ebpf_overhead.machine.summary import summary
+
+__all__ = ["Advice", "Machine", "advice", "describe", "summary"]

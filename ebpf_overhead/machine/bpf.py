@@ -1,0 +1,72 @@
+"""What the kernel was told about BPF, and the BPF compiler that is installed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+
+from ebpf_overhead.machine.tree import Tree
+
+# Where distributions put BCC's Python module.
+_MODULE_DIRECTORIES = (
+    ("usr/lib", "python3/dist-packages"),
+    ("usr/lib", "python3.*/site-packages"),
+    ("usr/lib64", "python3.*/site-packages"),
+)
+
+
+@dataclass(frozen=True)
+class Bpf:
+    """BPF on this machine.  Numbers are those of the sysctl of the same name.
+
+    Attributes
+    ----------
+    jit_enable : int or None
+        0: programs are interpreted; 1: compiled; 2: compiled, and dumped to the log.
+    jit_harden : int or None
+        0: off; 1: for unprivileged users; 2: for all.
+    btf : bool or None
+        Whether the kernel describes its types, which ``tp_btf`` and ``fentry`` need.
+    stats_enabled : bool or None
+        Whether the kernel counts and times every run of every program.
+    unprivileged_bpf_disabled : int or None
+        0: anyone may load simple programs; 1: not until reboot; 2: not now.
+    perf_event_paranoid : int or None
+        What perf_event_open(2) allows without CAP_PERFMON; less is more.
+    bcc_version : str or None
+        Version of BCC; None where it is not installed.
+    """
+
+    jit_enable: int | None
+    jit_harden: int | None
+    btf: bool | None
+    stats_enabled: bool | None
+    unprivileged_bpf_disabled: int | None
+    perf_event_paranoid: int | None
+    bcc_version: str | None
+
+
+def read(tree: Tree) -> Bpf:
+    """Return the facts about BPF."""
+    return Bpf(
+        jit_enable=tree.integer("proc/sys/net/core/bpf_jit_enable"),
+        jit_harden=tree.integer("proc/sys/net/core/bpf_jit_harden"),
+        btf=tree.exists("sys/kernel/btf/vmlinux") if tree.exists("sys/kernel") else None,
+        stats_enabled=tree.flag("proc/sys/kernel/bpf_stats_enabled"),
+        unprivileged_bpf_disabled=tree.integer("proc/sys/kernel/unprivileged_bpf_disabled"),
+        perf_event_paranoid=tree.integer("proc/sys/kernel/perf_event_paranoid"),
+        bcc_version=_bcc_version(tree),
+    )
+
+
+def _bcc_version(tree: Tree) -> str | None:
+    """Return BCC's version without importing it, which would take longer than all the rest."""
+    candidates = [f"{each.lstrip('/')}/bcc/version.py" for each in sys.path if tree.live and each]
+    for directory, pattern in _MODULE_DIRECTORIES:
+        candidates += tree.matches(directory, f"{pattern}/bcc/version.py")
+    for path in candidates:
+        found = re.search(r"__version__ *= *[\"'](.+?)[\"']", tree.text(path) or "")
+        if found:
+            return found.group(1)
+    return None

@@ -1,0 +1,57 @@
+"""What this process is allowed to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ebpf_overhead.machine.tree import Tree
+from ebpf_overhead.rights import CAPABILITIES
+
+_FIRST_USER_NAMESPACE = "user:[4026531837]"
+
+
+@dataclass(frozen=True)
+class Process:
+    """The rights of this process.
+
+    Attributes
+    ----------
+    capabilities : dict of str to bool, or None
+        Each capability that measuring may need, and whether it is held.
+    first_user_namespace : bool or None
+        Whether the capabilities are worth anything to BPF: those of another user
+        namespace (rootless containers) are not.
+    memlock_limit_bytes : int, "unlimited" or None
+        RLIMIT_MEMLOCK, which bounds BPF maps and programs before Linux 5.11.
+    """
+
+    capabilities: dict[str, bool] | None
+    first_user_namespace: bool | None
+    memlock_limit_bytes: int | Literal["unlimited"] | None
+
+
+def read(tree: Tree) -> Process:
+    """Return the facts about this process."""
+    namespace = tree.link("proc/self/ns/user")
+    return Process(
+        capabilities=_capabilities(tree.text("proc/self/status") or ""),
+        first_user_namespace=None if namespace is None else namespace == _FIRST_USER_NAMESPACE,
+        memlock_limit_bytes=_memlock_limit_bytes(tree.text("proc/self/limits") or ""),
+    )
+
+
+def _memlock_limit_bytes(limits: str) -> int | Literal["unlimited"] | None:
+    soft = re.search(r"^Max locked memory +(\S+)", limits, re.MULTILINE)
+    if soft is None:
+        return None
+    return "unlimited" if soft.group(1) == "unlimited" else int(soft.group(1))
+
+
+def _capabilities(status: str) -> dict[str, bool] | None:
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if effective is None:
+        return None
+    mask = int(effective.group(1), 16)
+    return {name: bool(mask >> bit & 1) for name, bit in sorted(CAPABILITIES.items())}
