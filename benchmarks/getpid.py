@@ -63,4 +63,4 @@ class Overhead:
             raise RuntimeError(result.reason)
         samples = result.measurement.samples
         calls = samples.windows_per_block * samples.calls_per_window
-        return {"samples": samples.differences().tolist(), "number": calls}
+        return {"samples": samples.differences().round(2).tolist(), "number": calls}

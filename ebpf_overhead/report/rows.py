@@ -63,8 +63,8 @@ def _table(program: str, cases: list[dict[str, Any]]) -> Table:
 
 
 def _baseline_row(cases: list[dict[str, Any]]) -> tuple[str, ...]:
-    values = [value for case in cases for value in case.get("samples", {}).get("baseline", [])]
-    median = f"{quartiles(values).median:.1f}" if values else "n/a"
+    medians = [case["baseline"]["median"] for case in cases if "baseline" in case]
+    median = f"{quartiles(medians).median:.1f}" if medians else "n/a"
     return ("no probe", median, "", "", "")
 
 

@@ -44,14 +44,15 @@ def _rich_table(table: Table) -> RichTable:
 
 def _summary(record: Record) -> str:
     measured = [case for case in record["cases"] if case["status"] == "measured"]
-    hits = sum(case["hits"] for case in measured)
-    calls = sum(case["calls"] for case in measured)
-    foreign = sum(case["foreign_hits"] or 0 for case in measured)
     kernel = record["machine"]["kernel"]["release"]
-    spent = record["phases_s"]
-    parts = [f"{name} {seconds:.1f}" for name, seconds in spent.items() if name != "total"]
-    return (
-        f"{len(measured)} of {len(record['cases'])} cases measured on {kernel};"
-        f" {hits} hits for {calls} counted calls, {foreign} foreign hits told apart\n"
-        f"{spent.get('total', 0.0):.1f} s in all ({', '.join(parts)})"
-    )
+    text = f"{len(measured)} of {len(record['cases'])} cases measured on kernel {kernel}"
+    if all("hits" in case for case in measured):
+        hits = sum(case["hits"] for case in measured)
+        calls = sum(case["calls"] for case in measured)
+        foreign = sum(case["foreign_hits"] or 0 for case in measured)
+        text += f"; {hits} hits for {calls} counted calls, {foreign} foreign hits told apart"
+    if "phases_s" in record:
+        spent = record["phases_s"]
+        parts = [f"{name} {seconds:.1f}" for name, seconds in spent.items() if name != "total"]
+        text += f"\n{spent['total']:.1f} s in all ({', '.join(parts)})"
+    return text

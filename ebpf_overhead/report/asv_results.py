@@ -1,0 +1,143 @@
+"""Results that asv stored, as a record for the same tables.
+
+Needs asv, which the suite's environment has and an installed package may lack.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ebpf_overhead.attach import Support, try_attach
+from ebpf_overhead.errors import BadUseError, MissingToolError
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.stats import CONFIDENCE
+
+_UNPROBED = "getpid.Unprobed.time_getpid"
+_PROBED = "getpid.Probed.time_getpid"
+_OVERHEAD = "getpid.Overhead.track_overhead"
+
+
+def latest_record(
+    conf_path: Path, commit: str | None = None, attempt: Callable[[str], Support] = try_attach
+) -> Record:
+    """Return the newest results of the running kernel as a record.
+
+    Parameters
+    ----------
+    conf_path : Path
+        asv's configuration file.
+    commit : str, optional
+        Beginning of the hash of the project's commit measured; any by default.
+    attempt : callable
+        Says why an attach type without a result cannot be measured.
+
+    Returns
+    -------
+    dict
+        A record with what asv keeps: no hits, no single samples.
+
+    Raises
+    ------
+    BadUseError
+        There are no such results.
+    """
+    release = os.uname().release
+    found = [
+        result
+        for result in _results(conf_path)
+        if result.env_vars.get("KERNEL") == release
+        and (commit is None or result.commit_hash.startswith(commit))
+    ]
+    if not found:
+        raise BadUseError(
+            f"no results of kernel {release} for {commit or 'any commit'} beside {conf_path}",
+            "run `asv run` first",
+        )
+    newest = max(found, key=lambda result: max(result.started_at.values(), default=0))
+    return _record(newest, release, attempt)
+
+
+def _results(conf_path: Path) -> Iterator[Any]:
+    try:
+        from asv.config import Config
+        from asv.results import iter_results
+    except ImportError as error:
+        raise MissingToolError(
+            "asv not found beside ebpf-overhead", "pip install 'ebpf-overhead[bench]'"
+        ) from error
+    folder = Path(Config.load(str(conf_path)).results_dir)
+    yield from iter_results(str(conf_path.parent / folder))
+
+
+def _record(result: Any, release: str, attempt: Callable[[str], Support]) -> Record:
+    baseline = _by_parameters(result, _UNPROBED).get((), {})
+    probed = _by_parameters(result, _PROBED)
+    overhead = _by_parameters(result, _OVERHEAD)
+    support: dict[str, Support] = {}
+    cases = []
+    for attach, program in overhead:
+        case = {"target": "getpid", "attach": attach, "program": program, "unit": "ns"}
+        stats = overhead[attach, program]
+        if stats and probed.get((attach, program)) and baseline:
+            case.update(_measured(baseline, probed[attach, program], stats))
+        else:
+            if attach not in support:
+                support[attach] = attempt(attach)
+            case.update(_unmeasured(support[attach]))
+        cases.append(case)
+    return {
+        "machine": {"kernel": {"release": release}},
+        "commit": result.commit_hash,
+        "cases": cases,
+    }
+
+
+def _by_parameters(result: Any, name: str) -> dict[tuple[str, ...], dict[str, float] | None]:
+    """Return a benchmark's value and statistics for each combination of its parameters."""
+    if name not in result.get_all_result_keys():
+        return {}
+    params = result.get_result_params(name)
+    values = result.get_result_value(name, params)
+    stats = result.get_result_stats(name, params)
+    combinations = [
+        tuple(ast.literal_eval(text) for text in combination)
+        for combination in itertools.product(*params)
+    ]
+    return {
+        combination: None if value is None else {**(stat or {}), "value": value}
+        for combination, value, stat in zip(combinations, values, stats, strict=True)
+    }
+
+
+def _measured(
+    baseline: dict[str, float], probed: dict[str, float], overhead: dict[str, float]
+) -> dict[str, Any]:
+    baseline_ns = baseline["value"] * 1e9
+    bounds = {
+        "estimate": overhead["value"],
+        # asv leaves out bounds that are infinite: too few samples.
+        "low": overhead.get("ci_99_a", -math.inf),
+        "high": overhead.get("ci_99_b", math.inf),
+    }
+    return {
+        "status": "measured",
+        "reason": None,
+        "remedy": None,
+        "baseline": {"median": baseline_ns},
+        "probed": {"median": probed["value"] * 1e9},
+        "overhead": {**bounds, "confidence": CONFIDENCE},
+        "overhead_percent": {name: 100 * value / baseline_ns for name, value in bounds.items()},
+    }
+
+
+def _unmeasured(support: Support) -> dict[str, Any]:
+    status, reason = support.status, support.reason
+    if status == "available":
+        status, reason = "failed", "no result stored: asv shows why with --show-stderr"
+    return {"status": status, "reason": reason, "remedy": support.remedy}
