@@ -7,6 +7,9 @@ from pathlib import Path
 
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 
+# PROC_USER_INIT_INO of include/linux/proc_ns.h.
+_FIRST_USER_NAMESPACE = "user:[4026531837]"
+
 # Numbers of include/uapi/linux/capability.h.
 CAPABILITIES = {
     "CAP_SYS_ADMIN": 21,
@@ -18,7 +21,7 @@ CAPABILITIES = {
 
 def effective_capabilities(status: Path = Path("/proc/self/status")) -> frozenset[str]:
     """Return those of :data:`CAPABILITIES` that this process holds."""
-    for line in status.read_text().splitlines():
+    for line in status.read_text(errors="replace").splitlines():
         if line.startswith("CapEff:"):
             mask = int(line.split()[1], 16)
             return frozenset(name for name, bit in CAPABILITIES.items() if mask >> bit & 1)
@@ -26,9 +29,22 @@ def effective_capabilities(status: Path = Path("/proc/self/status")) -> frozense
 
 
 def may_trace() -> bool:
-    """Whether this process has the rights that attaching tracing programs needs."""
+    """Whether this process has the rights that attaching tracing programs needs.
+
+    Capabilities count in the first user namespace only: root of another one holds them
+    all and may attach nothing.
+    """
+    if _user_namespace() not in (_FIRST_USER_NAMESPACE, None):
+        return False
     held = effective_capabilities()
     return "CAP_SYS_ADMIN" in held or {"CAP_BPF", "CAP_PERFMON"} <= held
+
+
+def _user_namespace() -> str | None:
+    try:
+        return str(Path("/proc/self/ns/user").readlink())
+    except OSError:
+        return None
 
 
 def explain(error: OSError, stage: str, what: str) -> OverheadError:

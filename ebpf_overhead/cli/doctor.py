@@ -13,9 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ebpf_overhead import preflight
 from ebpf_overhead.attach import Support, try_attach
 from ebpf_overhead.cases import ATTACH_TYPES
-from ebpf_overhead.errors import ExitStatus
+from ebpf_overhead.errors import ExitStatus, UnsupportedError
 from ebpf_overhead.machine import Advice, Machine, advice, describe, summary
 
 # What helps where the kernel's reason brings no remedy of its own.
@@ -169,10 +170,25 @@ def _verdict(diagnosis: Diagnosis) -> Text:
     )
 
 
+def _require_measurable(diagnosis: Diagnosis) -> None:
+    if diagnosis.measurable:
+        return
+    reasons = {f"{name}: {found.reason}" for name, found in diagnosis.support.items()}
+    raise UnsupportedError(
+        f"no attach type of the grid works on this kernel ({'; '.join(sorted(reasons))})",
+        "ebpf-overhead doctor says what would help",
+    )
+
+
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@click.option(
+    "--quiet",
+    is_flag=True,
+    help="Print nothing, or the one line that says why nothing can be measured.",
+)
 @click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
+def command(context: click.Context, as_json: bool, quiet: bool) -> None:
     r"""Show what this machine is, what it can measure, and what would help.
 
     Every attach type is tried: its program is loaded, attached and detached once.
@@ -185,8 +201,12 @@ def command(context: click.Context, as_json: bool) -> None:
       ebpf-overhead doctor
       ebpf-overhead doctor --json | jq '.attach_types[] | .attach, .status'
     """
+    if quiet:
+        preflight.check()
     diagnosis = diagnose()
-    if as_json:
+    if quiet:
+        _require_measurable(diagnosis)
+    elif as_json:
         click.echo(json.dumps(diagnosis.as_dict(), indent=2))
     else:
         Console().print(render(diagnosis))

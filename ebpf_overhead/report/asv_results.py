@@ -110,7 +110,8 @@ def _by_parameters(result: Any, name: str) -> dict[tuple[str, ...], dict[str, fl
         for combination in itertools.product(*params)
     ]
     return {
-        combination: None if value is None else {**(stat or {}), "value": value}
+        # asv stores NaN for what was skipped and null for what failed.
+        combination: None if value is None or value != value else {**(stat or {}), "value": value}
         for combination, value, stat in zip(combinations, values, stats, strict=True)
     }
 

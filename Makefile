@@ -1,0 +1,51 @@
+# What an eBPF probe costs: `make bench` measures, `make test` tests; both set up
+# everything they need first, in .venv.
+
+PYTHON ?= python3
+BIN    := .venv/bin
+ASV    := $(BIN)/asv
+# The commit that `make bench` measures.
+COMMIT ?= HEAD
+
+SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*.c ebpf_overhead/*.h)
+
+.DEFAULT_GOAL := help
+.PHONY: help bench publish test lint format clean
+
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.setup/bench: $(SOURCES)
+	@PYTHON=$(PYTHON) scripts/setup bench
+
+.setup/test: .setup/bench
+	@PYTHON=$(PYTHON) scripts/setup test
+
+bench: .setup/bench ## Measure the suite on the running kernel, show the tables, publish the site
+	@$(BIN)/ebpf-overhead doctor --quiet
+	@$(ASV) machine --yes > /dev/null
+	$(ASV) run --record-samples $(COMMIT)^!
+	@$(BIN)/ebpf-overhead report
+	@$(MAKE) --no-print-directory publish
+	@echo "results: $(CURDIR)/.asv/results"
+
+publish: .setup/bench ## Publish the stored results as a self-contained site
+	@$(ASV) publish > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }
+	@$(BIN)/asv-tachyon install .asv/html > /dev/null
+	@echo "site:    $(CURDIR)/.asv/html ($(BIN)/asv preview shows it)"
+
+test: .setup/test lint ## Run linters, unit tests and the tests against the running kernel
+	$(BIN)/pytest
+
+lint: .setup/test ## Run the linters and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror probes/*.c ebpf_overhead/*.c $(wildcard ebpf_overhead/*.h)
+	$(BIN)/mypy
+
+format: .setup/test ## Format Python and C
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i probes/*.c ebpf_overhead/*.c $(wildcard ebpf_overhead/*.h)
+
+clean: ## Remove what was built, the virtual environment and asv's environments (results stay)
+	rm -rf .venv .setup build *.egg-info ebpf_overhead/*.so .asv/env
