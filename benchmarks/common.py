@@ -10,6 +10,7 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 from ebpf_overhead.attach import status_of
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
 from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.measure import Samples
 from ebpf_overhead.percall import CLOCK
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
@@ -32,6 +33,17 @@ def case_of(attach: str, program: str) -> Case:
     """Return the case of a pair of parameters."""
     (case,) = select([attach], [program])
     return case
+
+
+def tracked(samples: Samples) -> dict[str, object]:
+    """Return the overhead in the form in which a ``track_*`` gets asv's statistics.
+
+    asv prints such a value in full, so the median is kept short: an odd number of
+    samples, each to a hundredth.
+    """
+    differences = samples.differences().round(2).tolist()
+    odd = differences[: (len(differences) - 1) // 2 * 2 + 1]
+    return {"samples": odd, "number": samples.windows_per_block * samples.calls_per_window}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from ebpf_overhead.measure import Options, measure_case
 from ebpf_overhead.percall import Window, attach_proven
 from ebpf_overhead.proof import open_witness
 
-from .common import GRID, GRID_NAMES, PerCall, case_of, skip_unmeasurable
+from .common import GRID, GRID_NAMES, PerCall, case_of, skip_unmeasurable, tracked
 
 
 class Unprobed(PerCall):
@@ -61,6 +61,4 @@ class Overhead:
         result = measure_case(self.case, Options(), self.witness)
         if result.measurement is None:
             raise RuntimeError(result.reason)
-        samples = result.measurement.samples
-        calls = samples.windows_per_block * samples.calls_per_window
-        return {"samples": samples.differences().round(2).tolist(), "number": calls}
+        return tracked(result.measurement.samples)
