@@ -11,7 +11,7 @@
  * the same counter since Linux 5.3, natively and in guests. */
 #define WINDOW_CLOCK CLOCK_MONOTONIC_RAW
 
-#define NOINLINE      __attribute__((noinline))
+#define NOINLINE      __attribute__((noinline, aligned(64)))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /*
