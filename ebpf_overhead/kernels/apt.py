@@ -1,0 +1,227 @@
+"""apt with lists, state and cache of its own: nothing of the system's apt changes.
+
+apt does the network's work (proxies, credentials, transports) and checks the signatures
+of the lists and the checksums of the packages.  It needs no root here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ebpf_overhead.errors import FailedError, MissingToolError
+from ebpf_overhead.kernels.mirror import Archive
+from ebpf_overhead.kernels.reporting import Reporter
+
+_HELPERS = (Path("/usr/lib/apt/apt-helper"), Path("/usr/libexec/apt/apt-helper"))
+# Of the system's apt configuration only how to reach the network is taken over.  Not, above
+# all, a switched-off check of signatures or of validity dates.
+_NETWORK = re.compile(r"Acquire::(https?|ftp|socks|Retries|ForceIPv[46])\b", re.IGNORECASE)
+_EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
+_OPTIONS = {
+    "Acquire::Languages": "none",
+    "Acquire::GzipIndexes": "true",
+    "Acquire::AllowInsecureRepositories": "false",
+    "Acquire::AllowWeakRepositories": "false",
+    "Acquire::AllowDowngradeToInsecureRepositories": "false",
+    "Acquire::Check-Valid-Until": "true",
+    "Acquire::Check-Date": "true",
+    # apt's own index of all packages would be 160 MB; the few kernels are read here.
+    "Dir::Cache::pkgcache": "",
+    "Dir::Cache::srcpkgcache": "",
+}
+
+
+class PrivateApt:
+    """apt for one archive, in a directory of its own.
+
+    Parameters
+    ----------
+    directory : Path
+        Made when missing; a directory per archive, so that lists accepted past their
+        date under one setting are never seen under another.
+    archive : Archive
+        What to read.
+    """
+
+    def __init__(self, directory: Path, archive: Archive) -> None:
+        self.directory = directory / archive.key
+        self.archive = archive
+        self._prepare()
+
+    def update(self, reporter: Reporter) -> list[str]:
+        """Fetch the lists.
+
+        Returns
+        -------
+        list of str
+            One line per list that could not be used and why, with the remedy; the lists
+            that could are used all the same.
+        """
+        started = time.monotonic()
+        reporter.note(f"reading the lists of {', '.join(self.archive.suites)}")
+        done = self._run(["apt-get", "update", "-qq", "-o", "pkgCacheFile::Generate=false"])
+        reporter.note(f"lists read in {time.monotonic() - started:.0f} s")
+        return _problems(done.stderr)
+
+    def lists(self) -> list[tuple[str, str, Path]]:
+        """Return (suite, base address, file) of every list that is here and was checked."""
+        form = "$(RELEASE)|$(REPO_URI)|$(FILENAME)"
+        done = self._run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+        rows = [line.split("|", 2) for line in done.stdout.splitlines() if line.count("|") == 2]
+        return [(suite, base, Path(name)) for suite, base, name in rows if Path(name).exists()]
+
+    def read_list(self, path: Path) -> bytes:
+        """Return a list's text, whatever it is compressed with."""
+        done = subprocess.run(
+            [str(_helper()), "cat-file", str(path)],
+            env=self._environment(),
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise FailedError(f"{path} cannot be read: {done.stderr.decode()[:200]}", "--refresh")
+        return done.stdout
+
+    def download(
+        self, uri: str, target: Path, sha256: str | None, advance: Callable[[int], None]
+    ) -> None:
+        """Fetch one file; what an interruption left of it is fetched anew.
+
+        Parameters
+        ----------
+        uri : str
+            Its address.
+        target : Path
+            Appears when the file is complete, and not before.
+        sha256 : str or None
+            What apt checks it against.
+        advance : callable
+            Told the bytes that are there, some times a second.
+
+        Raises
+        ------
+        FailedError
+            When it cannot be fetched or its checksum differs.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(target.name + ".part")
+        partial.unlink(missing_ok=True)
+        command = [str(_helper()), "-q=2", "download-file", uri, str(partial)]
+        if sha256:
+            command.append(f"SHA256:{sha256}")
+        try:
+            self._watch(command, uri, partial, advance)
+            if partial.is_symlink():  # What apt makes of a file: address.
+                local = partial.resolve()
+                partial.unlink()
+                shutil.copyfile(local, partial)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+            partial.with_name(partial.name + ".FAILED").unlink(missing_ok=True)
+
+    def _watch(
+        self, command: list[str], uri: str, partial: Path, advance: Callable[[int], None]
+    ) -> None:
+        process = subprocess.Popen(
+            command,
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            while process.poll() is None:
+                advance(partial.stat().st_size if partial.exists() else 0)
+                time.sleep(0.05)
+            _, messages = process.communicate()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        if process.returncode != 0:
+            lines = [line.strip() for line in messages.splitlines() if line.startswith("E:")]
+            what = lines[0].removeprefix("E: ") if lines else f"status {process.returncode}"
+            raise FailedError(f"{uri}: {what}", "try again, or --refresh to read the lists anew")
+
+    def _prepare(self) -> None:
+        for name in ("lists/partial", "cache/archives/partial", "state"):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        (self.directory / "status").touch()
+        (self.directory / "kernels.sources").write_text(self.archive.sources())
+        lines = [f'{name} "{value}";' for name, value in self._options().items()]
+        lines += _system_network_options()
+        (self.directory / "apt.conf").write_text("\n".join(lines) + "\n")
+
+    def _options(self) -> dict[str, str]:
+        place = self.directory
+        return {
+            # Read no other configuration: the system's hooks would clear the system's cache.
+            "Dir::Etc::main": "/dev/null",
+            "Dir::Etc::parts": "/dev/null",
+            "Dir::Etc::sourcelist": str(place / "kernels.sources"),
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::Etc::preferences": "/dev/null",
+            "Dir::Etc::preferencesparts": "/dev/null",
+            "Dir::State": str(place / "state"),
+            "Dir::State::lists": str(place / "lists"),
+            "Dir::State::status": str(place / "status"),
+            "Dir::Cache": str(place / "cache"),
+            "APT::Architecture": self.archive.arch,
+            # As root apt would fetch as user _apt, who cannot reach a home directory.
+            "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
+            **_OPTIONS,
+        }
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                command, env=self._environment(), capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            raise _missing() from None
+
+    def _environment(self) -> Mapping[str, str]:
+        return {**os.environ, "APT_CONFIG": str(self.directory / "apt.conf"), "LC_ALL": "C"}
+
+
+def _problems(messages: str) -> list[str]:
+    found = []
+    for line in messages.splitlines():
+        text = line.removeprefix("E: ").removeprefix("W: ").strip()
+        if expired := _EXPIRED.search(line):
+            text = (
+                f"not used: {expired[1]}: past its validity date for {expired[2]} (a frozen "
+                "mirror?); --allow-expired-lists accepts it"
+            )
+        if line.startswith(("E:", "W:")) and "Some index files failed" not in line:
+            found.append(text)
+    return list(dict.fromkeys(found))
+
+
+def _system_network_options() -> list[str]:
+    try:
+        dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise _missing() from None
+    return [line for line in dump.stdout.splitlines() if _NETWORK.match(line)]
+
+
+def _helper() -> Path:
+    helper = next((path for path in _HELPERS if path.exists()), None)
+    if helper is None:
+        raise _missing()
+    return helper
+
+
+def _missing() -> MissingToolError:
+    return MissingToolError(
+        "apt is not installed, Debian's kernels cannot be fetched",
+        "add a .deb file, an image with --modules, a kernel tree, or `running`",
+    )

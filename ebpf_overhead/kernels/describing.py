@@ -1,0 +1,48 @@
+"""Makes the record of a kernel from its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ebpf_overhead.kernels import kconfig, store
+from ebpf_overhead.kernels.image import Banner, build_time
+from ebpf_overhead.kernels.record import KernelRecord
+
+
+def describe(banner: Banner, source: str, staged: Path) -> KernelRecord:
+    """Describe a staged kernel.
+
+    Parameters
+    ----------
+    banner : Banner
+        What the image says about itself.
+    source : str
+        One of `record.SOURCES`.
+    staged : Path
+        Holds the image, the configuration and the modules, as far as there are any.
+
+    Returns
+    -------
+    KernelRecord
+        With the release as its version; of packages, the caller knows a better one.
+    """
+    sums = {
+        name: store.file_sha256(staged / name)
+        for name in (store.IMAGE, store.CONFIG)
+        if (staged / name).is_file()
+    }
+    folder = store.module_folder(staged, banner.release)
+    if source in ("files", "tree") and folder.is_dir():
+        sums["modules"] = store.tree_sha256(folder)
+    config = (staged / store.CONFIG).read_text() if store.CONFIG in sums else None
+    return KernelRecord(
+        release=banner.release,
+        version=banner.release,
+        arch=banner.arch,
+        build=banner.build,
+        built_at_s=build_time(banner.build),
+        source=source,
+        sha256=sums,
+        config_digest=kconfig.digest(config) if config is not None else None,
+        features=kconfig.features(config) if config is not None else {},
+    )

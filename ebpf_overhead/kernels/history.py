@@ -1,0 +1,157 @@
+"""The kernel history: a generated git repository whose revisions are kernels.
+
+asv keys results by commit hash and wants a line of commits.  If a kernel's commit named the
+kernel before it as its parent, adding an older kernel would change the hash of every later
+one and orphan their results.  So a kernel's commit has no parent: its hash depends on the
+kernel alone, and is the same on every machine and whatever else is in the history.  The
+line is laid over the commits with git's replacement objects (git-replace(1)):
+``refs/replace/<commit>`` stands for the same commit with the kernel before it as parent.
+git, and so asv, walks the replaced parents and keeps showing the original hashes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ebpf_overhead.errors import FailedError, MissingToolError
+from ebpf_overhead.kernels.record import KernelRecord, from_json
+
+BRANCH = "main"
+_NAME = "ebpf-overhead kernels"
+
+
+class History:
+    """The repository; everything in it can be made again from the catalogue.
+
+    Parameters
+    ----------
+    path : Path
+        A bare repository, made when missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def sync(self, kernels: Iterable[tuple[KernelRecord, str | None]]) -> None:
+        """Make the history hold exactly these kernels, in version order.
+
+        References change in one git transaction: a reader sees the old line or the new
+        one.
+
+        Parameters
+        ----------
+        kernels : iterable of (KernelRecord, str or None)
+            Each kernel with its build configuration's text, in any order.
+        """
+        self._create()
+        wanted: dict[str, str] = {}
+        previous = ""
+        for record, config in sorted(kernels, key=lambda kernel: kernel[0].order):
+            tree = self._tree(record, config)
+            commit = self._commit(record, tree)
+            wanted[f"refs/tags/{record.release}"] = commit
+            if previous:
+                wanted[f"refs/replace/{commit}"] = self._commit(record, tree, "-p", previous)
+            previous = commit
+        if previous:
+            wanted[f"refs/heads/{BRANCH}"] = previous
+        self._move_references(wanted)
+
+    def hashes(self) -> dict[str, str]:
+        """Return release -> commit hash, in the history's order."""
+        if not (self.path / "HEAD").exists():
+            return {}
+        tags = self._git("for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/tags")
+        releases = dict(line.split(" ", 1) for line in tags.splitlines())
+        if not releases:
+            return {}
+        order = self._git("rev-list", "--reverse", "--first-parent", BRANCH).split()
+        return {releases[commit]: commit for commit in order if commit in releases}
+
+    def record(self, release: str) -> KernelRecord:
+        """Return the `kernel.json` of a release's commit.
+
+        Raises
+        ------
+        FailedError
+            When the history has no such release.
+        """
+        text = self._git("show", f"refs/tags/{release}:kernel.json")
+        return from_json(text, f"{self.path}: kernel.json of {release}")
+
+    def _create(self) -> None:
+        if not (self.path / "HEAD").exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            # SHA-1 whatever this git defaults to: a kernel has one hash everywhere.
+            options = ("--bare", "--object-format=sha1", f"--initial-branch={BRANCH}")
+            self._git("init", "--quiet", *options, ".")
+        # A user's own setting must not hide the line; nothing here is ever unreachable for
+        # long, so no background gc either.
+        self._git("config", "core.useReplaceRefs", "true")
+        self._git("config", "gc.auto", "0")
+
+    def _tree(self, record: KernelRecord, config: str | None) -> str:
+        files = {"kernel.json": record.to_json()}
+        if config is not None:
+            files["config"] = config  # `git diff 6.1… 6.12… -- config` then just works.
+        lines = []
+        for name in sorted(files):
+            blob = self._git("hash-object", "-w", "--stdin", given=files[name])
+            lines.append(f"100644 blob {blob}\t{name}\n")
+        return self._git("mktree", given="".join(lines))
+
+    def _commit(self, record: KernelRecord, tree: str, *parents: str) -> str:
+        message = f"{record.release}\n\nLinux {record.version} {record.arch}\n{record.build}\n"
+        moment = f"@{record.built_at_s or 0} +0000"
+        identity = {}
+        for role in ("AUTHOR", "COMMITTER"):
+            identity[f"GIT_{role}_NAME"] = _NAME
+            identity[f"GIT_{role}_EMAIL"] = "kernels@localhost"
+            identity[f"GIT_{role}_DATE"] = moment
+        return self._git("commit-tree", *parents, tree, given=message, environment=identity)
+
+    def _move_references(self, wanted: Mapping[str, str]) -> None:
+        lines = self._git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        present = dict(line.split() for line in lines)
+        commands = [
+            f"update {name} {commit}"
+            for name, commit in wanted.items()
+            if present.get(name) != commit
+        ]
+        commands += [f"delete {name}" for name in present if name not in wanted]
+        if commands:
+            script = "\n".join(["start", *commands, "prepare", "commit", ""])
+            self._git("update-ref", "--stdin", given=script)
+
+    def _git(
+        self, *arguments: str, given: str = "", environment: Mapping[str, str] | None = None
+    ) -> str:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        try:
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=self.path,
+                # The configuration of this user (signing, encodings) must not reach the hash.
+                env={
+                    **clean,
+                    "GIT_DIR": ".",
+                    "GIT_CONFIG_NOSYSTEM": "1",
+                    "GIT_CONFIG_GLOBAL": os.devnull,
+                    **(environment or {}),
+                },
+                input=given.encode(),
+                capture_output=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise MissingToolError("git is not installed", "apt-get install git") from None
+        if done.returncode != 0:
+            message = done.stderr.decode("utf-8", "replace").strip().splitlines()
+            raise FailedError(
+                f"{self.path}: git {arguments[0]}: {message[-1] if message else done.returncode}",
+                "the history can be deleted: the next `kernels add` makes it again, unchanged",
+            )
+        return done.stdout.decode().rstrip("\n")

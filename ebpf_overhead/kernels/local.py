@@ -1,0 +1,161 @@
+"""Kernels that are no packages: an image with its modules, a built tree, the running one."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from ebpf_overhead.errors import BadUseError, FailedError
+from ebpf_overhead.kernels import store
+from ebpf_overhead.kernels.image import Banner, read_banner
+
+# Where `make` leaves the bootable image, by architecture.
+_BUILT_IMAGES = (
+    "arch/x86/boot/bzImage",
+    "arch/arm64/boot/vmlinuz.efi",
+    "arch/arm64/boot/Image.gz",
+    "arch/arm64/boot/Image",
+)
+_ARCH_OF_TREE = {"x86": "x86", "arm64": "arm64"}
+
+
+@dataclass(frozen=True)
+class LocalKernel:
+    """A kernel given as files.
+
+    Parameters
+    ----------
+    banner : Banner
+        What it says about itself.
+    image : Path
+        The bootable image.
+    config : Path or None
+        Its build configuration.
+    modules : Path or None
+        A ``lib/modules/<release>`` folder; None: to be installed from `tree`, or none.
+    tree : Path or None
+        The build tree.
+    """
+
+    banner: Banner
+    image: Path
+    config: Path | None
+    modules: Path | None
+    tree: Path | None = None
+
+
+def from_files(image: Path, modules: Path | None, config: Path | None) -> LocalKernel:
+    """Describe an image with its modules.
+
+    Parameters
+    ----------
+    image : Path
+        The bootable image.
+    modules : Path or None
+        The modules: ``lib/modules/<release>`` or a directory that holds one.
+    config : Path or None
+        The build configuration; None: looked for beside the image and the modules.
+
+    Raises
+    ------
+    BadUseError
+        When the modules are of another kernel.
+    """
+    banner = read_banner(image)
+    folder = _module_folder(modules, banner.release) if modules else None
+    beside = [image.with_name(f"config-{banner.release}"), image.with_name("config")]
+    inside = [folder / "config", folder / "build" / ".config"] if folder else []
+    found = config or next((path for path in (*beside, *inside) if path.is_file()), None)
+    return LocalKernel(banner, image, found, folder)
+
+
+def from_tree(tree: Path) -> LocalKernel:
+    """Describe a built kernel tree (or the output directory of ``make O=``).
+
+    Raises
+    ------
+    BadUseError
+        When nothing was built in it.
+    """
+    image = next((tree / name for name in _BUILT_IMAGES if (tree / name).is_file()), None)
+    if image is None or not (tree / ".config").is_file():
+        raise BadUseError(
+            f"{tree} is no built kernel tree: no bootable image or no .config in it",
+            "run make there first",
+        )
+    return LocalKernel(read_banner(image), image, tree / ".config", None, tree)
+
+
+def running() -> tuple[Banner, str | None]:
+    """Return what the running kernel is, and its configuration's text where it tells."""
+    machine = os.uname()
+    banner = Banner(machine.release, machine.version, machine.machine)
+    proc = Path("/proc/config.gz")
+    if proc.is_file():
+        return banner, gzip.decompress(proc.read_bytes()).decode()
+    places = (f"/boot/config-{machine.release}", f"/lib/modules/{machine.release}/config")
+    found = next((Path(place) for place in places if os.access(place, os.R_OK)), None)
+    return banner, found.read_text() if found else None
+
+
+def copy_into(kernel: LocalKernel, staged: Path) -> None:
+    """Put a kernel's files into a staging directory.
+
+    Raises
+    ------
+    FailedError
+        When the tree's modules cannot be installed.
+    """
+    shutil.copyfile(kernel.image, staged / store.IMAGE)
+    if kernel.config:
+        shutil.copyfile(kernel.config, staged / store.CONFIG)
+    if kernel.modules:
+        target = store.module_folder(staged, kernel.banner.release)
+        # Links lead into the build tree; they would copy gigabytes of sources.
+        shutil.copytree(kernel.modules, target, ignore=_links)
+    elif kernel.tree and _has_modules(kernel.tree):
+        _install_modules(kernel.tree, staged)
+
+
+def _module_folder(modules: Path, release: str) -> Path:
+    for folder in (modules, store.module_folder(modules, release), modules / release):
+        if folder.name == release and folder.is_dir():
+            return folder
+    raise BadUseError(
+        f"{modules} does not hold the modules of {release}, the release of the image",
+        f"give the folder lib/modules/{release}",
+    )
+
+
+def _links(directory: str, names: list[str]) -> list[str]:
+    return [name for name in names if (Path(directory) / name).is_symlink()]
+
+
+def _has_modules(tree: Path) -> bool:
+    return "\nCONFIG_MODULES=y\n" in (tree / ".config").read_text()
+
+
+def _install_modules(tree: Path, staged: Path) -> None:
+    # The tree's own make strips before it signs; doing it here would lose the signatures.
+    first = (tree / ".config").read_text().splitlines()[2:3]  # "# Linux/x86 6.12.0 Kernel …"
+    arch = first[0].removeprefix("# Linux/").split(" ")[0] if first else ""
+    command = ["make", "-s", "-C", str(tree), "modules_install", "DEPMOD=true"]
+    command += [f"INSTALL_MOD_PATH={staged}", "INSTALL_MOD_STRIP=1"]
+    if arch in _ARCH_OF_TREE:
+        command.append(f"ARCH={_ARCH_OF_TREE[arch]}")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise FailedError("make is not installed", "apt-get install make") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise FailedError(
+            f"{tree}: make modules_install: {lines[-1] if lines else done.returncode}",
+            "run make modules there first",
+        )
+    for link in [path for path in staged.rglob("*") if path.is_symlink()]:
+        link.unlink()
