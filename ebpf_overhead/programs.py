@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -110,7 +111,7 @@ class CompiledProgram:
         # everything else is refused before or after.
         if "processed" in log and error.errno in (errno.EACCES, errno.EINVAL):
             return FailedError(
-                f"verifier rejects {self.name}: {_last_line(log)}", "look at the verifier's log"
+                f"verifier rejects {self.name}: {_verdict(log)}", "correct its source"
             )
         return explain(error, "load", what)
 
@@ -219,6 +220,17 @@ def _has_text(path: Path) -> bool:
         return bool(path.read_bytes())
     except OSError:  # the process is gone
         return False
+
+
+def _verdict(log: str) -> str:
+    """Return why the verifier said no: what follows the last instruction in its log."""
+    verdict = ""
+    for line in map(str.strip, log.splitlines()):
+        if re.match(r"\d+: ", line):
+            verdict = ""
+        elif not verdict and not line.startswith((";", "bpf: ", "processed ")):
+            verdict = line
+    return verdict or _last_line(log)
 
 
 def _last_line(text: str) -> str:
