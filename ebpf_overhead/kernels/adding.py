@@ -157,7 +157,7 @@ class Adder:
         if self.apt.archive.allow_expired:
             trust += " whose validity dates were not checked"
         if kernel.delisted:
-            trust += "; modules: their signatures"
+            trust += "; modules: the image's key; configuration: nothing"
         packages = (*kernel.packages, *kernel.delisted)
         return store.Origin(trust, tuple(f"{p.suite}: {p.filename}" for p in packages))
 

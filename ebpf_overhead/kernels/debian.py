@@ -158,6 +158,5 @@ def _delisted(name: str, binary: Offer) -> Offer:
     pool = PurePosixPath(binary.uri.split("://", 1)[-1]).parent.parent
     scheme = binary.uri.split("://", 1)[0]
     filename = binary.filename.replace(binary.name, name, 1)
-    return Offer(
-        name, binary.version, binary.suite, f"{scheme}://{pool}/{source}/{filename}", 0, ""
-    )
+    uri = f"{scheme}://{pool}/{source}/{filename}"
+    return Offer(name, binary.version, "not listed", uri, size_bytes=0, sha256="")

@@ -16,7 +16,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ebpf_overhead.errors import FailedError, MissingToolError
+from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError
 from ebpf_overhead.kernels.record import KernelRecord, from_json
 
 BRANCH = "main"
@@ -45,6 +45,11 @@ class History:
         ----------
         kernels : iterable of (KernelRecord, str or None)
             Each kernel with its build configuration's text, in any order.
+
+        Raises
+        ------
+        BadUseError
+            When this user's git is told to ignore replacement objects.
         """
         self._create()
         wanted: dict[str, str] = {}
@@ -59,6 +64,7 @@ class History:
         if previous:
             wanted[f"refs/heads/{BRANCH}"] = previous
         self._move_references(wanted)
+        self._check_visible(sum(name.startswith("refs/tags/") for name in wanted))
 
     def hashes(self) -> dict[str, str]:
         """Return release -> commit hash, in the history's order."""
@@ -88,10 +94,26 @@ class History:
             # SHA-1 whatever this git defaults to: a kernel has one hash everywhere.
             options = ("--bare", "--object-format=sha1", f"--initial-branch={BRANCH}")
             self._git("init", "--quiet", *options, ".")
-        # A user's own setting must not hide the line; nothing here is ever unreachable for
-        # long, so no background gc either.
-        self._git("config", "core.useReplaceRefs", "true")
+        # Nothing here is unreachable for long.  core.useReplaceRefs must not be set: git 2.39
+        # then also packs the replaced commits under the original names, which damages them.
         self._git("config", "gc.auto", "0")
+
+    def _check_visible(self, kernels: int) -> None:
+        """Refuse to go on where this user's git, and so asv, would not see the line."""
+        done = subprocess.run(
+            ["git", "rev-list", "--count", BRANCH],
+            cwd=self.path,
+            env={**os.environ, "GIT_DIR": "."},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if kernels and done.stdout.strip() != str(kernels):
+            raise BadUseError(
+                f"git shows {done.stdout.strip() or 'no'} of {kernels} kernels in {self.path}: "
+                "its replacement objects are switched off",
+                "git config --global --unset core.useReplaceRefs; unset GIT_NO_REPLACE_OBJECTS",
+            )
 
     def _tree(self, record: KernelRecord, config: str | None) -> str:
         files = {"kernel.json": record.to_json()}

@@ -28,7 +28,8 @@ RECORD = "kernel.json"
 ORIGIN = "origin.json"
 SUMS = "SHA256SUMS"
 _STAGING = ".new-"
-_RETIRED = ".old-"
+_RETIRED = ".old-"  # A kernel that is being replaced.
+_REMOVED = ".gone-"
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ def staging(kernels: Path, label: str) -> Iterator[Path]:
     What a killed command left behind is removed first; the caller holds the data lock.
     """
     kernels.mkdir(parents=True, exist_ok=True)
-    for leftover in (*kernels.glob(f"{_STAGING}*"), *kernels.glob(f"{_RETIRED}*")):
-        shutil.rmtree(leftover)
+    _recover(kernels)
     # Short: git and tar both dislike long names, and a release can have 64 characters.
     directory = Path(tempfile.mkdtemp(prefix=f"{_STAGING}{label[:16]}-", dir=kernels))
     directory.chmod(0o755)
@@ -112,9 +112,9 @@ def publish(staged: Path, kernels: Path, record: KernelRecord, origin: Origin) -
 
 def remove(kernels: Path, release: str) -> None:
     """Remove a kernel's directory: it is gone from the catalogue before it is emptied."""
-    retired = kernels / f"{_RETIRED}{release}"
-    (kernels / release).rename(retired)
-    shutil.rmtree(retired)
+    removed = kernels / f"{_REMOVED}{release}"
+    (kernels / release).rename(removed)
+    shutil.rmtree(removed)
 
 
 def releases(kernels: Path) -> list[str]:
@@ -194,6 +194,17 @@ def refuse_other(kernels: Path, record: KernelRecord, replace: bool) -> None:
         "--replace takes the new one: results of the old one stay on disk, but belong to no "
         "revision any more",
     )
+
+
+def _recover(kernels: Path) -> None:
+    """Undo or finish what a killed command had begun."""
+    for retired in kernels.glob(f"{_RETIRED}*"):
+        target = kernels / retired.name.removeprefix(_RETIRED)
+        if not target.exists():  # Killed before the new one took its place.
+            retired.rename(target)
+    for prefix in (_STAGING, _RETIRED, _REMOVED):
+        for leftover in kernels.glob(f"{prefix}*"):
+            shutil.rmtree(leftover)
 
 
 def _flush(directory: Path) -> None:

@@ -12,7 +12,7 @@ _RELEASE = re.compile(r"\d+\.\d+[A-Za-z0-9._+-]*")
 _FINAL = 1 << 30  # A final release comes after each of its candidates.
 
 Piece = tuple[tuple[int, ...], int]
-Key = tuple[tuple[int, ...], int, tuple[Piece, ...]]
+Key = tuple[tuple[int, ...], int, tuple[Piece, ...], tuple[Piece, ...]]
 
 
 def version_key(version: str) -> Key:
@@ -40,7 +40,11 @@ def version_key(version: str) -> Key:
     while len(numbers) < 3:
         numbers.append(0)
     candidate = int(match["candidate"]) if match["candidate"] else _FINAL
-    return tuple(numbers), candidate, _debian_key(version[match.end() :])
+    rest = version[match.end() :]
+    # Debian's revision is what follows the last hyphen; there may be none.
+    revision = rest.rpartition("-")[2] if "-" in rest else ""
+    rest = rest.removesuffix(f"-{revision}")
+    return tuple(numbers), candidate, _debian_key(rest), _debian_key(revision)
 
 
 def upstream(version: str) -> str:
