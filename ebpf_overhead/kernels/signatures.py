@@ -50,7 +50,8 @@ def check_modules(image: Path, folder: Path, reporter: Reporter) -> int:
     FailedError
         When the image has no key, or a module's signature is missing or wrong.
     """
-    files = sorted(path for path in folder.rglob("*.ko*") if path.is_file())
+    # Every file, whatever its name: an index could name any of them as a module.
+    files = sorted(path for path in (folder / "kernel").rglob("*") if path.is_file())
     total = sum(path.stat().st_size for path in files)
     done = 0
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -88,13 +89,16 @@ def _certificates(kernel: bytes) -> Iterator[bytes]:
 
 def _problem(path: Path, certificates: Path) -> str:
     content = _read_module(path)
-    if not content.endswith(_MAGIC):
+    trailer_at = len(content) - len(_MAGIC) - _TRAILER.size
+    if not content.endswith(_MAGIC) or trailer_at < 0:
         return "not signed"
-    body = content[: -len(_MAGIC) - _TRAILER.size]
-    size = _TRAILER.unpack(content[-len(_MAGIC) - _TRAILER.size : -len(_MAGIC)])[-1]
+    size = _TRAILER.unpack_from(content, trailer_at)[-1]
+    if not 0 < size <= trailer_at:
+        return f"its signature claims {size} bytes"
+    signature, module = content[trailer_at - size : trailer_at], content[: trailer_at - size]
     with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "signature").write_bytes(body[-size:])
-        (Path(scratch) / "content").write_bytes(body[:-size])
+        (Path(scratch) / "signature").write_bytes(signature)
+        (Path(scratch) / "content").write_bytes(module)
         # -nointern: only the image's certificates count, not one the signature brings;
         # -noverify: that certificate is trusted for itself, it has no issuer to ask.
         options = ["-verify", "-binary", "-nointern", "-noverify", "-certfile", str(certificates)]
