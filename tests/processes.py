@@ -1,0 +1,54 @@
+"""Child processes that import the package of this tree, and ``ebpf-overhead`` itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = (
+    sys.executable,
+    "-c",
+    "from ebpf_overhead.cli import main; main(prog_name='ebpf-overhead')",
+)
+
+
+def open_descriptors() -> int:
+    """How many files this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of a child process that imports the package of this tree."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, **extra}
+
+
+def run_command(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run ``ebpf-overhead`` in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(**extra),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def start_command(*arguments: str) -> subprocess.Popen[str]:
+    """Start ``ebpf-overhead``, its output in pipes."""
+    return start_python(COMMAND[2], *arguments)
+
+
+def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start Python on a piece of code, its input and output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,69 @@
+"""The catalogue: what is in it, and choosing of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, reference_grid, select
+from ebpf_overhead.errors import BadUseError, ExitStatus
+from ebpf_overhead.programs import source_path
+
+
+def test_catalogue_is_keyed_by_name():
+    for catalogue in (ATTACH_TYPES, PROGRAMS):
+        assert all(entry.name == name for name, entry in catalogue.items())
+
+
+def test_the_reference_grid():
+    assert {(case.attach.name, case.program.name) for case in reference_grid()} == {
+        (attach, program)
+        for attach in ("tp_btf", "fentry", "kprobe")
+        for program in ("empty", "simple", "complex")
+    }
+    assert {case.target.name for case in reference_grid()} == {"getpid"}
+
+
+def test_everything_is_the_default_and_the_order_is_the_catalogues():
+    everything = [(case.program.name, case.attach.name) for case in select()]
+    assert everything == [(program, attach) for program in PROGRAMS for attach in ATTACH_TYPES]
+
+
+def test_choice_is_by_name_in_catalogue_order_and_without_repeats():
+    chosen = select(["kprobe", "tracepoint", "kprobe"], ["complex", "empty"])
+    assert [case.name for case in chosen] == [
+        "getpid/tracepoint/empty",
+        "getpid/kprobe/empty",
+        "getpid/tracepoint/complex",
+        "getpid/kprobe/complex",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "catalogue"),
+    [
+        ((["tp_btff"], []), "attach type", ATTACH_TYPES),
+        (([], ["tp_btff"]), "program", PROGRAMS),
+    ],
+)
+def test_unknown_name_says_what_there_is(arguments, kind, catalogue):
+    with pytest.raises(BadUseError) as caught:
+        select(*arguments)
+    assert caught.value.exit_status == ExitStatus.BAD_USE
+    assert f"no {kind} is called 'tp_btff'" in str(caught.value)
+    assert all(name in str(caught.value) for name in catalogue)
+
+
+def test_go_names_are_the_references():
+    """So that results of both can be compared by benchstat, line by line."""
+    names = {f"Getpid{case.attach.go_name}With{case.program.go_name}" for case in reference_grid()}
+    assert "GetpidTracepointWithNoMap" in names
+    assert len({case.attach.go_name for case in select()}) == len(ATTACH_TYPES)
+    assert len({case.program.go_name for case in select()}) == len(PROGRAMS)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_program_has_its_source_with_licence_and_summary(name):
+    text = source_path(name).read_text()
+    assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only\n")
+    assert f"\n * {name}: " in text
+    assert "int program(" in text
