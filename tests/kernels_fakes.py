@@ -1,5 +1,6 @@
 """Small stand-ins for kernels: records, images, packages and a signed mirror."""
 
+import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -51,6 +52,7 @@ def bzimage(release, build):
 def make_deb(folder: Path, name, version, files, arch="amd64", **fields):
     """Build a package with real dpkg-deb; `files` maps path -> bytes."""
     root = folder / f"{name}.root"
+    shutil.rmtree(root, ignore_errors=True)
     for path, content in files.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from ebpf_overhead.kernels.versions import (
     check_release,
     is_of,
     looks_like_version,
+    package_version,
     series,
     upstream,
     version_key,
@@ -85,6 +86,19 @@ def test_upstream_and_series():
 )
 def test_is_of(version, wanted, expected):
     assert is_of(version, wanted) is expected
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("6.1.192-2", "6.1.192-2"),
+        ("1:6.1.192-2", "6.1.192-2"),
+        ("1", "6.1.0-56-amd64"),
+        ("1.0-custom", "6.1.0-56-amd64"),
+    ],
+)
+def test_package_version(version, expected):
+    assert package_version("6.1.0-56-amd64", version) == expected
 
 
 def test_looks_like_version():

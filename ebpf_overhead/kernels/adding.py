@@ -19,7 +19,7 @@ from ebpf_overhead.kernels.offers import Offer, read_offers
 from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.kernels.reporting import Reporter
 from ebpf_overhead.kernels.upkeep import sync_history
-from ebpf_overhead.kernels.versions import check_release, looks_like_version
+from ebpf_overhead.kernels.versions import check_release, looks_like_version, package_version
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,9 @@ class Adder:
                 self.reporter.note(f"{release}: the image's key vouches for its {count} modules")
             record = describe(read_banner(staged / store.IMAGE), "debian", staged)
             record = replace(
-                record, version=debs[0].record.version, packages=tuple(d.record for d in debs)
+                record,
+                version=package_version(release, debs[0].record.version),
+                packages=tuple(deb.record for deb in debs),
             )
             if record.release != release:
                 raise BadUseError(f"package of {release} holds an image of {record.release}")

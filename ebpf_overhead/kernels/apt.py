@@ -23,6 +23,8 @@ _HELPERS = (Path("/usr/lib/apt/apt-helper"), Path("/usr/libexec/apt/apt-helper")
 # all, a switched-off check of signatures or of validity dates.
 _NETWORK = re.compile(r"Acquire::(https?|ftp|socks|Retries|ForceIPv[46])\b", re.IGNORECASE)
 _EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
+# Of util-linux: a download must not go on when this process was killed.
+_DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
 _OPTIONS = {
     "Acquire::Languages": "none",
     "Acquire::GzipIndexes": "true",
@@ -130,7 +132,7 @@ class PrivateApt:
         self, command: list[str], uri: str, partial: Path, advance: Callable[[int], None]
     ) -> None:
         process = subprocess.Popen(
-            command,
+            [*_DIE_WITH_PARENT, *command],
             env=self._environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ _BUILT_IMAGES = (
     "arch/arm64/boot/Image.gz",
     "arch/arm64/boot/Image",
 )
-_ARCH_OF_TREE = {"x86": "x86", "arm64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,11 @@ def _has_modules(tree: Path) -> bool:
 
 def _install_modules(tree: Path, staged: Path) -> None:
     # The tree's own make strips before it signs; doing it here would lose the signatures.
-    first = (tree / ".config").read_text().splitlines()[2:3]  # "# Linux/x86 6.12.0 Kernel …"
-    arch = first[0].removeprefix("# Linux/").split(" ")[0] if first else ""
+    arch = re.search(r"^# Linux/(x86|arm64) ", (tree / ".config").read_text(), re.MULTILINE)
     command = ["make", "-s", "-C", str(tree), "modules_install", "DEPMOD=true"]
     command += [f"INSTALL_MOD_PATH={staged}", "INSTALL_MOD_STRIP=1"]
-    if arch in _ARCH_OF_TREE:
-        command.append(f"ARCH={_ARCH_OF_TREE[arch]}")
+    if arch:  # Else, and for CROSS_COMPILE, the environment says it as it did for the build.
+        command.append(f"ARCH={arch[1]}")
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

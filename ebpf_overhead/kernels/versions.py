@@ -96,6 +96,21 @@ def check_release(release: str) -> str:
     return release
 
 
+def package_version(release: str, version: str) -> str:
+    """Return what orders a packaged kernel: the package's version, or its release.
+
+    Parameters
+    ----------
+    release : str
+        ``6.1.0-56-amd64``, which hides that it is 6.1.192.
+    version : str
+        The package's version.  Debian's is the kernel's; others count as they like.
+    """
+    plain = version.partition(":")[2] or version  # Without an epoch.
+    match = _UPSTREAM.match(plain)
+    return plain if match and series(plain) == series(release) else release
+
+
 def _match(version: str) -> re.Match[str]:
     match = _UPSTREAM.match(version)
     if match is None:

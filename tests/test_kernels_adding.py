@@ -1,0 +1,261 @@
+import os
+import shutil
+
+import pytest
+from kernels_fakes import CONFIG, build_string, bzimage, kernel_files, make_deb
+
+from ebpf_overhead.errors import BadUseError, FailedError
+from ebpf_overhead.kernels import store, upkeep
+from ebpf_overhead.kernels.adding import Adder, Choices
+from ebpf_overhead.kernels.catalogue import find, installed
+from ebpf_overhead.kernels.history import History
+from ebpf_overhead.kernels.layout import Layout
+from ebpf_overhead.kernels.reporting import Silent
+
+RELEASE = "6.12.117+deb13-amd64"
+needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg is not installed")
+
+
+@pytest.fixture
+def layout(tmp_path):
+    return Layout(tmp_path / "data", tmp_path / "history")
+
+
+def no_apt():
+    raise AssertionError("nothing here comes from a mirror")
+
+
+def add(layout, *what, **choices):
+    return Adder(layout, no_apt, Choices(**choices), Silent()).add([str(one) for one in what])
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "given" / f"vmlinuz-{RELEASE}"
+    path.parent.mkdir()
+    path.write_bytes(bzimage(RELEASE, build_string("2026-11-12", "6.12.117-1")))
+    return path
+
+
+@pytest.fixture
+def module_folder(tmp_path):
+    folder = tmp_path / "given" / "lib" / "modules" / RELEASE
+    (folder / "kernel" / "fs").mkdir(parents=True)
+    (folder / "modules.order").touch()
+    (folder / "modules.builtin").touch()
+    (folder / "kernel" / "fs" / "x.ko").touch()
+    (folder / "build").symlink_to("/")
+    return folder
+
+
+@needs_dpkg
+def test_a_package(layout, tmp_path):
+    files = kernel_files(RELEASE, "6.12.117-1", "2026-11-12")
+    deb = make_deb(tmp_path, f"linux-image-{RELEASE}", "6.12.117-1", files)
+    assert add(layout, deb) == [RELEASE]
+    kernel = find(RELEASE, layout)
+    assert kernel.record.version == "6.12.117-1"
+    assert kernel.record.build == "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)"
+    assert kernel.record.built_on == "2026-11-12"
+    assert kernel.record.features["btf"] == "y"
+    assert kernel.record.features["ibt"] == "n"
+    assert kernel.record.packages[0].sha256 == store.file_sha256(deb)
+    assert kernel.record.sha256["vmlinuz"] == store.file_sha256(kernel.image)
+    assert (kernel.modules / "lib/modules" / RELEASE / "modules.dep").exists()
+    assert store.read_origin(kernel.directory).trust == "the user's files"
+    assert History(layout.history).record(RELEASE) == kernel.record
+    assert upkeep.verify(layout, kernel) == []
+
+
+@needs_dpkg
+def test_the_same_package_gives_the_same_commit_wherever_it_is_added(layout, tmp_path):
+    deb = make_deb(tmp_path, f"linux-image-{RELEASE}", "1", kernel_files(RELEASE))
+    add(layout, deb)
+    other = Layout(tmp_path / "other", tmp_path / "other-history")
+    moved = shutil.copy(deb, tmp_path / "renamed.deb")
+    add(other, moved, all_modules=True)
+    assert History(other.history).hashes() == History(layout.history).hashes()
+
+
+@needs_dpkg
+def test_packages_are_sorted_out_by_their_kernel(layout, tmp_path):
+    one = make_deb(
+        tmp_path, "linux-image-6.1.0-56-amd64", "6.1.192-2", kernel_files("6.1.0-56-amd64")
+    )
+    files = kernel_files(RELEASE)
+    halves = [
+        make_deb(tmp_path, f"linux-{kind}-{RELEASE}", "6.12.117-1", content)
+        for kind, content in (
+            ("binary", {name: data for name, data in files.items() if "vmlinuz" in name}),
+            ("modules", {name: data for name, data in files.items() if "vmlinuz" not in name}),
+        )
+    ]
+    assert set(add(layout, halves[0], one, halves[1])) == {RELEASE, "6.1.0-56-amd64"}
+    assert len(find(RELEASE, layout).record.packages) == 2
+
+
+@needs_dpkg
+def test_a_kernel_that_fails_leaves_those_before_it_and_nothing_of_itself(layout, tmp_path):
+    good = make_deb(
+        tmp_path, "linux-image-6.1.0-56-amd64", "6.1.192-2", kernel_files("6.1.0-56-amd64")
+    )
+    bad = make_deb(tmp_path, f"linux-image-{RELEASE}", "1", {"boot/README": b""})
+    with pytest.raises(FailedError, match="no vmlinuz"):
+        add(layout, good, bad)
+    assert [path.name for path in layout.kernels.iterdir()] == ["6.1.0-56-amd64"]
+    assert list(History(layout.history).hashes()) == ["6.1.0-56-amd64"]
+
+
+@needs_dpkg
+def test_a_package_whose_image_is_of_another_kernel_is_refused(layout, tmp_path):
+    files = kernel_files(RELEASE)
+    files[f"boot/vmlinuz-{RELEASE}"] = bzimage("6.12.1", build_string())
+    deb = make_deb(tmp_path, f"linux-image-{RELEASE}", "1", files)
+    with pytest.raises(BadUseError, match=r"holds an image of 6\.12\.1"):
+        add(layout, deb)
+
+
+@needs_dpkg
+def test_another_build_is_refused_then_replaced(layout, tmp_path):
+    first = make_deb(tmp_path, f"linux-image-{RELEASE}", "1", kernel_files(RELEASE))
+    files = kernel_files(RELEASE, "6.12.117-2")
+    second = make_deb(tmp_path / "b", f"linux-image-{RELEASE}", "6.12.117-2", files)
+    add(layout, first)
+    before = History(layout.history).hashes()[RELEASE]
+    with pytest.raises(BadUseError, match="already there and differs"):
+        add(layout, second)
+    assert History(layout.history).hashes() == {RELEASE: before}
+    add(layout, second, replace=True)
+    assert History(layout.history).hashes()[RELEASE] != before
+    assert find(RELEASE, layout).record.version == "6.12.117-2"
+
+
+def test_an_image_with_its_modules(layout, image, module_folder):
+    config = image.with_name(f"config-{RELEASE}")
+    config.write_text(CONFIG.format(version="6.12.117"))
+    for given in (module_folder, module_folder.parent, module_folder.parents[2]):
+        assert add(layout, image, modules=given) == [RELEASE]
+    kernel = find(RELEASE, layout)
+    assert kernel.source == "files"
+    assert kernel.config.read_text() == config.read_text()
+    copied = kernel.modules / "lib/modules" / RELEASE
+    assert (copied / "modules.dep").exists()
+    assert not os.path.lexists(copied / "build")
+    assert kernel.record.sha256["modules"]
+    assert upkeep.verify(layout, kernel) == []
+
+
+def test_other_modules_are_another_kernel(layout, image, module_folder):
+    add(layout, image, modules=module_folder)
+    (module_folder / "kernel/fs/x.ko").write_bytes(b"rebuilt")
+    with pytest.raises(BadUseError, match="already there and differs"):
+        add(layout, image, modules=module_folder)
+
+
+def test_an_image_alone_has_no_modules_and_no_configuration(layout, image):
+    add(layout, image)
+    kernel = find(RELEASE, layout)
+    assert kernel.modules is None
+    assert kernel.config is None
+    assert kernel.record.features == {}
+
+
+def test_modules_of_another_kernel_are_refused(layout, image, tmp_path):
+    other = tmp_path / "lib" / "modules" / "5.10.0"
+    other.mkdir(parents=True)
+    with pytest.raises(BadUseError, match=r"does not hold the modules of 6\.12\.117"):
+        add(layout, image, modules=other)
+    assert installed(layout) == []
+
+
+@pytest.fixture
+def tree(tmp_path, image):
+    """A built tree whose Makefile does what the kernel's does for modules_install."""
+    tree = tmp_path / "linux"
+    (tree / "arch/x86/boot").mkdir(parents=True)
+    shutil.copy(image, tree / "arch/x86/boot/bzImage")
+    (tree / ".config").write_text(CONFIG.format(version="6.12.117"))
+    (tree / "Makefile").write_text(
+        "modules_install:\n"
+        '\t@test "$(ARCH)" = x86 -a "$(INSTALL_MOD_STRIP)" = 1 -a "$(DEPMOD)" = true\n'
+        f"\t@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/{RELEASE}/kernel\n"
+        f"\t@cd $(INSTALL_MOD_PATH)/lib/modules/{RELEASE} && "
+        "touch modules.order modules.builtin kernel/x.ko && ln -s / build\n"
+    )
+    return tree
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_a_built_tree(layout, tree):
+    assert add(layout, tree) == [RELEASE]
+    kernel = find(RELEASE, layout)
+    assert kernel.source == "tree"
+    assert (kernel.modules / "lib/modules" / RELEASE / "kernel/x.ko").exists()
+    assert kernel.record.features["btf"] == "y"
+    assert upkeep.verify(layout, kernel) == []
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_a_tree_whose_modules_cannot_be_installed(layout, tree):
+    (tree / "Makefile").write_text("modules_install:\n\t@echo no modules >&2; false\n")
+    with pytest.raises(FailedError, match="make modules_install: "):
+        add(layout, tree)
+    assert installed(layout) == []
+
+
+def test_a_tree_without_modules(layout, tree):
+    config = tree / ".config"
+    config.write_text(config.read_text().replace("CONFIG_MODULES=y", ""))
+    add(layout, tree)
+    assert find(RELEASE, layout).modules is None
+
+
+def test_a_tree_that_was_not_built(layout, tmp_path):
+    with pytest.raises(BadUseError, match="is no built kernel tree"):
+        add(layout, tmp_path)
+
+
+def test_running(layout):
+    (release,) = add(layout, "running")
+    assert release == os.uname().release
+    kernel = find("running", layout)
+    assert kernel.image is None
+    assert kernel.modules is None
+    assert kernel.arch == os.uname().machine
+    assert kernel.record.build == os.uname().version
+    assert release in History(layout.history).hashes()
+    assert add(layout, "running") == [release]  # Again is no conflict.
+
+
+@pytest.mark.parametrize("what", ["./nothing", "vmlinuz", "linux-image.deb"])
+def test_nothing_of_that_name(layout, what):
+    with pytest.raises(BadUseError, match=r"is neither a file nor|is not there"):
+        add(layout, what)
+
+
+@needs_dpkg
+def test_remove_takes_the_kernel_its_commit_and_its_packages(layout, tmp_path):
+    deb = make_deb(tmp_path, f"linux-image-{RELEASE}", "1", kernel_files(RELEASE))
+    add(layout, deb, "running")
+    layout.packages.mkdir(parents=True)
+    for name in (f"linux-image-{RELEASE}_1_amd64.deb", "linux-image-6.1.0-56-amd64_1_amd64.deb"):
+        (layout.packages / name).touch()
+    kernel = find(RELEASE, layout)
+    upkeep.remove(layout, kernel, keep_packages=True, reporter=Silent())
+    assert len(list(layout.packages.iterdir())) == 2
+    assert list(History(layout.history).hashes()) == [os.uname().release]
+    add(layout, deb)
+    upkeep.remove(layout, kernel, keep_packages=False, reporter=Silent())
+    assert [p.name for p in layout.packages.iterdir()] == ["linux-image-6.1.0-56-amd64_1_amd64.deb"]
+    assert deb.exists()
+
+
+@needs_dpkg
+def test_verify_sees_a_changed_file_and_a_changed_history(layout, tmp_path):
+    deb = make_deb(tmp_path, f"linux-image-{RELEASE}", "1", kernel_files(RELEASE))
+    add(layout, deb)
+    kernel = find(RELEASE, layout)
+    kernel.image.write_bytes(b"x")
+    assert "vmlinuz changed" in upkeep.verify(layout, kernel)[0]
+    History(layout.history).sync([])
+    assert "commit in the history cannot be read" in upkeep.verify(layout, kernel)[1]
