@@ -1,10 +1,13 @@
 import subprocess
+from dataclasses import replace
 
 import pytest
 from kernels_fakes import make_record
 
 from ebpf_overhead.errors import BadUseError, FailedError
+from ebpf_overhead.kernels import kconfig
 from ebpf_overhead.kernels.history import History
+from ebpf_overhead.kernels.record import PackageRecord
 
 OLD = make_record("5.10.0-46-amd64", "5.10.262-1", "2026-07-31")
 CANDIDATE = make_record("6.12-rc3-amd64", "6.12~rc3-1", "2024-10-20")
@@ -53,6 +56,21 @@ def test_a_hash_depends_on_its_kernel_alone(history, tmp_path):
     alone = History(tmp_path / "elsewhere")
     alone.sync([(NEW, None)])
     assert alone.hashes() == history.hashes()
+
+
+def test_the_hash_of_a_kernel_is_the_same_for_everybody(history):
+    """Stored results, also published ones, name kernels by these hashes: they must not change."""
+    config = "CONFIG_DEBUG_INFO_BTF=y\n"
+    sums = {"vmlinuz": "0" * 64, "config": "1" * 64}
+    record = replace(
+        OLD,
+        packages=(PackageRecord("linux-image-5.10", "5.10.262-1", "amd64", "linux (1)", "2" * 64),),
+        sha256=sums,
+        config_digest=kconfig.digest(config),
+        features=kconfig.features(config),
+    )
+    history.sync([(record, config)])
+    assert history.hashes()[OLD.release] == ""
 
 
 def test_a_changed_kernel_changes_its_hash_alone(history):

@@ -7,6 +7,8 @@ import re
 
 _SET = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
 
+# This is part of kernel.json and so of every kernel's commit hash: a change here orphans all
+# stored results, also those of others.
 # Name in kernel.json -> options, newest name first.  Options are renamed between releases:
 # 6.9 moved CPU mitigations to CONFIG_MITIGATION_*.
 FEATURES: dict[str, tuple[str, ...]] = {
@@ -23,7 +25,6 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "dynamic_ftrace": ("CONFIG_DYNAMIC_FTRACE",),
     "ftrace_syscalls": ("CONFIG_FTRACE_SYSCALLS",),
     "ibt": ("CONFIG_X86_KERNEL_IBT",),
-    "cfi": ("CONFIG_CFI", "CONFIG_CFI_CLANG"),
     "pti": ("CONFIG_MITIGATION_PAGE_TABLE_ISOLATION", "CONFIG_PAGE_TABLE_ISOLATION"),
     "retpoline": ("CONFIG_MITIGATION_RETPOLINE", "CONFIG_RETPOLINE"),
     "rethunk": ("CONFIG_MITIGATION_RETHUNK", "CONFIG_RETHUNK"),

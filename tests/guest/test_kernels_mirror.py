@@ -1,0 +1,107 @@
+"""Real kernels from the Debian mirror of this machine; needs the network and about 500 MB."""
+
+import os
+import re
+import shutil
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.kernels import kconfig, offers, upkeep
+from ebpf_overhead.kernels.adding import Adder, Choices
+from ebpf_overhead.kernels.apt import PrivateApt
+from ebpf_overhead.kernels.catalogue import find
+from ebpf_overhead.kernels.debian import kernels
+from ebpf_overhead.kernels.layout import Layout
+from ebpf_overhead.kernels.mirror import Archive, find_mirror
+from ebpf_overhead.kernels.reporting import Silent
+
+# What a guest needs on some kernel or other, by the name modprobe knows.
+NEEDED = "9p 9pnet_virtio virtio_pci virtio_console virtio_blk virtio_rng overlay virtiofs ext4"
+SERIES = ["5.10", "6.12", "7.3"]  # One package; one package under usr/; split.
+
+
+@pytest.fixture(scope="module")
+def apt(tmp_path_factory):
+    """The machine's own mirror, or a reason why it cannot be used."""
+    must = os.environ.get("EBPF_OVERHEAD_TEST_GUEST") == "1"
+    try:
+        mirror = find_mirror(None, None)
+        address = urlsplit(mirror.main.uri)
+        socket.create_connection((address.hostname, address.port or 80), timeout=10).close()
+    except (OverheadError, OSError) as error:
+        if must:
+            raise
+        pytest.skip(f"no mirror: {error}; EBPF_OVERHEAD_TEST_GUEST=1 makes this a failure")
+    archive = Archive(mirror, offers.SUITES, "amd64")
+    return PrivateApt(tmp_path_factory.mktemp("apt"), archive)
+
+
+@pytest.fixture(scope="module")
+def layout(apt, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernels")
+    layout = Layout(folder, folder / "history")
+    Adder(layout, lambda: apt, Choices(), Silent()).add(SERIES)
+    yield layout
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_a_kernel_is_complete(layout, series):
+    kernel = find(series, layout)
+    assert kernel.record.series == series
+    assert kernel.record.built_at_s
+    assert kernel.record.features["btf"] == "y"
+    assert kernel.record.features["kprobe_events"] == "y"
+    assert upkeep.verify(layout, kernel) == []
+
+
+@pytest.mark.parametrize("series", SERIES)
+def test_what_a_guest_needs_is_there_with_everything_it_needs(layout, series):
+    kernel = find(series, layout)
+    folder = kernel.modules / "lib" / "modules" / kernel.release
+    builtin = {_name(line) for line in (folder / "modules.builtin").read_text().splitlines()}
+    needs = {}
+    for line in (folder / "modules.dep").read_text().splitlines():
+        path, _, rest = line.partition(":")
+        needs[_name(path)] = [path, *rest.split()]
+    for name in NEEDED.split():
+        assert name in builtin or name in needs, name
+        for path in needs.get(name, []):
+            assert (folder / path).is_file(), path
+
+
+def _name(path):
+    return path.rsplit("/", 1)[-1].split(".ko")[0].replace("-", "_")
+
+
+def test_symbols_of_kept_modules_are_in_kept_modules(layout):
+    """`depends=` of each module needed above, as built, names only modules that are kept."""
+    kernel = find("5.10", layout)  # Its modules are not compressed.
+    folder = kernel.modules / "lib" / "modules" / kernel.release
+    kept = {_name(str(path)): path for path in folder.rglob("*.ko")}
+    todo, seen = [name for name in NEEDED.split() if name in kept], set()
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        depends = re.search(rb"depends=([^\0]*)\0", kept[name].read_bytes())[1].decode()
+        for other in filter(None, depends.replace("-", "_").split(",")):
+            assert other in kept, f"{name} needs {other}"
+            todo += [other] if other not in seen else []
+    assert {"9p", "9pnet", "9pnet_virtio", "virtio_ring"} <= seen
+
+
+def test_every_feature_is_an_option_of_some_kernel(layout):
+    """A misspelt option would read as not set for ever."""
+    text = "".join(find(series, layout).config_text() for series in SERIES)
+    known = set(re.findall(r"CONFIG_\w+", text))
+    unknown = [name for name, options in kconfig.FEATURES.items() if not set(options) & known]
+    assert unknown == []
+
+
+def test_the_mirror_offers_the_series_of_the_history(apt):
+    offered = kernels(offers.read_offers(apt, False, Silent()), "amd64")
+    assert {"5.10", "6.1", "6.12"} <= {kernel.series for kernel in offered}
+    assert all(kernel.packages[0].sha256 for kernel in offered)
