@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ebpf_overhead import _workload, bpf
+from ebpf_overhead import _workload, bpf, clock
 from ebpf_overhead.attach import Probe, load, status_of
 from ebpf_overhead.cases import Case
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
@@ -25,13 +25,7 @@ from ebpf_overhead.programs import MapUse
 from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
 from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
 
-# A window is long against the clock reads around it and short against the timer tick.
-_WINDOW_NS = 400_000
-_CALLS_MIN, _CALLS_MAX = 1_000, 1_000_000
-# Half a block has so many windows, about 6 ms.  Machines are disturbed for milliseconds
-# at a time, so many short blocks say more than a few long ones.  Shorter than this would
-# not pay: attaching again waits for the RCU grace period that detaching began.
-_WINDOWS_PER_HALF = 16
+_CALLS_MIN, _CALLS_MAX = 500, 1_000_000
 # How likely a block begins as the one before ended, which saves a switch.
 _STAY_PROBABILITY = 0.75
 # Eight blocks give a 99 % interval, but one as wide as their range.
@@ -54,6 +48,11 @@ class Precision:
 
     relative: float = 0.01
     absolute: float = 1.0
+
+    def __str__(self) -> str:
+        """Return it as ``--precision`` takes it."""
+        parts = [f"{self.relative * 100:g}%"] if self.relative else []
+        return ",".join(parts + ([f"{self.absolute:g}ns"] if self.absolute else []))
 
     def reached(self, result: Interval) -> bool:
         """Whether an interval is narrow enough; the larger of the two bounds counts."""
@@ -90,7 +89,7 @@ class Samples:
     Attributes
     ----------
     baseline, probed : tuple of float
-        ns per call, one value a window, in the order measured.
+        Time per call, one value a window, in the order measured.
     windows_per_block : int
         So many consecutive values of either belong to one block.
     calls_per_window : int
@@ -269,10 +268,10 @@ def choose_cpu(wanted: int | None = None) -> int:
 
 
 def calibrate(target: str, cpu: int) -> int:
-    """Return how many calls of a target make a window of about 0.4 ms."""
+    """Return how many calls of a target make a window of the clock's length."""
     elapsed_ns, calls = _workload.run(target, _CALLS_MIN, windows=5, cpu=cpu)
     per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
-    wanted = int(_WINDOW_NS / max(per_call_ns, 0.1))
+    wanted = int(clock.current().window / max(per_call_ns, 0.1))
     return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
 
 
@@ -289,6 +288,7 @@ class _Session:
         self.target = probe.case.target
         self.cpu = choose_cpu(options.cpu)
         self.random = random.Random(options.seed)
+        self.clock = clock.current()
 
     def measure(self) -> Measurement:
         hits = self._prove()
@@ -328,8 +328,10 @@ class _Session:
             first = self._draw_first_half()
             for attached in (first, not first):
                 (probed if attached else baseline).extend(self._half(attached))
-            samples = Samples(tuple(baseline), tuple(probed), _WINDOWS_PER_HALF, self.calls)
-            blocks = len(baseline) // _WINDOWS_PER_HALF
+            samples = Samples(
+                tuple(baseline), tuple(probed), self.clock.windows_per_half, self.calls
+            )
+            blocks = len(baseline) // self.clock.windows_per_half
             elapsed_s = time.monotonic() - start
             self.progress(min(elapsed_s / self.options.time_s, 0.99))
             if blocks < _BLOCKS_MIN:
@@ -355,7 +357,10 @@ class _Session:
             extra = 1  # the first window after a switch warms up and does not count
         with phase("sample"):
             elapsed_ns, _ = _workload.run(
-                self.target.name, self.calls, windows=_WINDOWS_PER_HALF + extra, cpu=self.cpu
+                self.target.name,
+                self.calls,
+                windows=self.clock.windows_per_half + extra,
+                cpu=self.cpu,
             )
         return [value / self.calls for value in elapsed_ns[extra:]]
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ebpf_overhead import machine, preflight
+from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
@@ -30,6 +31,16 @@ Examples:
 
 Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
 """
+
+
+# Parameters of the command -> options, for the same command in a guest.
+_PASSED_ON = {
+    "attach": "--attach",
+    "program": "--program",
+    "precision": "--precision",
+    "time_s": "--time",
+    "seed": "--seed",
+}
 
 
 class _PrecisionType(click.ParamType[Precision]):
@@ -94,6 +105,11 @@ class _PrecisionType(click.ParamType[Precision]):
     help="How to print the result.",
 )
 @click.option(
+    "--kernel",
+    metavar="RELEASE",
+    help="Measure in a guest booted on this kernel, in instructions; see kernels list.",
+)
+@click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
 def command(
@@ -104,6 +120,7 @@ def command(
     cpu: int | None,
     seed: int | None,
     format_name: str,
+    kernel: str | None,
     output: Path | None,
 ) -> None:
     """Measure what BPF probes cost on the running kernel.
@@ -114,12 +131,40 @@ def command(
     mark_started()
     if output is not None and not output.absolute().parent.is_dir():
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
-    options = Options(precision, time_s, choose_cpu(cpu), seed)
-    preflight.check()
-    results = measure_with_progress(select(attach, program), options)
-    record = make_record(results, machine.describe().as_dict(), options, spent())
+    if kernel is None:
+        options = Options(precision, time_s, choose_cpu(cpu), seed)
+        record = _measure_here(select(attach, program), options)
+    else:
+        record = _measure_there(kernel, _arguments_but_output())
     _write(record, format_name, output)
-    raise click.exceptions.Exit(int(exit_status(results)))
+    raise click.exceptions.Exit(int(exit_status(record)))
+
+
+def _measure_here(cases: list[Case], options: Options) -> Record:
+    preflight.check()
+    results = measure_with_progress(cases, options)
+    unit = clock.current().unit
+    return make_record(results, machine.describe().as_dict(), options, spent(), unit)
+
+
+def _measure_there(kernel: str, arguments: list[str]) -> Record:
+    from ebpf_overhead.remote import measure_in_guest
+
+    console = Console(stderr=True)
+    with console.status(f"kernel {kernel}") as status:
+        return measure_in_guest(kernel, arguments, status.update)
+
+
+def _arguments_but_output() -> list[str]:
+    """Return the options of this call that a call in a guest takes over."""
+    context = click.get_current_context()
+    arguments = []
+    for name, flag in _PASSED_ON.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            for each in value if isinstance(value, tuple) else [value]:
+                arguments += [flag, str(each)]
+    return arguments
 
 
 def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:
@@ -146,9 +191,9 @@ def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Resul
             return list(measure_cases(cases, options, show))
 
 
-def exit_status(results: Iterable[Result]) -> ExitStatus:
+def exit_status(record: Record) -> ExitStatus:
     """Return the exit status that a run's results deserve."""
-    statuses = {result.status for result in results}
+    statuses = {case["status"] for case in record["cases"]}
     if "failed" in statuses:
         return ExitStatus.CASE_FAILED
     if "measured" in statuses:

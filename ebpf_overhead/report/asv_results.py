@@ -83,9 +83,9 @@ def _record(result: Any, release: str, attempt: Callable[[str], Support]) -> Rec
     cases = []
     for attach, program in overhead:
         case = {"target": "getpid", "attach": attach, "program": program, "unit": "ns"}
-        stats = overhead[attach, program]
-        if stats and probed.get((attach, program)) and baseline:
-            case.update(_measured(baseline, probed[attach, program], stats))
+        stats, probed_stats = overhead[attach, program], probed.get((attach, program))
+        if stats and probed_stats and baseline:
+            case.update(_measured(baseline, probed_stats, stats))
         else:
             if attach not in support:
                 support[attach] = attempt(attach)

@@ -1,0 +1,5 @@
+"""``python -m ebpf_overhead.cli`` is ``ebpf-overhead``."""
+
+from ebpf_overhead.cli import main
+
+main(prog_name="ebpf-overhead")

@@ -1,0 +1,66 @@
+"""Measuring on another kernel: the same command, in a guest booted on it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from ebpf_overhead.errors import ExitStatus, FailedError
+from ebpf_overhead.guest.vm import Guest
+from ebpf_overhead.kernels import catalogue
+from ebpf_overhead.report.record import Record
+
+# Imported before any command is forked: starting Python anew takes seconds in a guest.
+PRELOAD = ("ebpf_overhead.cli.measure", "ebpf_overhead.bcc_library:import_bcc")
+
+_HAS_RECORD = {ExitStatus.MEASURED, ExitStatus.CASE_FAILED, ExitStatus.NOTHING_MEASURABLE}
+
+
+def measure_in_guest(
+    kernel_name: str, arguments: Sequence[str], say: Callable[[str], None]
+) -> Record:
+    """Run ``ebpf-overhead measure`` in a guest and return its record.
+
+    Parameters
+    ----------
+    kernel_name : str
+        Release or series of an installed kernel.
+    arguments : sequence of str
+        Options for ``ebpf-overhead measure`` in the guest.
+    say : callable
+        Told in a line what goes on.
+
+    Returns
+    -------
+    dict
+        The guest's record; ``guest`` says what machine it was, and the phases are in the
+        host's seconds.
+
+    Raises
+    ------
+    OverheadError
+        The kernel is not installed, does not boot, or the command failed in it.
+    """
+    kernel = catalogue.find(kernel_name)
+    began = time.monotonic()
+    say(f"booting {kernel.release}")
+    with Guest(kernel, preload=PRELOAD, log=say) as guest:
+        say(f"measuring on {kernel.release} (booted in {guest.boot_seconds:.0f} s)")
+        command = [sys.executable, "-m", "ebpf_overhead.cli", "measure", "--format", "json"]
+        run = guest.run([*command, *arguments])
+        description = guest.description
+        boot_s = guest.boot_seconds
+    if run.exit_status not in _HAS_RECORD or not run.stdout.strip():
+        reason = run.stderr.strip().splitlines() or [f"exit status {run.exit_status}"]
+        raise FailedError(f"measuring failed in the guest {kernel.release}: {reason[-1]}")
+    record: Record = json.loads(run.stdout)
+    total_s = time.monotonic() - began
+    record["guest"] = description
+    record["phases_s"] = {
+        "boot": round(boot_s, 3),
+        "measure": round(total_s - boot_s, 3),
+        "total": round(total_s, 3),
+    }
+    return record
