@@ -22,6 +22,8 @@ class Command(IntEnum):
     PROG_LOAD = 5
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
+    MAP_LOOKUP_BATCH = 24
+    MAP_DELETE_BATCH = 27
     ENABLE_STATS = 32
 
 
@@ -208,6 +210,48 @@ def prog_info(prog_fd: int) -> ProgInfo:
         run_count=struct.unpack_from("=Q", info, _OFFSET_RUN_COUNT)[0],
         recursion_misses=misses,
     )
+
+
+def map_keys(map_fd: int, key_bytes: int, value_bytes: int, max_entries: int) -> bytearray:
+    """Return the keys of a hash map, one after the other, in one system call (Linux 5.6).
+
+    Parameters
+    ----------
+    map_fd : int
+        Descriptor of the map.
+    key_bytes, value_bytes, max_entries : int
+        Its dimensions.
+    """
+    position = bytearray(max(key_bytes, 8))
+    keys = bytearray(key_bytes * max_entries)
+    values = bytearray(value_bytes * max_entries)
+    attribute = bytearray(_ATTRIBUTE_BYTES)
+    struct.pack_into(
+        "=QQQQII",
+        attribute,
+        0,
+        0,
+        _syscalls.address(position),
+        _syscalls.address(keys),
+        _syscalls.address(values),
+        max_entries,
+        map_fd,
+    )
+    try:
+        _syscalls.bpf(Command.MAP_LOOKUP_BATCH, attribute)
+    except FileNotFoundError:
+        pass  # ENOENT: the end of the map came before the end of the buffer
+    except OSError as error:
+        raise OSError(error.errno, "bpf(BPF_MAP_LOOKUP_BATCH)") from error
+    found = struct.unpack_from("=I", attribute, 32)[0]
+    return keys[: found * key_bytes]
+
+
+def map_delete(map_fd: int, keys: bytearray, key_bytes: int) -> None:
+    """Delete keys, as :func:`map_keys` returns them, from a hash map."""
+    if keys:
+        count = len(keys) // key_bytes
+        _call(Command.MAP_DELETE_BATCH, "QQQQII", 0, 0, _syscalls.address(keys), 0, count, map_fd)
 
 
 def perf_tracepoint(event_id: int) -> int:
