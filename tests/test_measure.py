@@ -1,0 +1,419 @@
+"""Measuring on a simulated machine, where the true cost is known and time is at our command."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from ebpf_overhead import measure
+from ebpf_overhead.bpf import ProgInfo
+from ebpf_overhead.cases import select
+from ebpf_overhead.errors import (
+    BadUseError,
+    FailedError,
+    MissingToolError,
+    RefusedError,
+    UnsupportedError,
+)
+from ebpf_overhead.measure import Options, Precision, Samples, measure_case, measure_cases
+from ebpf_overhead.programs import MapUse
+from ebpf_overhead.proof import Hits
+from ebpf_overhead.stats import CONFIDENCE, Interval
+
+(CASE,) = select(["tp_btf"], ["simple"])
+BASELINE_NS = 117.0
+
+
+class Machine:
+    """A machine with a probe of a known cost, and disturbances of its own.
+
+    It takes the place of the extension (``run``), of the loaded probe and of the clock.
+    """
+
+    def __init__(self, cost_ns: float = 0.0, noise: float = 0.0, seed: int = 0) -> None:
+        self.cost_ns = cost_ns
+        self.noise = noise
+        self.random = random.Random(seed)
+        self.now_s = 0.0
+        self.drift_ns = 0.0
+        self.switches: list[bool] = []
+        self.warmup_ns = 0.0
+        self.cold = False
+        self.closed = False
+        self.hits = lambda calls: calls
+        self.missed: Iterator[int | None] = itertools.repeat(0)
+        self.use: MapUse | None = None
+
+    # The probe.
+    case = CASE
+    hook = "sys_enter"
+    prog_fd = 7
+    attached = False
+
+    @property
+    def compiled(self) -> Machine:
+        return self
+
+    def clear(self) -> None:
+        pass
+
+    def map_use(self) -> MapUse | None:
+        return self.use
+
+    def attach(self) -> None:
+        if not self.attached:
+            self.switches.append(True)
+            self.attached = self.cold = True
+
+    def detach(self) -> None:
+        if self.attached:
+            self.switches.append(False)
+            self.attached = False
+            self.cold = True
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.detach()
+        self.closed = True
+
+    # The extension.
+    def run(self, target, calls, windows=1, cpu=None):
+        return [self.window_ns(calls) for _ in range(windows)], calls * windows
+
+    def window_ns(self, calls: int) -> int:
+        """A window: the true cost, slow drift, jitter, and now and then a disturbance."""
+        per_call = BASELINE_NS + self.cost_ns * self.attached
+        if self.cold:
+            per_call += self.warmup_ns
+            self.cold = False
+        if self.noise:
+            self.drift_ns += self.random.gauss(0, self.noise / 20)
+            per_call += abs(self.drift_ns) + self.random.expovariate(1 / self.noise)
+            if self.random.random() < 0.05:
+                per_call += self.random.paretovariate(1.2) * self.noise * 5
+        elapsed_ns = round(per_call * calls)
+        self.now_s += elapsed_ns / 1e9
+        return elapsed_ns
+
+    # The clock.
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Measure on this machine from now on."""
+
+    def install(machine: Machine) -> Machine:
+        monkeypatch.setattr(measure, "_workload", machine)
+        monkeypatch.setattr(measure, "time", machine)
+        monkeypatch.setattr(measure, "load", lambda case: machine)
+        monkeypatch.setattr(measure, "open_witness", lambda target: None)
+        monkeypatch.setattr(
+            measure, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
+        )
+        monkeypatch.setattr(
+            measure.bpf, "prog_info", lambda fd: ProgInfo(1, 0, next(machine.missed))
+        )
+        return machine
+
+    return install
+
+
+def measured(options: Options | None = None) -> measure.Measurement:
+    result = measure_case(CASE, options or Options(seed=1))
+    assert result.status == "measured", result.reason
+    assert result.measurement is not None
+    return result.measurement
+
+
+@pytest.mark.parametrize("cost_ns", [0.25, 15.0, 96.0, 870.0])
+def test_injected_cost_on_a_quiet_machine_is_found_exactly(install, cost_ns):
+    install(Machine(cost_ns))
+    result = measured()
+    assert result.overhead.estimate == pytest.approx(cost_ns, abs=0.01)
+    assert result.baseline.median == pytest.approx(BASELINE_NS, abs=0.01)
+    assert result.probed.median == pytest.approx(BASELINE_NS + cost_ns, abs=0.01)
+    assert result.stopped_by == "precision"
+
+
+@pytest.mark.parametrize("cost_ns", [0.0, 15.0, 96.0])
+@pytest.mark.parametrize("noise", [1.0, 40.0])
+def test_injected_cost_on_a_noisy_machine_is_covered(install, cost_ns, noise):
+    """By 99 of 100 intervals; the bound is what 150 of them fall short of once in 30,000."""
+    trials = 150
+    covered = 0
+    for seed in range(trials):
+        install(Machine(cost_ns, noise, seed))
+        overhead = measured(Options(Precision(0.01, 1.0), time_s=0.15, seed=seed)).overhead
+        covered += overhead.low <= cost_ns <= overhead.high
+    slack = 4 * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / trials)
+    assert covered / trials >= CONFIDENCE - slack
+
+
+def test_steady_drift_is_not_taken_for_a_cost(install):
+    """A machine that gets slower throughout: a baseline measured once would see a cost."""
+
+    class Slowing(Machine):
+        def window_ns(self, calls: int) -> int:
+            self.drift_ns += 0.05
+            self.now_s += 4e-4
+            return round((BASELINE_NS + self.drift_ns) * calls)
+
+    install(Slowing())
+    excluded = 0
+    for seed in range(40):
+        result = measured(Options(Precision(0, 1e-9), time_s=0.3, seed=seed))
+        assert max(result.samples.probed) - min(result.samples.baseline) > 20
+        assert abs(result.overhead.estimate) < 1
+        excluded += result.overhead.excludes_zero
+    assert excluded <= 2
+
+
+def test_window_after_a_switch_warms_up_and_does_not_count(install):
+    machine = install(Machine(15.0))
+    machine.warmup_ns = 1e6
+    result = measured()
+    assert max(result.samples.baseline) == pytest.approx(BASELINE_NS, abs=0.01)
+    assert max(result.samples.probed) == pytest.approx(BASELINE_NS + 15, abs=0.01)
+    assert len(machine.switches) > 10
+
+
+def test_windows_come_in_whole_blocks_and_the_probe_is_detached_at_last(install):
+    machine = install(Machine(15.0, noise=5.0))
+    result = measured()
+    samples = result.samples
+    assert len(samples.baseline) == len(samples.probed)
+    assert len(samples.probed) % samples.windows_per_block == 0
+    assert samples.differences().shape == (len(samples.probed) // samples.windows_per_block,)
+    assert not machine.attached
+    assert machine.closed
+    assert machine.switches == [True, False] * (len(machine.switches) // 2)
+
+
+def test_either_half_comes_first_by_lot_and_the_seed_decides(install):
+    def orders(seed: int) -> list[float]:
+        install(Machine(15.0, noise=5.0))
+        return list(measured(Options(Precision(0, 1e-9), 0.5, seed=seed)).samples.probed)
+
+    assert orders(1) == orders(1)
+    assert orders(1) != orders(2)
+
+
+def test_difference_of_a_block_is_that_of_its_medians():
+    samples = Samples((1, 2, 900, 5, 5, 5), (11, 12, 13, 5, 6, 7), 3, 1000)
+    assert samples.differences().tolist() == [10, 1]
+
+
+@pytest.mark.parametrize(
+    ("precision", "estimate", "half_width", "reached"),
+    [
+        (Precision(0.01, 1.0), 50, 1.0, True),
+        (Precision(0.01, 1.0), 50, 1.01, False),
+        (Precision(0.01, 1.0), 500, 5.0, True),
+        (Precision(0.01, 1.0), -500, 5.0, True),
+        (Precision(0.01, 1.0), 500, 5.1, False),
+        (Precision(0.01, 0.0), 50, 0.6, False),
+        (Precision(0.0, 0.5), 5000, 0.6, False),
+        (Precision(0.01, 1.0), 50, math.inf, False),
+    ],
+)
+def test_precision_is_the_larger_of_both_bounds(precision, estimate, half_width, reached):
+    result = Interval(estimate, estimate - half_width, estimate + half_width, CONFIDENCE)
+    assert precision.reached(result) is reached
+
+
+def test_sampling_stops_by_time_on_a_machine_that_gives_no_precision(install):
+    machine = install(Machine(15.0, noise=300.0))
+    started = machine.now_s
+    result = measured(Options(Precision(0, 0.001), time_s=2.0, seed=1))
+    assert result.stopped_by == "time"
+    assert 2.0 <= machine.now_s - started < 2.5
+    assert result.overhead.half_width > 0.001
+
+
+def test_more_precision_takes_more_windows(install):
+    def windows(absolute: float) -> int:
+        install(Machine(15.0, noise=20.0))
+        result = measured(Options(Precision(0, absolute), time_s=60, seed=1))
+        assert result.stopped_by == "precision"
+        assert result.overhead.half_width <= absolute
+        return len(result.samples.probed)
+
+    assert windows(8.0) < windows(4.0) < windows(2.0)
+
+
+def test_progress_grows_to_one(install):
+    install(Machine(15.0, noise=20.0))
+    shares: list[float] = []
+    measure_case(CASE, Options(Precision(0, 0.5), seed=1), progress=shares.append)
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] <= shares[-2] < shares[-1] == 1.0
+
+
+def test_missing_hits_are_a_failure_with_both_numbers(install):
+    machine = install(Machine())
+    machine.hits = lambda calls: 0
+    result = measure_case(CASE, Options())
+    assert result.status == "failed"
+    assert result.measurement is None
+    assert result.reason == "getpid/tp_btf/simple did not fire once a call: 0 hits for 1000 calls"
+
+
+def test_hits_are_counted_before_and_after_the_windows(install):
+    machine = install(Machine())
+    counted: list[int] = []
+
+    def hits(calls: int) -> int:
+        counted.append(len(machine.switches))
+        return calls
+
+    machine.hits = hits
+    result = measured()
+    assert counted[0] == 1, "before the first window"
+    assert counted[1] >= len(machine.switches) - 2, "after the last"
+    assert result.hits == Hits(2000, 2000, 18)
+
+
+def test_probe_that_stops_firing_is_a_failure(install):
+    machine = install(Machine())
+    answers = iter([1000, 400])
+    machine.hits = lambda calls: next(answers)
+    assert "400 hits for 1000 calls" in (measure_case(CASE, Options()).reason or "")
+
+
+def test_lost_map_updates_are_a_failure(install):
+    machine = install(Machine())
+    machine.use = MapUse(max_entries=16, entries=16, lost_updates=123)
+    result = measure_case(CASE, Options())
+    assert result.status == "failed"
+    assert "lost 123 updates: map full with 16 entries" in (result.reason or "")
+    assert result.remedy
+
+
+def test_map_use_is_reported(install):
+    machine = install(Machine())
+    machine.use = MapUse(max_entries=16, entries=5, lost_updates=0)
+    assert measured().map_use == machine.use
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "missed"), [(3, 10, 7), (None, None, None), (None, 4, None)]
+)
+def test_missed_runs(install, before, after, missed):
+    install(Machine()).missed = iter([before, after])
+    assert measured().missed == missed
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (UnsupportedError("EPERM at load: fentry refused", ""), "unsupported"),
+        (MissingToolError("libbpf not found", "install it"), "unsupported"),
+        (RefusedError("CAP_BPF missing", "run as root"), "refused"),
+        (FailedError("does not compile"), "failed"),
+    ],
+)
+def test_what_the_kernel_cannot_do_is_a_row_with_its_reason(monkeypatch, error, status):
+    def refuse(case):
+        raise error
+
+    monkeypatch.setattr(measure, "load", refuse)
+    shares: list[float] = []
+    result = measure_case(CASE, Options(), progress=shares.append)
+    assert (result.status, result.reason) == (status, error.what)
+    assert result.remedy == (error.remedy or None)
+    assert shares == [1.0]
+
+
+def test_every_case_gets_its_row_whatever_becomes_of_the_others(install, monkeypatch):
+    machine = install(Machine(15.0))
+
+    def load(case):
+        if case.attach.name == "fentry":
+            raise UnsupportedError("EPERM at load: fentry refused")
+        return machine
+
+    monkeypatch.setattr(measure, "load", load)
+    seen = []
+    cases = select(["tracepoint", "fentry", "kprobe"], ["empty"])
+    results = list(measure_cases(cases, Options(), lambda case, share: seen.append((case, share))))
+    assert [result.case for result in results] == cases
+    assert [result.status for result in results] == ["measured", "unsupported", "measured"]
+    assert [case for case, share in seen if share == 1.0] == cases
+
+
+class FakeWitness:
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_one_witness_serves_all_cases_and_is_closed(install, monkeypatch):
+    install(Machine())
+    opened = []
+
+    def open_witness(target):
+        opened.append(FakeWitness())
+        return opened[-1]
+
+    monkeypatch.setattr(measure, "open_witness", open_witness)
+    results = measure_cases(select(["tp_btf"]), Options())
+    next(results)
+    assert [witness.closed for witness in opened] == [False]
+    results.close()
+    assert [witness.closed for witness in opened] == [True]
+
+
+def test_interrupted_measurement_detaches(install):
+    machine = install(Machine())
+
+    def interrupt(calls: int) -> int:
+        raise KeyboardInterrupt
+
+    machine.hits = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        measure_case(CASE, Options())
+    assert not machine.attached
+    assert machine.closed
+
+
+def test_choice_of_the_cpu(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 2, 3})
+    assert measure.choose_cpu() == 5
+    assert measure.choose_cpu(2) == 2
+    with pytest.raises(BadUseError, match=r"CPU 4 is not available; choose of \[2, 3, 5\]"):
+        measure.choose_cpu(4)
+
+
+class Steady:
+    """An extension whose calls all take the same time, but for one window."""
+
+    def __init__(self, per_call_ns: float) -> None:
+        self.per_call_ns = per_call_ns
+
+    def run(self, target, calls, windows=1, cpu=None):
+        elapsed = [round(self.per_call_ns * calls)] * windows
+        elapsed[0] *= 1000  # the first one finds nothing in the caches
+        return elapsed, calls * windows
+
+
+@pytest.mark.parametrize("per_call_ns", [20.0, 117.0, 400.0])
+def test_calibrated_window_has_the_clocks_length(monkeypatch, per_call_ns):
+    monkeypatch.setattr(measure, "_workload", Steady(per_call_ns))
+    calls = measure.calibrate("getpid", 0)
+    assert calls * per_call_ns == pytest.approx(400_000, rel=0.2)
+
+
+@pytest.mark.parametrize(("per_call_ns", "at_most"), [(1e7, 1000), (1e-9, 10_000_000)])
+def test_calibration_stays_within_bounds(monkeypatch, per_call_ns, at_most):
+    monkeypatch.setattr(measure, "_workload", Steady(per_call_ns))
+    assert 100 <= measure.calibrate("getpid", 0) <= at_most
