@@ -11,7 +11,6 @@
  * the same counter since Linux 5.3, natively and in guests. */
 #define WINDOW_CLOCK CLOCK_MONOTONIC_RAW
 
-#define NOINLINE      __attribute__((noinline))
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /*
@@ -72,14 +71,14 @@ static long decode_result(long result)
 }
 
 /*
- * Gives every window the same start: jumps often enough that the processor's branch history holds
- * these jumps and nothing of what ran before the window.
+ * Jumps, before a window, over as much code as keeps the window apart from what ran before it.
  *
- * Without it a system call's cost depends, for a whole window of millions of calls, on where the
- * linker put code that runs between windows: 107 or 131 ns on an AMD EPYC (family 25, model 17)
- * with Linux 6.18, by the address of time_window() modulo 64 alone.  64 jumps sufficed there.
+ * What the branch predictors remember of the code around a window goes on to slow down the kernel's
+ * side of a system call, for as long as the window lasts: docs/loop.md, "Position", has the
+ * measurements.  With these jumps, and the loops at the start of a cache line, it no longer matters
+ * where the linker put things.  Inlined, because as a function it had no such effect.
  */
-static NOINLINE void settle_branch_history(void)
+ALWAYS_INLINE void settle_branch_predictors(void)
 {
     __asm__ volatile(".rept 512\n\t" JUMP " 77f\n\t.balign 16\n77:\n\t.endr" : : : "memory");
 }
@@ -102,7 +101,7 @@ static long decode_result(long result)
     return result;
 }
 
-static void settle_branch_history(void)
+static void settle_branch_predictors(void)
 {
 }
 
@@ -140,7 +139,7 @@ __asm__(".pushsection .text\n"
 #if !defined(__clang__) /* which neither clones functions nor knows the attribute */
 __attribute__((noclone))
 #endif
-NOINLINE void ebpf_overhead_target(void)
+__attribute__((noinline)) void ebpf_overhead_target(void)
 {
     __asm__ volatile("nop" : : : "memory");
 }
@@ -149,10 +148,12 @@ NOINLINE void ebpf_overhead_target(void)
 
 /*
  * The loops.  One small function each, not inlined, so that a disassembly shows them by name.
- * docs/loop.md has that disassembly and a test counts the instructions.
+ * docs/loop.md has that disassembly and a test counts the instructions.  Each has a cache line of
+ * its own, so that its speed does not hang on the length of the functions before it.
  */
+#define LOOP static __attribute__((noinline, aligned(64)))
 
-static NOINLINE long loop_getpid(uint64_t calls)
+LOOP long loop_getpid(uint64_t calls)
 {
     long result;
 
@@ -162,7 +163,7 @@ static NOINLINE long loop_getpid(uint64_t calls)
     return result;
 }
 
-static NOINLINE long loop_getppid(uint64_t calls)
+LOOP long loop_getppid(uint64_t calls)
 {
     long result;
 
@@ -172,7 +173,7 @@ static NOINLINE long loop_getppid(uint64_t calls)
     return result;
 }
 
-static NOINLINE long loop_function(uint64_t calls)
+LOOP long loop_function(uint64_t calls)
 {
     do {
         ebpf_overhead_target();
@@ -180,7 +181,7 @@ static NOINLINE long loop_function(uint64_t calls)
     return 0;
 }
 
-static NOINLINE long loop_none(uint64_t calls)
+LOOP long loop_none(uint64_t calls)
 {
     long result;
 
@@ -220,7 +221,7 @@ const char *time_window(const struct target *target, uint64_t calls, int64_t *el
     int start_failed, end_failed;
     long result;
 
-    settle_branch_history();
+    settle_branch_predictors();
     start_failed = clock_gettime(WINDOW_CLOCK, &start);
     result = target->loop(calls);
     end_failed = clock_gettime(WINDOW_CLOCK, &end);
@@ -238,7 +239,7 @@ const char *time_empty_window(int64_t *elapsed_ns)
     struct timespec start, end;
     int start_failed, end_failed;
 
-    settle_branch_history();
+    settle_branch_predictors();
     start_failed = clock_gettime(WINDOW_CLOCK, &start);
     end_failed = clock_gettime(WINDOW_CLOCK, &end);
 
