@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from ebpf_overhead import _syscalls, bpf, programs
 from ebpf_overhead.attach import Probe
-from ebpf_overhead.cases import Target
+from ebpf_overhead.cases import PROGRAMS, Target
 from ebpf_overhead.errors import FailedError, OverheadError
 
 # Tries to read the run count and the witness with nobody else calling in between.
@@ -93,9 +93,17 @@ class Witness:
     """
 
     def __init__(self, target: Target) -> None:
-        compiled = _compile_witness(target.syscall, threading.get_native_id())
-        table = compiled.table("witnessed")
+        compiled = _compiled_witness()
+        table, subject = compiled.table("witnessed"), compiled.table("subject")
         assert table is not None
+        assert subject is not None
+        namespace = Path("/proc/self/ns/pid").stat()
+        subject[0] = subject.Leaf(
+            namespace.st_dev,
+            namespace.st_ino,
+            threading.get_native_id(),
+            getattr(_syscalls, f"NR_{target.syscall}"),
+        )
         self._prog_fd = compiled.load(bpf.ProgType.RAW_TRACEPOINT, "witness")
         self._counters = mmap.mmap(
             table.map_fd, mmap.PAGESIZE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ
@@ -119,6 +127,19 @@ class Witness:
         """Unload the program."""
         self._counters.close()
         os.close(self._prog_fd)
+
+
+def precompile() -> None:
+    """Compile all shipped programs, for processes forked from this one to find them done.
+
+    Raises
+    ------
+    OverheadError
+        BCC is missing, or the kernel does not let this process create maps.
+    """
+    for name in PROGRAMS:
+        programs.compiled(name)
+    _compiled_witness()
 
 
 def open_witness(target: Target) -> Witness | None:
@@ -211,16 +232,6 @@ def _snapshot(probe: Probe, witness: Witness) -> tuple[int, Counters, int]:
     return best
 
 
-@lru_cache(maxsize=4)
-def _compile_witness(syscall: str, thread_id: int) -> programs.CompiledProgram:
-    namespace = Path("/proc/self/ns/pid").stat()
-    return programs.compile_source(
-        "witness",
-        programs.source_path("witness"),
-        (
-            f"WITNESS_THREAD={thread_id}",
-            f"WITNESS_NAMESPACE_DEV={namespace.st_dev}",
-            f"WITNESS_NAMESPACE_INO={namespace.st_ino}",
-            f"WITNESS_SYSCALL={getattr(_syscalls, f'NR_{syscall}')}",
-        ),
-    )
+@cache
+def _compiled_witness() -> programs.CompiledProgram:
+    return programs.compile_source("witness", programs.source_path("witness"))

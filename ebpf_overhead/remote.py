@@ -13,7 +13,7 @@ from ebpf_overhead.kernels import catalogue
 from ebpf_overhead.report.record import Record
 
 # Imported before any command is forked: starting Python anew takes seconds in a guest.
-PRELOAD = ("ebpf_overhead.cli.measure", "ebpf_overhead.bcc_library:import_bcc")
+PRELOAD = ("ebpf_overhead.cli.measure", "ebpf_overhead.proof:precompile")
 
 _HAS_RECORD = {ExitStatus.MEASURED, ExitStatus.CASE_FAILED, ExitStatus.NOTHING_MEASURABLE}
 

@@ -8,15 +8,23 @@
  * proof can be split into own and foreign hits.  The counters are an array that user
  * space maps into its memory: reading them makes no system call.
  *
- * WITNESS_THREAD, WITNESS_NAMESPACE_DEV and WITNESS_NAMESPACE_INO name the measuring
- * thread in its own process id namespace (so this works in containers), and
- * WITNESS_SYSCALL is the number of the target.
+ * The map "subject" says whom to watch: the measuring thread, in its own process id
+ * namespace (so this works in containers), and the number of the target.
  */
 #define BPF_F_MMAPABLE 1024
 
 enum counter { OWN_TARGET, OWN_OTHER, FOREIGN_TARGET, FOREIGN_OTHER, COUNTERS };
 
 BPF_F_TABLE("array", u32, u64, witnessed, COUNTERS, BPF_F_MMAPABLE);
+
+struct subject {
+    u64 namespace_dev;
+    u64 namespace_ino;
+    u64 thread;
+    u64 syscall;
+};
+
+BPF_ARRAY(subject, struct subject, 1);
 
 struct sys_enter_args {
     u64 regs;
@@ -25,12 +33,17 @@ struct sys_enter_args {
 
 int program(struct sys_enter_args *ctx)
 {
+    int first = 0;
+    struct subject *watched = subject.lookup(&first);
+    if (!watched)
+        return 0;
     struct bpf_pidns_info ids = {};
     /* Fails for a task of another namespace: that one is foreign. */
-    bpf_get_ns_current_pid_tgid(WITNESS_NAMESPACE_DEV, WITNESS_NAMESPACE_INO, &ids, sizeof(ids));
+    bpf_get_ns_current_pid_tgid(watched->namespace_dev, watched->namespace_ino, &ids,
+                                sizeof(ids));
 
-    bool own = ids.pid == WITNESS_THREAD;
-    bool target = ctx->syscall == WITNESS_SYSCALL;
+    bool own = ids.pid == watched->thread;
+    bool target = ctx->syscall == watched->syscall;
     u32 counter = own ? (target ? OWN_TARGET : OWN_OTHER)
                       : (target ? FOREIGN_TARGET : FOREIGN_OTHER);
     u64 *count = witnessed.lookup(&counter);
