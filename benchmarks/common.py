@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
+from ebpf_overhead import clock
 from ebpf_overhead.attach import status_of
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.measure import Samples
+from ebpf_overhead.measure import Measurement, Result, Samples
 from ebpf_overhead.percall import CLOCK
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
@@ -44,6 +45,32 @@ def tracked(samples: Samples) -> dict[str, object]:
     differences = samples.differences().round(2).tolist()
     odd = differences[: (len(differences) - 1) // 2 * 2 + 1]
     return {"samples": odd, "number": samples.windows_per_block * samples.calls_per_window}
+
+
+def counts_instructions() -> bool:
+    """Whether this machine's clock counts instructions."""
+    return clock.current() is clock.ICOUNT
+
+
+def require_time() -> None:
+    """Skip a benchmark of time where the clock counts instructions."""
+    if counts_instructions():
+        raise SkipNotImplemented("time means nothing under icount: see Instructions")
+
+
+def cached(cache: Mapping[str, Result], case: Case) -> Measurement:
+    """Return the measurement of a case out of all that were made in one go.
+
+    Skips the benchmark where there is none, and fails where the case failed.
+    """
+    if not cache:
+        raise SkipNotImplemented("no instruction clock here: measure in a guest")
+    result = cache[case.name]
+    if result.measurement is None:
+        if result.status == "failed":
+            raise RuntimeError(result.reason)
+        raise SkipNotImplemented(f"{result.status}: {result.reason}")
+    return result.measurement
 
 
 @contextmanager

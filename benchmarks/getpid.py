@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
-from ebpf_overhead.measure import Options, measure_case
+from ebpf_overhead.cases import select
+from ebpf_overhead.measure import Options, Result, measure_case, measure_cases
 from ebpf_overhead.percall import Window, attach_proven
 from ebpf_overhead.proof import open_witness
 
-from .common import GRID, GRID_NAMES, PerCall, case_of, skip_unmeasurable, tracked
+from .common import (
+    GRID,
+    GRID_NAMES,
+    PerCall,
+    cached,
+    case_of,
+    counts_instructions,
+    require_time,
+    skip_unmeasurable,
+    tracked,
+)
+
+
+class Instructions:
+    """What the same costs in instructions, where the clock counts them: in guests.
+
+    All cases are measured in one go; each benchmark picks its number.
+    """
+
+    params = GRID
+    param_names = GRID_NAMES
+    unit = "instructions"
+    timeout = 300
+
+    def setup_cache(self) -> dict[str, object]:
+        if not counts_instructions():
+            return {}
+        return {result.case.name: result for result in measure_cases(select(), Options())}
+
+    def setup(self, cache: dict[str, Result], attach: str, program: str) -> None:
+        self.measurement = cached(cache, case_of(attach, program))
+
+    def track_instructions(self, cache: object, attach: str, program: str) -> float:
+        return round(self.measurement.probed.median, 1)
+
+    def track_overhead(self, cache: object, attach: str, program: str) -> float:
+        return round(self.measurement.overhead.estimate, 1)
+
+    def track_baseline(self, cache: object, attach: str, program: str) -> float:
+        return round(self.measurement.baseline.median, 1)
 
 
 class Unprobed(PerCall):
     """getpid with nothing attached: the baseline."""
 
     def setup(self) -> None:
+        require_time()
         self.window = Window("getpid")
 
     def time_getpid(self) -> None:
@@ -26,6 +67,7 @@ class Probed(PerCall):
     param_names = GRID_NAMES
 
     def setup(self, attach: str, program: str) -> None:
+        require_time()
         with skip_unmeasurable():
             self.probe = attach_proven(case_of(attach, program))
         self.window = Window("getpid")
@@ -47,6 +89,7 @@ class Overhead:
     timeout = 60
 
     def setup(self, attach: str, program: str) -> None:
+        require_time()
         self.case = case_of(attach, program)
         with skip_unmeasurable():
             attach_proven(self.case).close()

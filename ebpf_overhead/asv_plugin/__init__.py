@@ -4,6 +4,24 @@ Only asv itself imports this package.  Benchmark processes, which have ``asv_run
 alone, use :mod:`ebpf_overhead.percall`.
 """
 
-from ebpf_overhead.asv_plugin.running_kernel import RunningKernel
+from pathlib import Path
 
-__all__ = ["RunningKernel"]
+from ebpf_overhead.asv_plugin.kernel_guest import KernelGuest
+from ebpf_overhead.asv_plugin.running_kernel import RunningKernel
+from ebpf_overhead.kernels.layout import default_layout
+
+__all__ = ["KernelGuest", "RunningKernel", "setup"]
+
+# The ``repo`` of asv.kernels.json; a configuration cannot name a path of this machine.
+_HISTORY_LINK = Path(".asv") / "kernel-history"
+
+
+def setup() -> None:
+    """Put a link to the kernel history where the configuration expects it; called by asv."""
+    history = default_layout().history
+    if not (history / "HEAD").exists() or not Path("asv.kernels.json").exists():
+        return
+    _HISTORY_LINK.parent.mkdir(exist_ok=True)
+    if _HISTORY_LINK.is_symlink():
+        _HISTORY_LINK.unlink()
+    _HISTORY_LINK.symlink_to(history)
