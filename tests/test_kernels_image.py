@@ -14,6 +14,7 @@ KERNEL = (
     b"\0" * 56
     + b"ARM\x64"
     + b"\0" * 4096
+    + b"Linux version 6.12.1-arm64 (builder@host) (gcc 14.2) # SMP Debian 6.12.1-1 (draft)\n\0"
     + b"Linux version 6.12.1-arm64 (builder@host) (gcc (Debian 14) 14.2, GNU ld 2.44) "
     + b"#1 SMP Debian 6.12.1-1 (2025-03-04)\n\0"
     + b"\0" * 512

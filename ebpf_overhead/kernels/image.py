@@ -23,7 +23,9 @@ from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError
 _X86_MAGIC = (0x202, b"HdrS")
 _ARM64_MAGIC = (0x38, b"ARM\x64")
 _ZBOOT_MAGIC = (4, b"zimg")
-_BANNER = re.compile(rb"Linux version (\S+) \([^\n\0]*? (#[^\n\0]+)[\n\0]")
+# Since 6.2 an image can also hold a first draft of its banner, with "#" but no build number
+# (init/version.c, overridden by init/version-timestamp.c).
+_BANNER = re.compile(rb"Linux version (\S+) \([^\n\0]*? (#\d[^\n\0]+)[\n\0]")
 _DATE = re.compile(r"\((\d{4})-(\d\d)-(\d\d)\)$")
 _CLOCK_DATE = re.compile(
     r"(?P<month>[A-Z][a-z]{2}) +(?P<day>\d+) (?P<time>\d\d:\d\d:\d\d) \S+ (?P<year>\d{4})$"
