@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asv import environment, util
+from asv.console import log
 
 from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.guest.command import cpu_model
@@ -82,6 +83,7 @@ class KernelGuest(environment.Environment):
             self._boot(commit_hash)
         except OverheadError as error:
             self._stop()
+            log.error(str(error))  # asv itself would only name a command that failed
             raise util.ProcessError([self.tool_name, commit_hash], 1, "", str(error)) from error
         self._set_commit_hash(commit_hash)
 
