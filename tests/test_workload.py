@@ -61,10 +61,13 @@ class InterruptionError(Exception):
 
 
 @contextmanager
-def signal_every(interval_s: float, handler: object) -> Iterator[None]:
-    """Have a handler called again and again; SIGALRM is left to pytest-timeout."""
+def signal_after(delay_s: float, handler: object, repeat_s: float = 0) -> Iterator[None]:
+    """Have a handler called after so much CPU time; SIGALRM is left to pytest-timeout.
+
+    Once only unless told: a handler that raises must not be called on the way out.
+    """
     earlier = signal.signal(signal.SIGPROF, handler)  # type: ignore[arg-type]
-    signal.setitimer(signal.ITIMER_PROF, interval_s, interval_s)
+    signal.setitimer(signal.ITIMER_PROF, delay_s, repeat_s)
     try:
         yield
     finally:
@@ -213,7 +216,7 @@ def test_pinned_during_the_windows_only() -> None:
         seen.append(os.sched_getaffinity(0))
 
     earlier = os.sched_getaffinity(0)
-    with signal_every(0.002, look):
+    with signal_after(0.002, look, repeat_s=0.002):
         _workload.run("getpid", 1000, 500, cpu=CPU)
     assert seen
     assert all(cpus == {CPU} for cpus in seen)
@@ -340,7 +343,7 @@ def test_an_exception_of_a_signal_handler_ends_the_run() -> None:
 
     earlier = os.sched_getaffinity(0)
     start_s = time.monotonic()
-    with signal_every(0.02, interrupt), pytest.raises(InterruptionError):
+    with signal_after(0.02, interrupt), pytest.raises(InterruptionError):
         _workload.run("getpid", 1000, 200_000, cpu=CPU)  # 20 s
     assert time.monotonic() - start_s < 5
     assert os.sched_getaffinity(0) == earlier
@@ -350,7 +353,7 @@ def test_clock_cost_can_be_interrupted() -> None:
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise InterruptionError
 
-    with signal_every(0.02, interrupt), pytest.raises(InterruptionError):
+    with signal_after(0.02, interrupt), pytest.raises(InterruptionError):
         _workload.clock_cost(_workload.MAX_WINDOWS)
 
 
@@ -389,7 +392,7 @@ def fail_between_windows() -> None:
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise InterruptionError
 
-    with signal_every(0.001, interrupt), suppress(InterruptionError):
+    with signal_after(0.001, interrupt), suppress(InterruptionError):
         _workload.run("getpid", 100, 1_000_000, cpu=CPU)
 
 
