@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -214,15 +215,15 @@ def test_kernel_threads_and_vanished_processes_do_not_count(tmp_path):
 
 
 class FakeTable:
+    map_fd = 7
+    Key, Leaf = ctypes.c_uint32, ctypes.c_uint64
+
     def __init__(self, counts: dict[int, int], max_entries: int) -> None:
         self.counts = counts
         self.max_entries = max_entries
 
     def clear(self) -> None:
         self.counts.clear()
-
-    def keys(self):
-        return self.counts.keys()
 
     def values(self):
         class Value:
@@ -232,8 +233,20 @@ class FakeTable:
         return map(Value, self.counts.values())
 
 
-def test_map_use():
+def test_map_use(monkeypatch):
     tables = {b"counts": FakeTable({1: 5, 2: 6}, 64), b"lost_updates": FakeTable({0: 3}, 1)}
+    monkeypatch.setattr(
+        programs.bpf,
+        "map_keys",
+        lambda fd, key_bytes, value_bytes, size: struct.pack("2I", 1, 2)[: size * key_bytes],
+    )
+    monkeypatch.setattr(
+        programs.bpf,
+        "map_delete",
+        lambda fd, keys, key_bytes: [
+            tables[b"counts"].counts.pop(key) for (key,) in struct.iter_unpack("I", keys)
+        ],
+    )
     program = programs.CompiledProgram("mine", tables)
     assert program.map_use() == programs.MapUse(max_entries=64, entries=2, lost_updates=3)
     program.clear()
