@@ -190,6 +190,47 @@ def test_prog_info_reads_counts_and_knows_old_kernels(kernel, filled, misses):
         assert info.run_count == 1 << 40
 
 
+@pytest.mark.parametrize("end", [True, False])
+def test_map_keys_are_fetched_in_one_call(monkeypatch, end):
+    """The kernel says ENOENT when it reached the end of the map, and has filled all the same."""
+    kernel = FakeKernel(FileNotFoundError(errno.ENOENT, "bpf") if end else 0)
+    monkeypatch.setattr(bpf, "_syscalls", kernel)
+
+    def fill(attribute: bytearray) -> None:
+        begin, _, keys, values, count, map_fd, elem_flags, flags = struct.unpack_from(
+            "=QQQQIIQQ", attribute
+        )
+        assert (begin, count, map_fd, elem_flags, flags) == (0, 5, 9, 0, 0)
+        ctypes.memmove(keys, b"onetwo", 6)
+        ctypes.memset(values, 0xFF, 8 * 5)
+        struct.pack_into("=I", attribute, 32, 2)
+
+    kernel.fill = fill
+    assert bpf.map_keys(9, key_bytes=3, value_bytes=8, max_entries=5) == b"onetwo"
+    assert kernel.calls[0][0] == 24
+
+
+def test_map_that_cannot_be_read(monkeypatch):
+    monkeypatch.setattr(bpf, "_syscalls", FakeKernel(OSError(errno.EFAULT, "bpf")))
+    with pytest.raises(OSError, match="BPF_MAP_LOOKUP_BATCH"):
+        bpf.map_keys(9, 4, 8, 5)
+
+
+def test_map_delete_names_every_key(kernel):
+    keys = bytearray(b"onetwo")
+    texts = text_behind(kernel, offset=16)
+    bpf.map_delete(9, keys, key_bytes=3)
+    ((command, attribute),) = kernel.calls
+    assert command == 27
+    assert texts[0].startswith(b"onetwo")
+    assert struct.unpack_from("=II", attribute, 32) == (2, 9)
+
+
+def test_nothing_to_delete_is_no_call(kernel):
+    bpf.map_delete(9, bytearray(), key_bytes=3)
+    assert kernel.calls == []
+
+
 def test_failed_call_names_its_command(monkeypatch):
     monkeypatch.setattr(bpf, "_syscalls", FakeKernel(OSError(errno.EPERM, "bpf: no")))
     with pytest.raises(PermissionError, match=r"bpf\(BPF_ENABLE_STATS\)"):
@@ -251,6 +292,12 @@ OFFSETS = {
     **{f"attr.{name}": offset for name, (offset, _) in LOAD_FIELDS.items()},
     "attr.raw_tracepoint.name": 0,
     "attr.raw_tracepoint.prog_fd": 8,
+    "attr.batch.in_batch": 0,
+    "attr.batch.out_batch": 8,
+    "attr.batch.keys": 16,
+    "attr.batch.values": 24,
+    "attr.batch.count": 32,
+    "attr.batch.map_fd": 36,
     "attr.info.bpf_fd": 0,
     "attr.info.info_len": 4,
     "attr.info.info": 8,

@@ -215,44 +215,37 @@ def test_kernel_threads_and_vanished_processes_do_not_count(tmp_path):
 
 
 class FakeTable:
-    map_fd = 7
-    Key, Leaf = ctypes.c_uint32, ctypes.c_uint64
+    """One of BCC's tables, with the attributes that are looked at."""
 
-    def __init__(self, counts: dict[int, int], max_entries: int) -> None:
-        self.counts = counts
+    Key, Leaf, map_fd = ctypes.c_uint32, ctypes.c_uint64, 21
+
+    def __init__(self, values: list[int], max_entries: int = 1) -> None:
+        self.stored = values
         self.max_entries = max_entries
 
+    def values(self) -> list[ctypes.c_uint64]:
+        return [ctypes.c_uint64(value) for value in self.stored]
+
     def clear(self) -> None:
-        self.counts.clear()
-
-    def values(self):
-        class Value:
-            def __init__(self, value: int) -> None:
-                self.value = value
-
-        return map(Value, self.counts.values())
+        self.stored = [0]
 
 
-def test_map_use(monkeypatch):
-    tables = {b"counts": FakeTable({1: 5, 2: 6}, 64), b"lost_updates": FakeTable({0: 3}, 1)}
-    monkeypatch.setattr(
-        programs.bpf,
-        "map_keys",
-        lambda fd, key_bytes, value_bytes, size: struct.pack("2I", 1, 2)[: size * key_bytes],
-    )
-    monkeypatch.setattr(
-        programs.bpf,
-        "map_delete",
-        lambda fd, keys, key_bytes: [
-            tables[b"counts"].counts.pop(key) for (key,) in struct.iter_unpack("I", keys)
-        ],
-    )
+def test_map_use_and_clearing(monkeypatch):
+    keys, deleted = bytearray(b"pid1pid2"), []
+    monkeypatch.setattr(bpf, "map_keys", lambda *dimensions: keys * (dimensions == (21, 4, 8, 64)))
+    monkeypatch.setattr(bpf, "map_delete", lambda *arguments: deleted.append(arguments))
+    tables = {b"counts": FakeTable([], 64), b"lost_updates": FakeTable([3])}
     program = programs.CompiledProgram("mine", tables)
     assert program.map_use() == programs.MapUse(max_entries=64, entries=2, lost_updates=3)
     program.clear()
-    assert tables[b"counts"].counts == {}
-    assert programs.CompiledProgram("empty", {}).map_use() is None
-    programs.CompiledProgram("empty", {}).clear()
+    assert deleted == [(21, keys, 4)]
+    assert program.map_use() == programs.MapUse(max_entries=64, entries=2, lost_updates=0)
+
+
+def test_program_without_a_map():
+    program = programs.CompiledProgram("empty", {})
+    program.clear()
+    assert program.map_use() is None
 
 
 def test_shipped_programs_are_compiled_once_a_process(compiler):
