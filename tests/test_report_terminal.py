@@ -1,0 +1,55 @@
+"""The tables on a terminal: complete, at any width, and not taken for markup."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from records import record
+from rich.console import Console
+
+from ebpf_overhead.report.rows import tables
+from ebpf_overhead.report.terminal import print_tables
+
+
+def shown(given, width: int = 80) -> str:
+    stream = io.StringIO()
+    print_tables(given, Console(file=stream, width=width))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_everything_of_the_tables_is_shown(width):
+    text = shown(record(), width)
+    assert max(map(len, text.splitlines())) <= width
+    lines = {" ".join(line.split()) for line in text.splitlines()}
+    for table in tables(record()):
+        assert {table.title, " ".join(table.headings)} <= lines
+        assert {" ".join(" ".join(row).split()) for row in table.rows} <= lines
+    flowing = " ".join(text.split())
+    assert "EPERM at attach: CAP_BPF missing; run as root, or grant it" in flowing
+    assert "did not fire once a call: 0 hits for 1000 calls" in flowing
+
+
+def test_summary_says_what_proves_the_tables():
+    flowing = " ".join(shown(record()).split())
+    assert "2 of 5 cases measured on kernel 6.12.48+deb13-amd64" in flowing
+    assert "4000 hits for 4000 counted calls, 12345 foreign hits told apart" in flowing
+    assert "2.0 s in all (start 0.3, sample 1.5, other 0.2)" in flowing
+
+
+def test_stored_results_have_no_hits_and_no_phases():
+    given = record()
+    del given["phases_s"]
+    for case in given["cases"]:
+        case.pop("hits", None)
+    text = shown(given)
+    assert "hits" not in text.replace("0 hits for 1000 calls", "")
+    assert "in all" not in text
+
+
+def test_reasons_are_no_markup():
+    given = record()
+    given["cases"][3]["reason"] = "[red]EPERM[/red] at load"
+    assert "[red]EPERM[/red] at load" in shown(given)
+    assert "\x1b" not in shown(given), "no colours in a file"
