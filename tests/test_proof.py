@@ -1,0 +1,164 @@
+"""Counting hits on a simulated kernel: own runs, foreign runs, and readings disturbed."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import contextmanager
+
+import pytest
+
+from ebpf_overhead import proof
+from ebpf_overhead.bpf import ProgInfo
+from ebpf_overhead.cases import select
+from ebpf_overhead.errors import FailedError
+from ebpf_overhead.proof import Counters, Hits, count_hits
+
+(SYSTEM_WIDE,) = select(["tp_btf"], ["empty"])
+(TARGET_ONLY,) = select(["kprobe"], ["empty"])
+
+
+class Kernel:
+    """Counts runs as a kernel does, while others make system calls at any moment."""
+
+    prog_fd = 7
+
+    def __init__(self, case, fires: float = 1.0, busy: float = 0.0, seed: int = 0) -> None:
+        self.case = case
+        self.fires = fires
+        self.busy = busy
+        self.random = random.Random(seed)
+        self.runs = 1_000_000
+        self.seen = [0, 0, 0, 0]
+        self.counting = self.watching = False
+
+    def system_call(self, own: bool, target: bool) -> None:
+        if self.watching:
+            self.seen[2 * (not own) + (not target)] += 1
+        if self.counting and (target or self.case.attach.system_wide):
+            self.runs += 1 if self.fires == 1 or self.random.random() < self.fires else 0
+
+    def others(self) -> None:
+        while self.random.random() < self.busy:
+            self.system_call(own=False, target=self.random.random() < 0.5)
+
+    # The target.
+    def call(self, calls: int) -> None:
+        for _ in range(calls):
+            self.others()
+            self.system_call(own=True, target=True)
+
+    # bpf(2).
+    def prog_info(self, prog_fd: int) -> ProgInfo:
+        assert prog_fd == self.prog_fd
+        self.others()
+        self.system_call(own=True, target=False)
+        runs = self.runs
+        self.others()
+        return ProgInfo(1, runs, 0)
+
+    def enable_stats(self) -> int:
+        self.counting = True
+        return os.open(os.devnull, os.O_RDONLY)
+
+    # The witness.
+    def read(self) -> Counters:
+        self.others()
+        return Counters(*self.seen)
+
+    @contextmanager
+    def attached(self):
+        self.watching = True
+        yield self
+        self.watching = False
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    def kernel(*arguments, **options) -> Kernel:
+        made = Kernel(*arguments, **options)
+        monkeypatch.setattr(proof.bpf, "prog_info", made.prog_info)
+        monkeypatch.setattr(proof.bpf, "enable_stats", made.enable_stats)
+        return made
+
+    return kernel
+
+
+@pytest.mark.parametrize("case", [SYSTEM_WIDE, TARGET_ONLY])
+def test_quiet_machine(kernel, case):
+    made = kernel(case)
+    assert count_hits(made, 500, made.call, made) == Hits(500, 500, 0, 0)
+    assert not made.watching
+
+
+@pytest.mark.parametrize("case", [SYSTEM_WIDE, TARGET_ONLY])
+@pytest.mark.parametrize("busy", [0.05, 0.4])
+def test_runs_of_others_are_told_apart(kernel, case, busy):
+    for seed in range(20):
+        made = kernel(case, busy=busy, seed=seed)
+        hits = count_hits(made, 500, made.call, made)
+        assert hits.hits == 500
+        assert hits.foreign_hits is not None
+        assert hits.foreign_hits > 0
+        hits.check("case")
+
+
+@pytest.mark.parametrize("case", [SYSTEM_WIDE, TARGET_ONLY])
+@pytest.mark.parametrize("busy", [0.0, 0.3])
+@pytest.mark.parametrize("fires", [0.0, 0.9])
+def test_program_that_misses_calls_is_found_out(kernel, case, busy, fires):
+    made = kernel(case, fires=fires, busy=busy)
+    with pytest.raises(FailedError, match=r"did not fire once a call: \d+ hits for 500 calls"):
+        count_hits(made, 500, made.call, made).check("case")
+
+
+def test_without_a_witness_all_runs_are_own(kernel):
+    made = kernel(TARGET_ONLY)
+    assert count_hits(made, 500, made.call, None) == Hits(500, 500, None)
+
+
+def test_statistics_are_switched_off_again(kernel, monkeypatch):
+    made = kernel(TARGET_ONLY)
+    opened = []
+    monkeypatch.setattr(
+        proof.bpf, "enable_stats", lambda: opened.append(made.enable_stats()) or opened[-1]
+    )
+
+    def interrupt(calls: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        count_hits(made, 500, interrupt, made)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
+
+
+@pytest.mark.parametrize(
+    ("hits", "fires"),
+    [
+        (Hits(1000, 1000, 0), True),
+        (Hits(1000, 999, 0), False),
+        (Hits(1000, 1001, 0), False),
+        (Hits(1000, 0, 50_000), False),
+        (Hits(1000, 997, 50_000, slack=3), True),
+        (Hits(1000, 996, 50_000, slack=3), False),
+    ],
+)
+def test_check(hits, fires):
+    if fires:
+        hits.check("getpid/tp_btf/empty")
+    else:
+        words = f"getpid/tp_btf/empty did not fire once a call: {hits.hits} hits for 1000 calls"
+        with pytest.raises(FailedError, match=words):
+            hits.check("getpid/tp_btf/empty")
+
+
+def test_passes_add_up():
+    assert Hits(10, 9, 8, 7) + Hits(1, 2, 3, 4) == Hits(11, 11, 11, 11)
+    assert Hits(10, 9, None) + Hits(1, 2, 3) == Hits(11, 11, None)
+
+
+def test_what_is_foreign_to_a_hook():
+    seen = Counters(own_target=1, own_other=10, foreign_target=100, foreign_other=1000)
+    assert seen.foreign(system_wide=True) == 1100
+    assert seen.foreign(system_wide=False) == 100

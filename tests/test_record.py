@@ -1,0 +1,186 @@
+"""The record of a run, and its schema: what is valid, and what is not."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from records import record
+
+from ebpf_overhead import __version__
+from ebpf_overhead.cases import select
+from ebpf_overhead.measure import Measurement, Options, Precision, Result, Samples
+from ebpf_overhead.programs import MapUse
+from ebpf_overhead.proof import Hits
+from ebpf_overhead.report.record import SCHEMA_VERSION, make_record, schema
+from ebpf_overhead.stats import Interval
+
+SIMPLE, EMPTY = select(["tp_btf"], ["simple"])[0], select(["fentry"], ["empty"])[0]
+MEASUREMENT = Measurement(
+    samples=Samples((100.0, 99.0, 101.0, 100.0), (150.0, 149.0, 153.0, 150.0), 2, 3400),
+    overhead=Interval(50.0, 48.5, 51.5, 0.99),
+    hits=Hits(calls=2000, hits=2001, foreign_hits=77, slack=3),
+    missed=4,
+    map_use=MapUse(max_entries=16384, entries=9, lost_updates=0),
+    stopped_by="time",
+    hook="sys_enter",
+)
+OPTIONS = Options(Precision(0.01, 0.5), time_s=2.0, cpu=1, seed=42)
+
+
+@pytest.fixture(scope="module")
+def validator():
+    jsonschema.Draft202012Validator.check_schema(schema())
+    return jsonschema.Draft202012Validator(schema())
+
+
+def made() -> dict:
+    results = [
+        Result(SIMPLE, "measured", measurement=MEASUREMENT),
+        Result(EMPTY, "unsupported", "EPERM at load: fentry refused"),
+        Result(EMPTY, "refused", "CAP_BPF missing", "run as root"),
+        Result(EMPTY, "failed", "did not fire once a call: 0 hits for 1000 calls"),
+    ]
+    machine = {"kernel": {"release": "6.12"}}
+    return make_record(results, machine, OPTIONS, {"start": 0.31249, "total": 1.0})
+
+
+def test_record_of_a_run_is_valid_json(validator):
+    made_here = made()
+    validator.validate(made_here)
+    assert json.loads(json.dumps(made_here, allow_nan=False)) == made_here
+
+
+def test_run_is_described(validator):
+    made_here = made()
+    assert made_here["schema"] == SCHEMA_VERSION
+    assert made_here["version"] == __version__
+    assert made_here["machine"] == {"kernel": {"release": "6.12"}}
+    assert made_here["options"] == {
+        "precision": {"relative": 0.01, "absolute": 0.5},
+        "time_s": 2.0,
+        "cpu": 1,
+        "seed": 42,
+    }
+    assert made_here["phases_s"] == {"start": 0.312, "total": 1.0}
+
+
+def test_measured_case_with_everything_that_proves_it():
+    case = made()["cases"][0]
+    assert case == {
+        "target": "getpid",
+        "attach": "tp_btf",
+        "program": "simple",
+        "status": "measured",
+        "reason": None,
+        "remedy": None,
+        "unit": "ns",
+        "hook": "sys_enter",
+        "baseline": {"median": 100.0, "q1": 99.75, "q3": 100.25},
+        "probed": {"median": 150.0, "q1": 149.75, "q3": 150.75},
+        "overhead": {"estimate": 50.0, "low": 48.5, "high": 51.5, "confidence": 0.99},
+        "overhead_percent": {"estimate": 50.0, "low": 48.5, "high": 51.5},
+        "calls": 2000,
+        "hits": 2001,
+        "hits_slack": 3,
+        "foreign_hits": 77,
+        "missed": 4,
+        "lost_updates": 0,
+        "map_entries": 9,
+        "map_max_entries": 16384,
+        "windows": 4,
+        "windows_per_block": 2,
+        "calls_per_window": 3400,
+        "stopped_by": "time",
+        "samples": {
+            "baseline": [100.0, 99.0, 101.0, 100.0],
+            "probed": [150.0, 149.0, 153.0, 150.0],
+        },
+    }
+
+
+@pytest.mark.parametrize(("index", "status"), [(1, "unsupported"), (2, "refused"), (3, "failed")])
+def test_unmeasured_case_has_a_reason_and_no_numbers(index, status):
+    case = made()["cases"][index]
+    assert set(case) == {"target", "attach", "program", "status", "reason", "remedy", "unit"}
+    assert case["status"] == status
+    assert case["reason"]
+
+
+def test_program_without_a_map_has_no_map_use(validator):
+    without = Measurement(
+        **{**vars(MEASUREMENT), "map_use": None, "missed": None, "hits": Hits(1, 1, None)}
+    )
+    made_here = make_record([Result(SIMPLE, "measured", measurement=without)], {}, OPTIONS, {})
+    validator.validate(made_here)
+    case = made_here["cases"][0]
+    for name in ("lost_updates", "map_entries", "map_max_entries", "missed", "foreign_hits"):
+        assert case[name] is None
+
+
+def test_instructions(validator):
+    made_here = make_record(
+        [Result(SIMPLE, "measured", measurement=MEASUREMENT)], {}, OPTIONS, {}, "instructions"
+    )
+    validator.validate(made_here)
+    assert made_here["cases"][0]["unit"] == "instructions"
+
+
+def test_record_made_by_hand_is_valid(validator):
+    """The one that the tests of the formats are made with."""
+    validator.validate(record())
+
+
+def without(path: str):
+    def change(given: dict) -> None:
+        *parents, last = path.split(".")
+        for key in parents:
+            given = given[int(key) if key.isdigit() else key]
+        del given[last]
+
+    return change
+
+
+def changed(path: str, value: object):
+    def change(given: dict) -> None:
+        *parents, last = path.split(".")
+        for key in parents:
+            given = given[int(key) if key.isdigit() else key]
+        given[last] = value
+
+    return change
+
+
+BROKEN = {
+    "no cases": without("cases"),
+    "no machine": without("machine"),
+    "another version of the schema": changed("schema", 2),
+    "a field that nobody knows": changed("colour", "red"),
+    "a field of a case that nobody knows": changed("cases.1.colour", "red"),
+    "a status that nobody knows": changed("cases.1.status", "skipped"),
+    "a unit that nobody knows": changed("cases.1.unit", "us"),
+    "measured without an overhead": without("cases.1.overhead"),
+    "measured without hits": without("cases.1.hits"),
+    "measured without samples": without("cases.1.samples"),
+    "measured without lost updates": without("cases.1.lost_updates"),
+    "measured, with a reason why not": changed("cases.1.reason", "EPERM"),
+    "unsupported without a reason": changed("cases.3.reason", None),
+    "failed without a reason": changed("cases.4.reason", None),
+    "no interval": without("cases.1.overhead.low"),
+    "a confidence of 99": changed("cases.1.overhead.confidence", 99),
+    "a number of hits that is none": changed("cases.1.hits", 1.5),
+    "no hits told": changed("cases.1.hits", None),
+    "a sample that is none": changed("cases.1.samples.probed", [1.0, "fast"]),
+    "stopped by something else": changed("cases.1.stopped_by", "luck"),
+    "no median": without("cases.1.baseline.median"),
+    "negative seconds": changed("phases_s.start", -0.1),
+    "no time": changed("options.time_s", 0),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_record_is_not_valid(validator, name):
+    given = record()
+    BROKEN[name](given)
+    assert not validator.is_valid(given)
