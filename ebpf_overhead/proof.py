@@ -195,7 +195,8 @@ def _count_with_witness(
     runs_after, seen_after, slack_after = _snapshot(probe, witness)
     foreign = seen_after.foreign(system_wide) - seen_before.foreign(system_wide)
     own_other = seen_after.own_other - seen_before.own_other if system_wide else 0
-    hits = runs_after - runs_before - foreign - own_other
+    # A system-wide program that does not run lacks the runs of others, too.
+    hits = max(runs_after - runs_before - foreign - own_other, 0)
     slack = slack_before + slack_after
     if foreign:
         # On every other CPU a call may have been between the two programs, at either end.
