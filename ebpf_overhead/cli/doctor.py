@@ -180,7 +180,15 @@ def _require_measurable(diagnosis: Diagnosis) -> None:
     )
 
 
-@click.command("doctor")
+_EXAMPLES = """
+\b
+Examples:
+  ebpf-overhead doctor
+  ebpf-overhead doctor --json | jq '.attach_types[] | .attach, .status'
+"""
+
+
+@click.command("doctor", epilog=_EXAMPLES)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option(
     "--quiet",
@@ -189,17 +197,12 @@ def _require_measurable(diagnosis: Diagnosis) -> None:
 )
 @click.pass_context
 def command(context: click.Context, as_json: bool, quiet: bool) -> None:
-    r"""Show what this machine is, what it can measure, and what would help.
+    """Show what this machine is, what it can measure, and what would help.
 
     Every attach type is tried: its program is loaded, attached and detached once.
 
     Exit status: 0 if anything of the reference grid can be measured, 3 if nothing
     can, 2 after bad use.
-
-    \b
-    Examples:
-      ebpf-overhead doctor
-      ebpf-overhead doctor --json | jq '.attach_types[] | .attach, .status'
     """
     if quiet:
         preflight.check()
