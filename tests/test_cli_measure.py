@@ -1,0 +1,216 @@
+"""``measure`` on results made up: what is asked, what is printed, and the exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import go_benchmarks
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from ebpf_overhead import cli, clock
+from ebpf_overhead.cases import select
+from ebpf_overhead.cli import measure
+from ebpf_overhead.errors import ExitStatus, RefusedError
+from ebpf_overhead.measure import Measurement, Options, Precision, Result, Samples
+from ebpf_overhead.proof import Hits
+from ebpf_overhead.report.record import schema
+from ebpf_overhead.stats import Interval
+
+MEASUREMENT = Measurement(
+    samples=Samples((100.0, 99.0, 101.0, 100.0), (150.0, 149.0, 153.0, 150.0), 2, 3400),
+    overhead=Interval(50.0, 48.5, 51.5, 0.99),
+    hits=Hits(2000, 2000, 77),
+    missed=0,
+    map_use=None,
+    stopped_by="precision",
+    hook="sys_enter",
+)
+
+
+class Run:
+    """What the command asked for, and what it got."""
+
+    def __init__(self) -> None:
+        self.statuses = {"fentry": "unsupported", "kprobe": "unsupported"}
+        self.cases: list[str] = []
+        self.options: Options | None = None
+
+    def measure_cases(self, cases, options, progress):
+        self.options = options
+        for case in cases:
+            self.cases.append(case.name)
+            progress(case, 0.5)
+            status = self.statuses.get(case.attach.name, "measured")
+            progress(case, 1.0)
+            if status == "measured":
+                yield Result(case, status, measurement=MEASUREMENT)
+            else:
+                yield Result(case, status, f"EPERM at load: {case.attach.name} refused")
+
+
+@pytest.fixture
+def run(monkeypatch):
+    run = Run()
+    monkeypatch.delenv(clock.VARIABLE, raising=False)
+    monkeypatch.setattr(measure, "measure_cases", run.measure_cases)
+    monkeypatch.setattr(measure.preflight, "check", lambda: None)
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    return run
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(cli.main, ["measure", *arguments], catch_exceptions=False)
+
+
+def test_default_is_everything(run):
+    result = invoke()
+    assert result.exit_code == 0
+    assert run.cases == [case.name for case in select()]
+    assert run.options is not None
+    assert run.options.precision == Precision(0.01, 1.0)
+    assert run.options.time_s == Options.time_s
+    assert run.options.seed is None
+
+
+def test_choice_of_cases_and_options(run):
+    cpu = str(measure.choose_cpu())
+    chosen = ("--attach", "kprobe", "--attach", "tp_btf", "--program", "complex")
+    result = invoke(*chosen, "--time", "3", "--cpu", cpu, "--seed", "7")
+    assert result.exit_code == 0
+    assert run.cases == ["getpid/tp_btf/complex", "getpid/kprobe/complex"]
+    assert run.options == Options(Precision(0.01, 1.0), 3.0, int(cpu), 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "precision"),
+    [
+        ("2%", Precision(0.02, 0.0)),
+        ("0.5ns", Precision(0.0, 0.5)),
+        ("0.5%,2ns", Precision(0.005, 2.0)),
+        (" 2 ns , .5 % ", Precision(0.005, 2.0)),
+    ],
+)
+def test_precision(run, text, precision):
+    assert invoke("--precision", text).exit_code == 0
+    assert run.options is not None
+    assert run.options.precision == precision
+
+
+@pytest.mark.parametrize("precision", [Precision(0.02, 0), Precision(0, 0.5), Precision(0.01, 1)])
+def test_precision_prints_as_it_is_given(run, precision):
+    assert invoke("--precision", str(precision)).exit_code == 0
+    assert run.options is not None
+    assert run.options.precision == precision
+
+
+@pytest.mark.parametrize("text", ["", "1", "%", "-1%", "1%%", "1 us", "1%,", "0ns", "nan%"])
+def test_what_is_no_precision(run, text):
+    assert invoke("--precision", text).exit_code == ExitStatus.BAD_USE
+    assert run.cases == []
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status"),
+    [
+        ({}, 0),
+        ({"fentry": "unsupported", "kprobe": "refused"}, 0),
+        ({"fentry": "failed"}, 1),
+        (
+            dict.fromkeys(["tracepoint", "raw_tracepoint", "tp_btf", "fentry", "kprobe"], "failed"),
+            1,
+        ),
+        (
+            dict.fromkeys(["tracepoint", "raw_tracepoint", "tp_btf", "fentry"], "unsupported")
+            | {"kprobe": "refused"},
+            3,
+        ),
+        (
+            dict.fromkeys(["tracepoint", "raw_tracepoint", "tp_btf", "fentry"], "unsupported")
+            | {"kprobe": "failed"},
+            1,
+        ),
+    ],
+)
+@pytest.mark.parametrize("format_name", ["table", "json", "gobench"])
+def test_exit_status_is_that_of_the_worst_row(run, statuses, status, format_name):
+    run.statuses = statuses
+    assert invoke("--format", format_name).exit_code == status
+
+
+def test_table_has_every_row_and_every_reason(run):
+    result = invoke()
+    for case in select():
+        assert case.attach.name in result.stdout
+    assert result.stdout.count("no probe") == 3
+    flowing = " ".join(result.stdout.split())
+    assert "fentry: unsupported: EPERM at load: fentry refused" in flowing
+    assert "9 of 15 cases measured on kernel " in flowing
+    assert "18000 hits for 18000 counted calls" in flowing
+    assert "s in all (start " in flowing
+
+
+def test_json_is_valid_and_names_machine_and_phases(run):
+    result = invoke("--format", "json")
+    record = json.loads(result.stdout)
+    jsonschema.validate(record, schema())
+    assert [case["status"] for case in record["cases"]].count("unsupported") == 6
+    assert record["machine"]["kernel"]["release"]
+    assert {"start", "other", "total"} <= record["phases_s"].keys()
+    assert {case["unit"] for case in record["cases"]} == {"ns"}
+
+
+def test_unit_is_the_clocks(run, monkeypatch):
+    monkeypatch.setenv(clock.VARIABLE, "icount")
+    record = json.loads(invoke("--format", "json").stdout)
+    assert {case["unit"] for case in record["cases"]} == {"instructions"}
+    assert "instr/op" in invoke("--attach", "tp_btf").stdout
+
+
+def test_gobench_is_for_benchstat(run):
+    _, results = go_benchmarks.parse(invoke("--format", "gobench").stdout)
+    assert len({result.name for result in results}) == 1 + 9
+
+
+def test_csv_and_markdown(run):
+    assert len(list(csv.DictReader(io.StringIO(invoke("--format", "csv").stdout)))) == 15
+    assert invoke("--format", "markdown").stdout.count("| no probe |") == 3
+
+
+@pytest.mark.parametrize("format_name", ["table", "json", "csv", "markdown", "gobench"])
+def test_output_goes_to_a_file(run, tmp_path, format_name):
+    path = tmp_path / "result"
+    result = invoke("--format", format_name, "-o", str(path))
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "getpid" in path.read_text() or "no probe" in path.read_text()
+
+
+def test_missing_folder_is_found_before_measuring(run, tmp_path):
+    result = invoke("-o", str(tmp_path / "nowhere" / "result"))
+    assert result.exit_code == ExitStatus.BAD_USE
+    assert (
+        result.stderr == f"ebpf-overhead: {tmp_path}/nowhere is not a directory; create it first\n"
+    )
+    assert run.cases == []
+
+
+def test_machine_that_cannot_measure_says_so_in_one_line(run, monkeypatch):
+    def refuse() -> None:
+        raise RefusedError("CAP_BPF missing", "run as root")
+
+    monkeypatch.setattr(measure.preflight, "check", refuse)
+    result = invoke()
+    assert result.exit_code == ExitStatus.NOTHING_MEASURABLE
+    assert result.stderr == "ebpf-overhead: CAP_BPF missing; run as root\n"
+    assert (result.stdout, run.cases) == ("", [])
+
+
+def test_progress_is_no_part_of_the_output(run, capfd):
+    """Its descriptor is the terminal's: standard error, or nothing where there is none."""
+    results = measure.measure_with_progress(select(["tp_btf"]), Options())
+    assert [result.status for result in results] == ["measured"] * 3
+    assert capfd.readouterr().out == ""
