@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ebpf_overhead import cli, clock
-from ebpf_overhead.cases import select
+from ebpf_overhead.cases import ATTACH_TYPES, select
 from ebpf_overhead.cli import measure
 from ebpf_overhead.errors import ExitStatus, RefusedError
 from ebpf_overhead.measure import Measurement, Options, Precision, Result, Samples
@@ -119,20 +119,9 @@ def test_what_is_no_precision(run, text):
         ({}, 0),
         ({"fentry": "unsupported", "kprobe": "refused"}, 0),
         ({"fentry": "failed"}, 1),
-        (
-            dict.fromkeys(["tracepoint", "raw_tracepoint", "tp_btf", "fentry", "kprobe"], "failed"),
-            1,
-        ),
-        (
-            dict.fromkeys(["tracepoint", "raw_tracepoint", "tp_btf", "fentry"], "unsupported")
-            | {"kprobe": "refused"},
-            3,
-        ),
-        (
-            dict.fromkeys(["tracepoint", "raw_tracepoint", "tp_btf", "fentry"], "unsupported")
-            | {"kprobe": "failed"},
-            1,
-        ),
+        (dict.fromkeys(ATTACH_TYPES, "failed"), 1),
+        (dict.fromkeys(ATTACH_TYPES, "unsupported") | {"kprobe": "refused"}, 3),
+        (dict.fromkeys(ATTACH_TYPES, "unsupported") | {"kprobe": "failed"}, 1),
     ],
 )
 @pytest.mark.parametrize("format_name", ["table", "json", "gobench"])
