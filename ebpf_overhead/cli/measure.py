@@ -180,6 +180,7 @@ def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Resul
             console=Console(file=terminal),
             auto_refresh=False,  # no second thread while windows are timed
             transient=True,
+            disable=not terminal.isatty(),
         )
         with progress:
             task = progress.add_task("starting", total=len(cases))
