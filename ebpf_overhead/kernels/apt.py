@@ -22,6 +22,7 @@ _HELPERS = (Path("/usr/lib/apt/apt-helper"), Path("/usr/libexec/apt/apt-helper")
 # Of the system's apt configuration only how to reach the network is taken over.  Not, above
 # all, a switched-off check of signatures or of validity dates.
 _NETWORK = re.compile(r"Acquire::(https?|ftp|socks|Retries|ForceIPv[46])\b", re.IGNORECASE)
+_FAILED = re.compile(r"^E: (Failed to fetch \S+)?")
 _EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
 # Of util-linux: a download must not go on when this process was killed.
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -149,8 +150,12 @@ class PrivateApt:
                 process.wait()
         if process.returncode != 0:
             lines = [line.strip() for line in messages.splitlines() if line.startswith("E:")]
-            what = lines[0].removeprefix("E: ") if lines else f"status {process.returncode}"
-            raise FailedError(f"{uri}: {what}", "try again, or --refresh to read the lists anew")
+            what = _FAILED.sub("", lines[0]) if lines else f"status {process.returncode}"
+            raise FailedError(
+                f"{uri}: {' '.join(what.split())}",
+                "try again, --refresh to read the lists anew, or take another release: see "
+                "`ebpf-overhead kernels available --all`",
+            )
 
     def _prepare(self) -> None:
         for name in ("lists/partial", "cache/archives/partial", "state"):
