@@ -222,7 +222,7 @@ def test_a_package_that_differs_from_the_signed_list_is_refused(layout, mirror):
 def test_a_package_that_is_gone(layout, mirror):
     (deb,) = mirror.folder.rglob(f"linux-image-{NEW}*.deb")
     deb.unlink()
-    with pytest.raises(FailedError, match=r"_amd64\.deb: 404 Not Found"):
+    with pytest.raises(FailedError, match=r"_amd64\.deb: 404 File not found"):
         adder(layout, mirror).add(["6.1"])
 
 
