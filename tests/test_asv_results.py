@@ -1,0 +1,270 @@
+"""Stored results of asv -> the record of the tables, from result files made by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from processes import run_command
+
+from ebpf_overhead.attach import Support
+from ebpf_overhead.errors import BadUseError, MissingToolError
+from ebpf_overhead.report.asv_results import latest_record
+from ebpf_overhead.report.formats import to_markdown
+
+pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
+
+HERE = os.uname().release
+ATTACH = ["tracepoint", "tp_btf", "kprobe"]
+PROGRAMS = ["empty", "complex"]
+PARAMS = [[repr(name) for name in ATTACH], [repr(name) for name in PROGRAMS]]
+COLUMNS = [
+    "result",
+    "params",
+    "version",
+    "started_at",
+    "duration",
+    "stats_ci_99_a",
+    "stats_ci_99_b",
+    "stats_q_25",
+    "stats_q_75",
+    "stats_number",
+    "stats_repeat",
+]
+NAN = math.nan
+
+BASELINE_S = [100e-9]
+# In the order of the parameters, the last one fastest: kprobe was skipped by both, and
+# tp_btf/complex failed in the one.
+PROBED_S = [250e-9, 380e-9, 190e-9, None, NAN, NAN]
+OVERHEAD_NS = [148.0, 279.0, 91.0, 225.5, NAN, NAN]
+LOW_NS = [147.0, 277.0, 90.0, 223.0, None, None]
+HIGH_NS = [149.5, 280.0, 92.0, 226.0, None, None]
+
+
+def row(values, params, started_at, low=None, high=None):
+    number = [None if value is None or value != value else 1 for value in values]
+    row = [values, params, "version", started_at, 1.5, low, high, values, values, number, number]
+    return row[:4] if values == [None] * len(values) else row
+
+
+class Store:
+    """asv's folder of results, beside its configuration."""
+
+    def __init__(self, folder: Path) -> None:
+        self.conf = folder / "asv.conf.json"
+        self.conf.write_text(
+            '{"version": 1, "project": "p", "repo": ".", "results_dir": "kept/results"}'
+        )
+        self.results = folder / "kept/results/tester"
+        self.asked: list[str] = []
+
+    def add(self, commit="a" * 40, kernel=HERE, started_at=1_000, **changes):
+        """Store a result; ``changes`` replaces a benchmark's row by its short name."""
+        rows = {
+            "Unprobed.time_getpid": row(BASELINE_S, [], started_at, [99e-9], [101e-9]),
+            "Probed.time_getpid": row(PROBED_S, PARAMS, started_at + 1),
+            "Overhead.track_overhead": row(OVERHEAD_NS, PARAMS, started_at + 2, LOW_NS, HIGH_NS),
+        }
+        for name in rows:
+            short = name.partition(".")[0].lower()
+            rows[name] = changes.get(short, rows[name])
+        environment = f"running-kernel-py3.11-KERNEL{kernel}"
+        result = {
+            "commit_hash": commit,
+            "env_name": environment,
+            "date": 5_000,
+            "params": {"machine": "tester"},
+            "python": "3.11",
+            "requirements": {},
+            "env_vars": {"KERNEL": kernel},
+            "result_columns": COLUMNS,
+            "results": {f"getpid.{name}": row for name, row in rows.items() if row is not None},
+            "durations": {},
+            "version": 2,
+        }
+        self.results.mkdir(parents=True, exist_ok=True)
+        (self.results / "machine.json").write_text('{"machine": "tester", "version": 1}')
+        path = self.results / f"{commit[:8]}-{environment}.json"
+        path.write_text(json.dumps(result))
+        return path
+
+    def attempt(self, attach: str) -> Support:
+        """What this kernel pretends to say about an attach type that has no result."""
+        self.asked.append(attach)
+        if attach == "kprobe":
+            return Support("unsupported", "kprobe events absent", "use another kernel")
+        return Support("available", hook="sys_enter")
+
+    def record(self, commit=None):
+        return latest_record(self.conf, commit, self.attempt)
+
+    def cases(self):
+        return {(case["attach"], case["program"]): case for case in self.record()["cases"]}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_measured_row_is_in_ns_with_asvs_interval(store):
+    store.add()
+    case = store.cases()["tracepoint", "complex"]
+    assert case == {
+        "target": "getpid",
+        "attach": "tracepoint",
+        "program": "complex",
+        "unit": "ns",
+        "status": "measured",
+        "reason": None,
+        "remedy": None,
+        "baseline": {"median": pytest.approx(100.0)},
+        "probed": {"median": pytest.approx(380.0)},
+        "overhead": {"estimate": 279.0, "low": 277.0, "high": 280.0, "confidence": 0.99},
+        "overhead_percent": {
+            "estimate": pytest.approx(279.0),
+            "low": pytest.approx(277.0),
+            "high": pytest.approx(280.0),
+        },
+    }
+
+
+def test_percent_is_of_the_unprobed_call(store):
+    store.add(unprobed=row([200e-9], [], 1_000))
+    percent = store.cases()["tp_btf", "empty"]["overhead_percent"]
+    assert percent["estimate"] == pytest.approx(45.5)
+
+
+def test_record_says_kernel_and_commit_and_keeps_the_order_of_the_parameters(store):
+    store.add()
+    record = store.record()
+    assert record["machine"] == {"kernel": {"release": HERE}}
+    assert record["commit"] == "a" * 40
+    order = [(case["attach"], case["program"]) for case in record["cases"]]
+    assert order == [(attach, program) for attach in ATTACH for program in PROGRAMS]
+
+
+def test_skipped_rows_have_the_kernels_reason_asked_for_once(store):
+    store.add()
+    cases = store.cases()
+    for program in PROGRAMS:
+        case = cases["kprobe", program]
+        assert case["status"] == "unsupported"
+        assert case["reason"] == "kprobe events absent"
+        assert case["remedy"] == "use another kernel"
+        assert "overhead" not in case
+    assert store.asked.count("kprobe") == 1
+
+
+def test_row_without_a_value_of_one_benchmark_failed(store):
+    store.add()
+    cases = store.cases()
+    assert cases["tp_btf", "complex"]["status"] == "failed"
+    assert "--show-stderr" in cases["tp_btf", "complex"]["reason"]
+    assert cases["tp_btf", "empty"]["status"] == "measured"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unprobed": row([None], [], 1_000)},
+        {"unprobed": row([NAN], [], 1_000)},
+        {"unprobed": None},
+        {"probed": row([None] * 6, PARAMS, 1_000)},
+        {"probed": None},
+    ],
+)
+def test_nothing_is_measured_without_baseline_or_probed_value(store, changes):
+    store.add(**changes)
+    assert {case["status"] for case in store.cases().values()} == {"failed", "unsupported"}
+
+
+def test_bounds_that_asv_left_out_are_infinite(store):
+    store.add(
+        overhead=row(OVERHEAD_NS, PARAMS, 1_000, [None, *LOW_NS[1:]], [None, *HIGH_NS[1:]]),
+    )
+    cases = store.cases()
+    overhead = cases["tracepoint", "empty"]["overhead"]
+    assert (overhead["low"], overhead["estimate"]) == (-math.inf, 148.0)
+    assert overhead["high"] == math.inf
+    assert cases["tracepoint", "complex"]["overhead"]["low"] == 277.0
+
+
+def test_other_kernels_do_not_count(store):
+    store.add(commit="b" * 40, kernel="5.10.0-32-amd64", started_at=9_000)
+    store.add(commit="a" * 40, started_at=1_000)
+    assert store.record()["commit"] == "a" * 40
+
+
+def test_last_measured_commit_counts_whatever_its_name(store):
+    store.add(commit="a" * 40, started_at=2_000)
+    store.add(commit="b" * 40, started_at=3_000)
+    store.add(commit="c" * 40, started_at=1_000)
+    assert store.record()["commit"] == "b" * 40
+
+
+def test_commit_can_be_chosen_by_the_beginning_of_its_hash(store):
+    store.add(commit="a" * 40, started_at=2_000)
+    store.add(commit="b" * 40, started_at=3_000)
+    assert store.record("aaaa")["commit"] == "a" * 40
+
+
+def no_results(store, commit=None) -> str:
+    with pytest.raises(BadUseError) as caught:
+        store.record(commit)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert HERE in message
+    assert "asv run" in message
+    return message
+
+
+def test_no_results_at_all(store):
+    assert "any commit" in no_results(store)
+
+
+def test_no_results_of_this_kernel(store):
+    store.add(kernel="5.10.0-32-amd64")
+    assert "any commit" in no_results(store)
+
+
+def test_no_results_of_the_commit(store):
+    store.add(commit="a" * 40)
+    assert "bbbb" in no_results(store, "bbbb")
+
+
+def test_asv_missing_is_said_with_what_to_install(store, monkeypatch):
+    store.add()
+    monkeypatch.setitem(sys.modules, "asv.results", None)
+    with pytest.raises(MissingToolError, match=r"pip install 'ebpf-overhead\[bench\]'"):
+        store.record()
+
+
+def test_results_make_the_references_tables(store):
+    store.add()
+    table = to_markdown(store.record())
+    assert "| no probe | 100.0 |" in table
+    assert "| tracepoint | 380.0 | +279.0 | +277.0 … +280.0 | +279 % |" in table
+    assert "| kprobe | n/a |  | unsupported |  |" in table
+    assert "- kprobe: unsupported: kprobe events absent; use another kernel" in table
+
+
+def test_report_without_results_is_one_line_and_bad_use(store):
+    done = run_command("report", "--config", str(store.conf))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert HERE in line
+
+
+def test_report_shows_the_commit_asked_for(store):
+    store.add(commit="a" * 40, started_at=2_000)
+    store.add(commit="b" * 40, started_at=3_000, unprobed=row([120e-9], [], 1_000))
+    arguments = ("report", "--config", str(store.conf), "--format", "markdown", "--commit")
+    assert "| no probe | 100.0 |" in run_command(*arguments, "aaaa").stdout
+    assert "| no probe | 120.0 |" in run_command(*arguments, "bbbb").stdout
