@@ -14,9 +14,9 @@
 
 /* The new mount calls have one number on every architecture but alpha. */
 #ifndef __NR_fsopen
-#define __NR_fsopen 430
+#define __NR_fsopen   430
 #define __NR_fsconfig 431
-#define __NR_fsmount 432
+#define __NR_fsmount  432
 #endif
 
 #define FSOPEN_CLOEXEC_FLAG     1
@@ -27,8 +27,8 @@
 static PyObject *raise_os_error(const char *call)
 {
     int error = errno;
-    PyObject *arguments = Py_BuildValue("(iN)", error,
-                                        PyUnicode_FromFormat("%s: %s", call, strerror(error)));
+    PyObject *arguments =
+        Py_BuildValue("(iN)", error, PyUnicode_FromFormat("%s: %s", call, strerror(error)));
     if (arguments != NULL) {
         PyErr_SetObject(PyExc_OSError, arguments);
         Py_DECREF(arguments);
@@ -44,10 +44,9 @@ static PyObject *syscalls_bpf(PyObject *Py_UNUSED(module), PyObject *args)
     if (!PyArg_ParseTuple(args, "iw*:bpf", &command, &attribute))
         return NULL;
     long result;
-    Py_BEGIN_ALLOW_THREADS
-    result = syscall(__NR_bpf, command, attribute.buf, (unsigned int)attribute.len);
-    Py_END_ALLOW_THREADS
-    int error = errno;
+    Py_BEGIN_ALLOW_THREADS result =
+        syscall(__NR_bpf, command, attribute.buf, (unsigned int)attribute.len);
+    Py_END_ALLOW_THREADS int error = errno;
     PyBuffer_Release(&attribute);
     errno = error;
     if (result < 0)

@@ -39,13 +39,12 @@ int program(struct sys_enter_args *ctx)
         return 0;
     struct bpf_pidns_info ids = {};
     /* Fails for a task of another namespace: that one is foreign. */
-    bpf_get_ns_current_pid_tgid(watched->namespace_dev, watched->namespace_ino, &ids,
-                                sizeof(ids));
+    bpf_get_ns_current_pid_tgid(watched->namespace_dev, watched->namespace_ino, &ids, sizeof(ids));
 
     bool own = ids.pid == watched->thread;
     bool target = ctx->syscall == watched->syscall;
-    u32 counter = own ? (target ? OWN_TARGET : OWN_OTHER)
-                      : (target ? FOREIGN_TARGET : FOREIGN_OTHER);
+    u32 counter =
+        own ? (target ? OWN_TARGET : OWN_OTHER) : (target ? FOREIGN_TARGET : FOREIGN_OTHER);
     u64 *count = witnessed.lookup(&counter);
     if (count)
         __sync_fetch_and_add(count, 1);

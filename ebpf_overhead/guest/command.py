@@ -1,0 +1,242 @@
+"""The QEMU command line and the guest kernel's, from options.  Nothing here touches the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ebpf_overhead.errors import MissingToolError, UnsupportedError
+
+Clock = Literal["icount", "wall"]
+Accelerator = Literal["tcg", "kvm"]
+
+# The names by which the agent in the guest finds its two serial ports.
+COMMAND_PORT = "ebpf_overhead.command"
+LIFE_PORT = "ebpf_overhead.life"
+# The tags by which the guest mounts its two file systems.
+ROOT_TAG = "root"
+SHARE_TAG = "share"
+
+# The oldest QEMU with every option used here; Debian 11 has it.
+MINIMUM_VERSION = (5, 2)
+
+_BINARIES = {"x86_64": "qemu-system-x86_64"}
+_INSTALL = {"x86_64": "qemu-system-x86"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """What QEMU is given by name or descriptor.
+
+    Parameters
+    ----------
+    kernel, initrd : Path
+        What is booted.
+    share : Path
+        The one directory of the host that the guest may write to.
+    console : Path
+        File that receives the kernel's console.
+    command_socket : Path
+        Unix socket QEMU creates for the command port.
+    life_descriptor : int
+        Descriptor of a connected socket; the guest goes when its other end is closed.
+    """
+
+    kernel: Path
+    initrd: Path
+    share: Path
+    console: Path
+    command_socket: Path
+    life_descriptor: int
+
+
+def qemu_binary(arch: str) -> str:
+    """Return the name of the QEMU program for an architecture (as ``uname -m`` prints it).
+
+    Raises
+    ------
+    UnsupportedError
+        When guests of that architecture are not known here.
+    """
+    if arch not in _BINARIES:
+        raise UnsupportedError(
+            f"no guests for architecture {arch}", f"known: {', '.join(sorted(_BINARIES))}"
+        )
+    return _BINARIES[arch]
+
+
+def qemu_package(arch: str) -> str:
+    """Return Debian's name of the package that has `qemu_binary`."""
+    return _INSTALL[arch]
+
+
+def cpu_model(accel: Accelerator) -> str:
+    """Return the CPU model; part of what identifies a series of results.
+
+    TCG's ``max`` is an AMD-like processor without Meltdown, so the kernel leaves page-table
+    isolation off.  ``la57=off``: five-level page tables would make every walk longer on the
+    kernels that use them and not on the others.
+    """
+    return "max,la57=off" if accel == "tcg" else "host"
+
+
+def kernel_command_line(clock: Clock) -> str:
+    """Return the guest kernel's command line.
+
+    Parameters
+    ----------
+    clock : str
+        What the guest's time means.
+    """
+    words = [
+        "console=ttyS0",  # The boot log, kept and shown when a boot fails.
+        "panic=-1",  # Reboot at once, which -no-reboot turns into QEMU's end.
+        # Addresses decide cache-set and hash-bucket collisions, and on some architectures
+        # whether a trampoline is in direct reach: the same ones every time.
+        "nokaslr",
+        "norandmaps",
+        # Some kernels randomise the stack offset at each system call, most by default;
+        # off costs a few instructions less and repeats.
+        "randomize_kstack_offset=off",
+        "nowatchdog",  # Lock-up detectors tick at their own rate, and misjudge a stopped clock.
+    ]
+    if clock == "icount":
+        words += [
+            # Calibrating the local APIC timer spins on PAUSE, which leaves the translated
+            # code each time: 4 s of a boot.  The HPET does as well for one processor.
+            "noapictimer",
+            # Self-tests of ciphers nobody uses here: 0.7 s.
+            "cryptomgr.notests",
+            # Tables about power and interrupts that one processor does without: 1 s.
+            "acpi=off",
+            "no_timer_check",  # One more calibration that the emulated machine cannot fail.
+            # The processor's clock is the instruction counter.  Nothing may vote it out, and
+            # the watchdog that could is one periodic timer less.
+            "tsc=reliable",
+            "clocksource=tsc",
+        ]
+    return " ".join(words)
+
+
+def qemu_command(
+    binary: str,
+    version: tuple[int, ...],
+    *,
+    clock: Clock,
+    accel: Accelerator,
+    memory_mib: int,
+    files: Files,
+) -> list[str]:
+    """Return the command that boots a guest.
+
+    Parameters
+    ----------
+    binary : str
+        QEMU's program.
+    version : tuple of int
+        Its version, ``(7, 2, 22)``.
+    clock, accel : str
+        What time means, and what executes the guest; icount needs ``tcg``.
+    memory_mib : int
+        The guest's memory in MiB.
+    files : Files
+        What QEMU is given to work with.
+
+    Returns
+    -------
+    list of str
+        For `subprocess.Popen`, without a shell.
+
+    Raises
+    ------
+    MissingToolError
+        When this QEMU is too old.
+    """
+    if version < MINIMUM_VERSION:
+        raise MissingToolError(
+            f"QEMU {dotted(version)} is too old", f"install {dotted(MINIMUM_VERSION)} or newer"
+        )
+    return [
+        binary,
+        *_machine(clock, accel, memory_mib),
+        *_kernel(clock, files),
+        *_ports(files),
+        *_file_systems(files),
+    ]
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """Return a version as people write it, ``7.2.22``."""
+    return ".".join(map(str, version))
+
+
+def _machine(clock: Clock, accel: Accelerator, memory_mib: int) -> list[str]:
+    words = [
+        "-no-user-config",  # Nobody's configuration file changes the machine,
+        "-nodefaults",  # and it has no device that is not named here.
+        # No display: nothing to draw, nothing to need an X server for.
+        *("-display", "none"),
+        # The older chipset: fewer devices for the kernel to look for than q35.
+        *("-machine", "pc"),
+        *("-accel", accel),
+        *("-cpu", cpu_model(accel)),
+        *("-smp", "1"),  # One: icount allows no more, and a second could only disturb.
+        *("-m", str(memory_mib)),
+        "-no-reboot",  # A panic or a reboot ends QEMU, so that it is noticed.
+    ]
+    if clock == "icount":
+        words += [
+            # 2**0 = 1 ns of guest time an instruction.  sleep=off: the clock never waits for
+            # the host's, so it counts instructions and nothing else.
+            *("-icount", "shift=0,sleep=off"),
+            # QEMU's random numbers (RDRAND among them) repeat.  They are not taken away: a
+            # kernel without entropy takes a slow path through its random number generator.
+            *("-seed", "0"),
+            # The guest's calendar too starts at the same moment in every boot.
+            *("-rtc", "base=2026-01-01T00:00:00,clock=vm"),
+        ]
+    return words
+
+
+def _kernel(clock: Clock, files: Files) -> list[str]:
+    return [
+        *("-kernel", str(files.kernel)),
+        *("-initrd", str(files.initrd)),
+        *("-append", kernel_command_line(clock)),
+        *("-chardev", f"file,id=console,path={_escaped(files.console)}"),
+        *("-serial", "chardev:console"),
+    ]
+
+
+def _ports(files: Files) -> list[str]:
+    return [
+        *("-device", "virtio-serial-pci"),
+        # QEMU listens: who wants to run a command connects, and hanging up is seen inside.
+        *(
+            "-chardev",
+            f"socket,id=command,path={_escaped(files.command_socket)},server=on,wait=off",
+        ),
+        *("-device", f"virtserialport,chardev=command,name={COMMAND_PORT}"),
+        # The other end is held by the process the guest belongs to, and by nothing else.
+        *("-chardev", f"socket,id=life,fd={files.life_descriptor}"),
+        *("-device", f"virtserialport,chardev=life,name={LIFE_PORT}"),
+    ]
+
+
+def _file_systems(files: Files) -> list[str]:
+    # security_model=none: owners and modes as they are; a chown that the host's user may
+    # not do is let pass.  multidevs=remap: file systems mounted below keep distinct inodes.
+    common = "security_model=none,multidevs=remap"
+    return [
+        # readonly=on is QEMU's own refusal, which nothing inside the guest can lift.
+        *("-fsdev", f"local,id=root,path=/,{common},readonly=on"),
+        *("-device", f"virtio-9p-pci,fsdev=root,mount_tag={ROOT_TAG}"),
+        *("-fsdev", f"local,id=share,path={_escaped(files.share)},{common}"),
+        *("-device", f"virtio-9p-pci,fsdev=share,mount_tag={SHARE_TAG}"),
+    ]
+
+
+def _escaped(path: Path) -> str:
+    # A comma separates options; doubled it stands for itself.
+    return str(path).replace(",", ",,")

@@ -1,0 +1,100 @@
+"""PID 1 of a guest: the host's interpreter, which imports what is asked for and serves commands.
+
+It stays the only process between commands.  Python is started once; commands that are Python
+programs themselves are forked from here and find everything imported.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def main(configuration_file: str) -> None:
+    """Set up the guest and serve commands until the host lets go; never returns.
+
+    Parameters
+    ----------
+    configuration_file : str
+        JSON: ``command_port``, ``life_port`` (names of virtio-serial ports), ``python``
+        (the names by which commands call this interpreter), ``environment`` (of commands)
+        and ``preload`` (``module`` or ``module:function`` each).
+    """
+    try:
+        configuration = json.loads(Path(configuration_file).read_bytes())
+        os.environ.clear()
+        os.environ.update(configuration["environment"])
+        Path("/proc/sys/kernel/hostname").write_text("guest")
+        _serve(configuration)
+    except BaseException:  # Whatever it is: an exit of PID 1 is a panic with less to read.
+        sys.excepthook(*sys.exc_info())
+    power_off()
+
+
+def _serve(configuration: dict[str, Any]) -> None:
+    from ebpf_overhead.guest.agent import Agent
+    from ebpf_overhead.guest.child import keep_descriptors
+
+    failures = preload(configuration["preload"])
+    keep_descriptors()
+    # What was imported is never collected, so that forked commands do not copy its pages.
+    gc.collect()
+    gc.freeze()
+    Agent(
+        port_device(configuration["command_port"]),
+        port_device(configuration["life_port"]),
+        python_names=configuration["python"],
+        facts={"release": os.uname().release, "preload_failures": failures},
+    ).serve()
+
+
+def preload(entries: Sequence[str]) -> dict[str, str]:
+    """Import modules, and call the functions named behind a colon.
+
+    Parameters
+    ----------
+    entries : sequence of str
+        ``module`` or ``module:function``.
+
+    Returns
+    -------
+    dict
+        Entries that failed, with the last line of the reason.
+    """
+    failures = {}
+    for entry in entries:
+        module, _, function = entry.partition(":")
+        try:
+            imported = importlib.import_module(module)
+            if function:
+                getattr(imported, function)()
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)  # In full on the console.
+            failures[entry] = f"{type(error).__name__}: {error}"
+    return failures
+
+
+def port_device(name: str, ports: Path = Path("/sys/class/virtio-ports")) -> str:
+    """Return the device of the virtio-serial port with that name.
+
+    There is no udev in a guest, so no link of that name.
+    """
+    for port in sorted(ports.iterdir()):
+        if (port / "name").read_text().strip() == name:
+            return f"/dev/{port.name}"
+    raise RuntimeError(f"no virtio-serial port is called {name}")
+
+
+def power_off() -> None:
+    """End the guest: QEMU runs with -no-reboot, and a reboot needs no ACPI."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    import ctypes  # Not at the top: it would cost every boot a tenth of a second.
+
+    ctypes.CDLL(None).reboot(0x01234567)  # LINUX_REBOOT_CMD_RESTART

@@ -1,0 +1,291 @@
+"""The host's end of the command port: one connection, one command at a time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from ebpf_overhead.errors import FailedError
+from ebpf_overhead.guest import wire
+from ebpf_overhead.guest.errors import GuestTimeoutError
+
+Stream = Literal["stdout", "stderr"]
+OnOutput = Callable[[Stream, bytes], None]
+
+_STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
+_READ_BYTES = 1 << 16
+# How long a guest may take to end a command, or to answer at all, before it counts as hung.
+# It may share its processor with other work.
+GRACE_S = 20.0
+
+
+class ConnectionLostError(Exception):
+    """The guest's end is gone, or does not answer; the caller knows more."""
+
+
+@dataclass(frozen=True)
+class CompletedRun:
+    """A command that ran to its end.
+
+    Parameters
+    ----------
+    exit_status : int
+        Negative when a signal ended it.
+    stdout, stderr : str
+        What it wrote; bytes that are no UTF-8 are replaced.
+    """
+
+    exit_status: int
+    stdout: str
+    stderr: str
+
+
+class Session:
+    """A connection to the agent of a guest.
+
+    Parameters
+    ----------
+    path : Path
+        The socket of the guest's command port.
+    timeout_s : float
+        How long to wait for the agent.
+    still_there : callable, optional
+        Asked while waiting; returns False when waiting is pointless.
+
+    Raises
+    ------
+    ConnectionLostError
+        When there is no agent within that time.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        timeout_s: float = GRACE_S,
+        still_there: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._still_there = still_there
+        self._lines = wire.Lines()
+        self._messages: list[wire.Message] = []
+        deadline_s = time.monotonic() + timeout_s
+        self._socket = self._connect(path, deadline_s)
+        try:
+            self.facts = self._greet(deadline_s)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up; a command that still runs is killed by the agent."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, to wait for."""
+        return self._socket.fileno()
+
+    @property
+    def pending(self) -> bool:
+        """Whether `receive` would return at once."""
+        return bool(self._messages)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = "/",
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        on_output: OnOutput | None = None,
+    ) -> CompletedRun:
+        """Run a command to its end.
+
+        Parameters
+        ----------
+        argv : sequence of str
+            The program and its arguments.
+        cwd : str, optional
+            Working directory.
+        env : mapping, optional
+            Added to the guest's environment.
+        timeout : float, optional
+            Seconds of the host's time after which the command is killed.
+        on_output : callable, optional
+            Called with the stream's name and the bytes as they come.
+
+        Raises
+        ------
+        GuestTimeoutError
+            When it was killed for taking too long.
+        ConnectionLostError
+            When the guest is gone, or does not even react to the kill.
+        """
+        self.start(argv, cwd=cwd, env=env)
+        output: dict[Stream, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        deadline_s = None if timeout is None else time.monotonic() + timeout
+        killed = False
+        while True:
+            try:
+                event = self.receive(deadline_s)
+            except TimeoutError:
+                if killed:
+                    raise ConnectionLostError(
+                        f"it did not end a killed command within {GRACE_S:g} s"
+                    ) from None
+                self._send({"op": "kill"})
+                killed, deadline_s = True, time.monotonic() + GRACE_S
+                continue
+            if event["event"] == "output":
+                stream, data = _STREAMS[event["stream"]], wire.unpack(event["data"])
+                output[stream] += data
+                if on_output is not None:
+                    on_output(stream, data)
+            elif event["event"] == "exit":
+                break
+        out, error = (output[name].decode("utf-8", "replace") for name in _STREAMS.values())
+        if killed:
+            raise GuestTimeoutError(
+                f"{argv[0]} was killed in the guest after {timeout:g} s",
+                "allow it more time",
+                out,
+                error,
+            )
+        return CompletedRun(event["status"], out, error)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = "/",
+        env: Mapping[str, str] | None = None,
+        terminal: tuple[int, int] | None = None,
+    ) -> None:
+        """Start a command, whose messages `receive` then returns.
+
+        Parameters
+        ----------
+        argv, cwd, env
+            As for `run`.
+        terminal : tuple of int, optional
+            Rows and columns of a terminal to run it in.
+        """
+        if not argv or not argv[0]:
+            raise FailedError("no command to run in the guest was given")
+        self._send(
+            {
+                "op": "run",
+                "argv": list(argv),
+                "cwd": cwd,
+                "env": dict(env or {}),
+                "terminal": terminal,
+            }
+        )
+
+    def type(self, data: bytes) -> None:
+        """Send input to the terminal of the command that runs."""
+        self._send({"op": "input", "data": wire.pack(data)})
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the command's terminal its size."""
+        self._send({"op": "resize", "rows": rows, "columns": columns})
+
+    def ping(self, timeout_s: float = GRACE_S) -> None:
+        """Return when the agent has answered.
+
+        Raises
+        ------
+        ConnectionLostError
+            When it has not within `timeout_s`.
+        """
+        self._send({"op": "ping"})
+        try:
+            while self.receive(time.monotonic() + timeout_s)["event"] != "pong":
+                pass
+        except TimeoutError:
+            raise ConnectionLostError(f"it does not answer within {timeout_s:g} s") from None
+
+    def receive(self, deadline_s: float | None = None) -> wire.Message:
+        """Return the agent's next message.
+
+        Parameters
+        ----------
+        deadline_s : float, optional
+            Latest time, by `time.monotonic`.
+
+        Raises
+        ------
+        TimeoutError
+            When none has come by then.
+        ConnectionLostError
+            When the guest is gone.
+        """
+        while not self._messages:
+            wait_s = 1.0 if deadline_s is None else min(1.0, deadline_s - time.monotonic())
+            if wait_s <= 0:
+                raise TimeoutError
+            self._socket.settimeout(wait_s)
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except TimeoutError:
+                if not self._still_there():
+                    raise ConnectionLostError("QEMU has ended") from None
+                continue
+            except ConnectionError as error:
+                raise ConnectionLostError(str(error)) from None
+            if not data:
+                raise ConnectionLostError("QEMU has ended")
+            self._messages += self._lines.feed(data)
+        return self._messages.pop(0)
+
+    def _send(self, message: wire.Message) -> None:
+        self._socket.settimeout(GRACE_S)
+        try:
+            self._socket.sendall(wire.encode(message))
+        except TimeoutError:
+            raise ConnectionLostError(f"it took no message within {GRACE_S:g} s") from None
+        except OSError as error:
+            raise ConnectionLostError(os.strerror(error.errno or 0)) from None
+
+    def _connect(self, path: Path, deadline_s: float) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        while True:
+            try:
+                connection.connect(str(path))
+                return connection
+            except (FileNotFoundError, ConnectionRefusedError):
+                # QEMU has just been started, or has ended.
+                if not self._still_there() or time.monotonic() > deadline_s:
+                    connection.close()
+                    raise ConnectionLostError("QEMU does not listen") from None
+                time.sleep(0.01)
+
+    def _greet(self, deadline_s: float) -> dict[str, Any]:
+        # An answer to somebody else, who hung up before it came, is not for us.
+        session = secrets.token_hex(8)
+        # The empty line ends what that somebody may have left unfinished.
+        self._socket.settimeout(GRACE_S)
+        self._socket.sendall(b"\n" + wire.encode({"op": "hello", "session": session}))
+        while True:
+            try:
+                event = self.receive(deadline_s)
+            except TimeoutError:
+                raise ConnectionLostError("it does not answer") from None
+            if event.get("event") == "hello" and event.get("session") == session:
+                return event
