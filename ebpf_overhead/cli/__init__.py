@@ -19,7 +19,7 @@ _COMMANDS = {
     "doctor": "say what this machine is and what can be measured on it",
     "report": "show the tables of stored results",
     "kernels": "fetch, list and remove kernels to measure on",
-    "guest": "run a command, or a shell, in a guest booted on a kernel",
+    "guest": "run a command in a guest booted on a kernel",
 }
 
 
