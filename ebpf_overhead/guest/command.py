@@ -104,7 +104,7 @@ def kernel_command_line(clock: Clock) -> str:
     if clock == "icount":
         words += [
             # Calibrating the local APIC timer spins on PAUSE, which leaves the translated
-            # code each time: 4 s of a boot.  The HPET does as well for one processor.
+            # code each time: 4 s of a boot.  The old interval timer does for one processor.
             "noapictimer",
             # Self-tests of ciphers nobody uses here: 0.7 s.
             "cryptomgr.notests",
