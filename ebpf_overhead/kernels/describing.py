@@ -32,7 +32,8 @@ def describe(banner: Banner, source: str, staged: Path) -> KernelRecord:
         if (staged / name).is_file()
     }
     folder = store.module_folder(staged, banner.release)
-    if source in ("files", "tree") and folder.is_dir():
+    # Not a tree's: installing them signs them anew, with other bytes each time.
+    if source == "files" and folder.is_dir():
         sums["modules"] = store.tree_sha256(folder)
     config = (staged / store.CONFIG).read_text() if store.CONFIG in sums else None
     return KernelRecord(

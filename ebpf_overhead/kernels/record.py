@@ -60,8 +60,8 @@ class KernelRecord:
     packages : tuple of PackageRecord
         Empty unless `source` is ``debian``.
     sha256 : dict
-        Checksums: ``vmlinuz``, ``config``, and ``modules`` (a digest over the tree) where
-        no package's checksum vouches for them.
+        Checksums: ``vmlinuz``, ``config``, and for `source` ``files`` also ``modules`` (a
+        digest over the folder).
     config_digest : str or None
         Of the options set (`kconfig.digest`).
     features : dict
