@@ -1,0 +1,201 @@
+"""Measuring on the running kernel: null test, order of the programs, full maps, formats."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+
+import go_benchmarks
+import jsonschema
+import pytest
+from processes import run_command
+
+from ebpf_overhead import _workload, attach, measure, programs
+from ebpf_overhead.bpf import ProgInfo
+from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, select
+from ebpf_overhead.measure import Options, choose_cpu, measure_case
+from ebpf_overhead.proof import Hits
+from ebpf_overhead.report.record import schema
+
+
+class NoProbe:
+    """A probe that attaches nothing: both sides of a comparison are the same."""
+
+    hook = "nothing"
+    prog_fd = -1
+    attached = False
+
+    def __init__(self, case) -> None:
+        self.case = case
+
+    @property
+    def compiled(self) -> NoProbe:
+        return self
+
+    def clear(self) -> None:
+        pass
+
+    def map_use(self) -> None:
+        return None
+
+    def attach(self) -> None:
+        self.attached = True
+
+    def detach(self) -> None:
+        self.attached = False
+
+    def __enter__(self) -> NoProbe:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.detach()
+
+
+COMPARISONS = 50
+FALSE_FINDINGS_MAX = 2
+
+
+def test_nothing_against_nothing_is_no_difference(monkeypatch, note):
+    """A/A: a 99 % interval excludes zero by chance once in a hundred; 3 of 50 is a defect."""
+    monkeypatch.setattr(measure, "load", NoProbe)
+    monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: ProgInfo(0, 0, None))
+    monkeypatch.setattr(measure, "count_hits", lambda _, calls, *__: Hits(calls, calls, 0))
+    (case,) = select(["tp_btf"], ["empty"])
+    differences = []
+    for seed in range(COMPARISONS):
+        result = measure_case(case, Options(time_s=0.3, seed=seed))
+        assert result.measurement is not None, result.reason
+        differences.append(result.measurement.overhead)
+    excluding = [each for each in differences if each.excludes_zero]
+    widest = max(abs(each.estimate) for each in differences)
+    half_widths = sorted(each.half_width for each in differences)
+    note(
+        f"A/A: {COMPARISONS} comparisons, {len(excluding)} intervals exclude zero,"
+        f" widest |difference| {widest:.2f} ns,"
+        f" median half-width {half_widths[COMPARISONS // 2]:.2f} ns"
+    )
+    assert len(excluding) <= FALSE_FINDINGS_MAX, excluding
+
+
+def fastest_calls(probes: dict[str, attach.Probe], rounds: int = 40) -> dict[str, float]:
+    """Return the shortest window of each probe in ns per call; ``none`` without any.
+
+    The windows of all take turns, so that a disturbed moment hits all alike, and of many
+    short ones the shortest is hardly ever disturbed.
+    """
+    cpu, calls = choose_cpu(), 500
+    fastest = dict.fromkeys(["none", *probes], float("inf"))
+    for _ in range(rounds):
+        for name in random.sample(list(fastest), len(fastest)):
+            if name != "none":
+                probes[name].attach()
+            elapsed_ns, _ = _workload.run("getpid", calls, windows=6, cpu=cpu)
+            if name != "none":
+                probes[name].detach()
+            fastest[name] = min(fastest[name], min(elapsed_ns[1:]) / calls)
+    return fastest
+
+
+def test_more_work_costs_more(attach_type, note):
+    """Complex does what simple does and more, and so on: the least that numbers must show."""
+    cases = select([attach_type], PROGRAMS)
+    probes = {case.program.name: attach.load(case) for case in cases}
+    rounds = 15 if attach_type == "tracepoint" else 40  # whose detaching takes long
+    try:
+        fastest = fastest_calls(probes, rounds)
+    finally:
+        for probe in probes.values():
+            probe.close()
+    shown = ", ".join(f"{name} {value:.0f}" for name, value in fastest.items())
+    note(f"{attach_type}: shortest window, ns per call: {shown}")
+    assert fastest["none"] < fastest["empty"] < fastest["simple"] < fastest["complex"]
+
+
+def test_full_map_is_a_failure_with_the_numbers(attach_type, witness, monkeypatch):
+    tiny = programs.compile_source(
+        "complex", programs.source_path("complex"), ["COMPLEX_ENTRIES=16"]
+    )
+    monkeypatch.setattr(measure, "load", lambda case: attach.load(case, tiny))
+    (case,) = select([attach_type], ["complex"])
+    result = measure_case(case, Options(time_s=0.05), witness)
+    assert result.status == "failed"
+    told = re.fullmatch(
+        rf"getpid/{attach_type}/complex lost (\d+) updates: map full with 16 entries",
+        result.reason,
+    )
+    assert told, result.reason
+    # The program ran a little longer, until it was detached.
+    assert 100 < int(told[1]) <= tiny.map_use().lost_updates
+
+
+def test_shipped_complex_map_does_not_fill(attach_type, witness):
+    (case,) = select([attach_type], ["complex"])
+    result = measure_case(case, Options(time_s=0.2), witness)
+    assert result.status == "measured", result.reason
+    use = result.measurement.map_use
+    assert use.lost_updates == 0
+    assert 0 < use.entries < use.max_entries / 2
+
+
+@pytest.fixture(scope="module")
+def run_of_everything():
+    """One real run of the command over all cases."""
+    return run_command("measure", "--time", "0.05", "--format", "json")
+
+
+def test_json_of_a_real_run_is_valid_and_complete(run_of_everything, support):
+    assert run_of_everything.returncode == 0, run_of_everything.stderr
+    record = json.loads(run_of_everything.stdout)
+    jsonschema.validate(record, schema())
+    statuses = {(case["attach"], case["program"]): case["status"] for case in record["cases"]}
+    assert list(statuses) == [
+        (attach_type, program) for program in PROGRAMS for attach_type in ATTACH_TYPES
+    ]
+    for (attach_type, _), status in statuses.items():
+        here = support[attach_type].status
+        assert status == ("measured" if here == "available" else here)
+
+
+def test_everything_measured_is_proven(run_of_everything):
+    for case in json.loads(run_of_everything.stdout)["cases"]:
+        if case["status"] != "measured":
+            continue
+        assert case["calls"] >= 2000
+        assert abs(case["hits"] - case["calls"]) <= case["hits_slack"]
+        assert case["foreign_hits"] >= 0
+        assert case["lost_updates"] in ({0} if case["program"] != "empty" else {None})
+        assert case["windows"] == len(case["samples"]["probed"]) > 0
+        assert case["overhead"]["low"] <= case["overhead"]["estimate"] <= case["overhead"]["high"]
+
+
+def test_nothing_is_said_besides_the_result(run_of_everything):
+    assert run_of_everything.stderr == ""
+
+
+def test_gobench_of_a_real_run_parses(some_attach_type):
+    run = run_command(
+        "measure", "--attach", some_attach_type, "--time", "0.05", "--format", "gobench"
+    )
+    assert run.returncode == 0, run.stderr
+    configuration, results = go_benchmarks.parse(run.stdout)
+    assert configuration["goos"] == "linux"
+    names = {result.name for result in results}
+    go_name = ATTACH_TYPES[some_attach_type].go_name
+    assert names == {
+        "GetpidWithoutAnyProbes/getpid",
+        *(f"Getpid{go_name}With{each.go_name}/getpid" for each in PROGRAMS.values()),
+    }
+    assert all(result.value > 0 for result in results)
+
+
+def test_only_what_cannot_be_measured_is_status_3(support):
+    unsupported = [name for name, here in support.items() if here.status != "available"]
+    if not unsupported:
+        pytest.skip("this kernel has every attach type")
+    arguments = [part for name in unsupported for part in ("--attach", name)]
+    run = run_command("measure", *arguments)
+    assert run.returncode == 3
+    for name in unsupported:
+        assert name in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
