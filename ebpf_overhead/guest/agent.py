@@ -58,6 +58,7 @@ class Agent:
         self._outputs: dict[int, int] = {}
         self._status: int | None = None
         self._queued: child.Command | None = None
+        self._held: list[wire.Message] = []  # For the queued command's terminal.
         self._abandoned = False
 
     def serve(self) -> None:
@@ -132,6 +133,9 @@ class Agent:
             self._send({"event": "refused", "why": "a command is running already"})
 
     def _to_terminal(self, message: wire.Message) -> None:
+        if self._queued is not None:
+            self._held.append(message)
+            return
         if self._child is None or self._child.terminal is None:
             return
         try:
@@ -161,6 +165,7 @@ class Agent:
         # Nobody listens any more.
         self._unsent.clear()
         self._queued = None
+        self._held.clear()
         if self._child is not None:
             self._abandoned = True
             self._kill_all()
@@ -221,5 +226,8 @@ class Agent:
             self._send({"event": "exit", "status": self._status})
         self._child = None
         queued, self._queued = self._queued, None
+        held, self._held = self._held, []
         if queued is not None:
             self._start(queued)
+            for message in held:
+                self._to_terminal(message)
