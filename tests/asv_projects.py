@@ -20,6 +20,11 @@ class Project:
 
     Its home is not the user's, because asv keeps ``~/.asv-machine.json`` there; pip's
     configuration and cache are the user's.
+
+    Attributes
+    ----------
+    machine : str
+        Name under which asv stores results.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,13 +32,22 @@ class Project:
         self._home = folder.with_name(f"{folder.name}.home")
         self.folder.mkdir()
         self._home.mkdir()
-        self._name_machine()
         self.run("git", "init", "--quiet", "--initial-branch=main")
-
-    def _name_machine(self) -> None:
+        self.machine = MACHINE
         fields = {"machine": MACHINE, "os": "", "arch": "", "cpu": "", "num_cpu": "", "ram": ""}
-        machines = {MACHINE: fields, "version": 1}
-        (self._home / ".asv-machine.json").write_text(json.dumps(machines))
+        self._machines.write_text(json.dumps({MACHINE: fields, "version": 1}))
+
+    @property
+    def _machines(self) -> Path:
+        return self._home / ".asv-machine.json"
+
+    def describe_machine(self) -> None:
+        """Let asv find out for itself what machine this is, as a user would."""
+        self._machines.unlink()
+        self.asv("machine", "--yes")
+        self.machine = next(
+            name for name in json.loads(self._machines.read_text()) if name != "version"
+        )
 
     def commit(self, subject: str) -> str:
         """Commit everything, be it nothing new; the commit's hash."""
@@ -86,7 +100,7 @@ class Project:
         from asv.results import iter_results_for_machine_and_hash
 
         results = str(self.folder / ".asv/results")
-        (result,) = iter_results_for_machine_and_hash(results, MACHINE, commit)
+        (result,) = iter_results_for_machine_and_hash(results, self.machine, commit)
         return result
 
 

@@ -13,7 +13,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from asv_projects import MACHINE, ROOT, Project
+from asv_projects import ROOT, Project
 
 UNPROBED = "getpid.Unprobed.time_getpid"
 PROBED = "getpid.Probed.time_getpid"
@@ -22,7 +22,6 @@ MEASURED = (UNPROBED, PROBED, OVERHEAD)
 
 INSTRUCTIONS = "getpid.Instructions.track_instructions"
 
-QUICK = ("--quick", "--machine", MACHINE)
 # A process each says that nothing counts instructions here; one of them is enough.
 ONE_COUNT = r"track_instructions\('tp_btf', 'empty'\)"
 
@@ -45,17 +44,17 @@ class Suite:
         self.printed: dict[str, str] = {}
         copy_tree(self.project.folder)
         self.first = self.project.commit("one")
-        self._asv("machine", "--yes", "--machine", MACHINE)
+        self.project.describe_machine()
         wanted = itertools.chain(*(("--bench", each) for each in (*MEASURED, ONE_COUNT)))
-        self._asv("run", *QUICK, "--show-stderr", *wanted, "HEAD^!")
+        self._asv("run", "--quick", "--show-stderr", *wanted, "HEAD^!")
         self.second = self.project.commit("two")
-        self._asv("run", *QUICK, "--bench", "Unprobed", "NEW", name="run NEW")
+        self._asv("run", "--quick", "--bench", "Unprobed", "NEW", name="run NEW")
         self._asv("check")
         self._asv("show", self.first)
         self._asv("compare", self.first, self.first, name="compare same")
         self._asv("compare", self.first, self.second)
         # Its exit status says that the second commit is slower, which may be chance.
-        self._asv("continuous", *QUICK, "--bench", "Unprobed", "HEAD~1", "HEAD", check=False)
+        self._asv("continuous", "--quick", "--bench", "Unprobed", "HEAD~1", "HEAD", check=False)
         self._asv("publish")
         self.site = self.project.folder / ".asv/html"
         tachyon = Path(sysconfig.get_path("scripts")) / "asv-tachyon"

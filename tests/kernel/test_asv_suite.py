@@ -10,7 +10,7 @@ import re
 
 import asv_suite
 import pytest
-from asv_projects import MACHINE, PYTHON, ROOT, values
+from asv_projects import PYTHON, ROOT, values
 from asv_suite import INSTRUCTIONS, MEASURED, OVERHEAD, PROBED, UNPROBED
 from processes import run_command
 
@@ -91,9 +91,10 @@ def test_instructions_are_skipped_where_nothing_counts_them(suite, stored):
 def test_result_carries_the_running_kernel(suite, stored):
     release = os.uname().release
     assert stored.env_vars == {"KERNEL": release}
-    folder = suite.project.folder / ".asv/results" / MACHINE
+    folder = suite.project.folder / ".asv/results" / suite.project.machine
     name = f"{suite.first[:8]}-running-kernel-py{PYTHON}-KERNEL{release}.json"
     assert (folder / name).is_file()
+    assert release in stored.params["os"]
 
 
 def test_environment_has_the_pinned_runner(suite):
