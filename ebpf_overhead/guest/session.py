@@ -22,8 +22,8 @@ OnOutput = Callable[[Stream, bytes], None]
 _STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
 _READ_BYTES = 1 << 16
 # How long a guest may take to end a command, or to answer at all, before it counts as hung.
-# It may share its processor with other work.
-GRACE_S = 20.0
+# It may share its processor with much other work.
+GRACE_S = 60.0
 
 
 class ConnectionLostError(Exception):

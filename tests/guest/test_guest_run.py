@@ -101,7 +101,7 @@ def test_time_out_kills_the_command_and_spares_the_guest(guest):
     began_s = time.monotonic()
     with pytest.raises(GuestTimeoutError) as caught:
         guest.run(["sh", "-c", "echo begun; sleep 1000000 & exec sleep 1000000"], timeout=1.5)
-    assert time.monotonic() - began_s < 20
+    assert time.monotonic() - began_s < 60
     assert caught.value.stdout == "begun\n"
     assert "1.5 s" in str(caught.value)
     assert guest.run(["true"]).exit_status == 0
@@ -136,7 +136,7 @@ def test_second_command_at_a_time_is_refused(guest):
     with guest.session() as session:
         session.start(["sleep", "1000000"])
         session.start(["true"])
-        assert session.receive(time.monotonic() + 20)["event"] == "refused"
+        assert session.receive(time.monotonic() + 60)["event"] == "refused"
 
 
 def test_terminal(guest):
@@ -148,7 +148,7 @@ def test_terminal(guest):
         session.type(b"typed\n")
         text, event = b"", {}
         while event.get("event") != "exit":
-            event = session.receive(time.monotonic() + 30)
+            event = session.receive(time.monotonic() + 60)
             if event["event"] == "output":
                 text += base64.b64decode(event["data"])
     assert b"33 99" in text
@@ -157,9 +157,9 @@ def test_terminal(guest):
 
 
 def test_client_of_another_process(guest):
-    command = [sys.executable, "-m", "ebpf_overhead.guest.client", str(guest.socket_path)]
+    command = [sys.executable, "-m", "ebpf_overhead.guest.client", "--cwd", "/", "--env", "A=b c"]
     done = subprocess.run(
-        [*command, "--cwd", "/", "--env", "A=b c", "--", "sh", "-c", "echo $A; exit 6"],
+        [*command, str(guest.socket_path), "--", "sh", "-c", "echo $A; exit 6"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (6, "b c\n"), done.stderr
