@@ -42,11 +42,17 @@ class Instructions:
     def track_instructions(self, cache: object, attach: str, program: str) -> float:
         return round(self.measurement.probed.median, 1)
 
+    track_instructions.less_is_better = True  # type: ignore[attr-defined]
+
     def track_overhead(self, cache: object, attach: str, program: str) -> float:
         return round(self.measurement.overhead.estimate, 1)
 
+    track_overhead.less_is_better = True  # type: ignore[attr-defined]
+
     def track_baseline(self, cache: object, attach: str, program: str) -> float:
         return round(self.measurement.baseline.median, 1)
+
+    track_baseline.less_is_better = True  # type: ignore[attr-defined]
 
 
 class Unprobed(PerCall):
@@ -105,3 +111,5 @@ class Overhead:
         if result.measurement is None:
             raise RuntimeError(result.reason)
         return tracked(result.measurement.samples)
+
+    track_overhead.less_is_better = True  # type: ignore[attr-defined]

@@ -52,6 +52,7 @@ def latest_record(
         result
         for result in _results(conf_path)
         if result.env_vars.get("KERNEL") == release
+        and _OVERHEAD in result.get_all_result_keys()
         and (commit is None or result.commit_hash.startswith(commit))
     ]
     if not found:
