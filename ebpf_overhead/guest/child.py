@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import signal
@@ -127,9 +126,7 @@ def _become(
         for wanted, descriptor in enumerate(descriptors):
             os.dup2(descriptor, wanted)
         # The agent's ports and pipes: a program must not hold them open.
-        for descriptor in range(3, _DESCRIPTORS):
-            if descriptor not in _preloaded:
-                _close(descriptor)
+        _close_others()
         os.environ.update(command.env)
         status = _run(command, python_names)
     except BaseException as error:
@@ -143,9 +140,13 @@ def keep_descriptors() -> None:
     _preloaded.update(int(name) for name in os.listdir("/proc/self/fd"))  # noqa: PTH208
 
 
-def _close(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
+def _close_others() -> None:
+    # In ranges: a thousand single calls took half a second in an emulated guest.
+    first = 3
+    for kept in sorted(_preloaded | {_DESCRIPTORS}):
+        if kept >= first:
+            os.closerange(first, kept)
+            first = kept + 1
 
 
 def _run(command: Command, python_names: Sequence[str]) -> int:
