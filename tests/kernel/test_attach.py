@@ -78,7 +78,8 @@ def test_attaching_twice_is_attaching_once(case, call, witness):
         assert runs(probe, call) == 0
 
 
-def test_closed_probe_is_detached_and_unloaded(case, nothing_left):
+def test_closed_probe_is_detached_and_unloaded(attach_type, nothing_left):
+    (case,) = select([attach_type], ["complex"])
     probe = attach.load(case)
     probe.attach()
     probe.close()
@@ -87,7 +88,9 @@ def test_closed_probe_is_detached_and_unloaded(case, nothing_left):
     nothing_left()
 
 
-def test_exception_detaches_and_unloads(case, nothing_left):
+def test_exception_detaches_and_unloads(attach_type, nothing_left):
+    (case,) = select([attach_type], ["complex"])
+
     def fail() -> None:
         with attach.load(case) as probe:
             probe.attach()

@@ -153,7 +153,7 @@ def test_reader_that_goes_away_leaves_nothing(some_attach_type, nothing_left):
 
 
 KILLS = 20
-KILLED = ("measure", "--program", "complex", "--time", "0.1")
+KILLED = ("measure", "--program", "complex", "--time", "0.05")
 
 
 def test_killed_measure_leaves_nothing(some_attach_type, nothing_left, note):
