@@ -2,7 +2,7 @@
 
 The guest's root is the host's, read-only.  Programs want a few writable directories, so those
 become empty memory file systems, and what the run needs in them (an interpreter in
-``/root/.pyenv``, a virtual environment in ``/tmp``) is shown again at its own place.
+an interpreter in ``/root``, a virtual environment in ``/tmp``) is shown again at its own place.
 """
 
 from __future__ import annotations
