@@ -1,8 +1,8 @@
 """Where the guest sees what of the host: the root's scratch directories and what shows in them.
 
 The guest's root is the host's, read-only.  Programs want a few writable directories, so those
-become empty memory file systems, and what the run needs in them (an interpreter in
-an interpreter in ``/root``, a virtual environment in ``/tmp``) is shown again at its own place.
+become empty memory file systems, and what the run needs in them (an interpreter
+in ``/root``, a virtual environment in ``/tmp``) is shown again at its own place.
 """
 
 from __future__ import annotations
