@@ -16,8 +16,13 @@ from pathlib import Path
 from types import TracebackType
 
 from ebpf_overhead import bpf, btf, programs, pseudofs
-from ebpf_overhead.cases import Case, Target
-from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
+from ebpf_overhead.cases import Case, Target, select
+from ebpf_overhead.errors import (
+    MissingToolError,
+    OverheadError,
+    RefusedError,
+    UnsupportedError,
+)
 from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.rights import explain
 
@@ -276,8 +281,6 @@ class Support:
 
 def try_attach(attach_type: str) -> Support:
     """Find out by trying whether an attach type works: load, attach and detach once."""
-    from ebpf_overhead.cases import select
-
     (case,) = select([attach_type], ["empty"])
     try:
         with load(case) as probe:
@@ -289,8 +292,6 @@ def try_attach(attach_type: str) -> Support:
 
 def status_of(error: OverheadError) -> str:
     """Return the word for an error in results: unsupported, refused or failed."""
-    from ebpf_overhead.errors import MissingToolError
-
     if isinstance(error, RefusedError):
         return "refused"
     if isinstance(error, (UnsupportedError, MissingToolError)):
