@@ -9,13 +9,13 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 
 from ebpf_overhead import clock
 from ebpf_overhead.attach import status_of
-from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
+from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.measure import Measurement, Result, Samples
 from ebpf_overhead.percall import CLOCK
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
-GRID = (list(ATTACH_TYPES), list(PROGRAMS))
+GRID = (list(STANDARD_ATTACH_TYPES), list(STANDARD_PROGRAMS))
 GRID_NAMES = ("attach", "program")
 
 

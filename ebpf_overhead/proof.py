@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ebpf_overhead import _syscalls, bpf, programs
 from ebpf_overhead.attach import Probe
-from ebpf_overhead.cases import PROGRAMS, Target
+from ebpf_overhead.cases import STANDARD_PROGRAMS, Target
 from ebpf_overhead.errors import FailedError, OverheadError
 
 # Tries to read the run count and the witness with nobody else calling in between.
@@ -130,14 +130,14 @@ class Witness:
 
 
 def precompile() -> None:
-    """Compile all shipped programs, for processes forked from this one to find them done.
+    """Compile the standard programs, for processes forked from this one to find them done.
 
     Raises
     ------
     OverheadError
         BCC is missing, or the kernel does not let this process create maps.
     """
-    for name in PROGRAMS:
+    for name in STANDARD_PROGRAMS:
         programs.compiled(name)
     _compiled_witness()
 

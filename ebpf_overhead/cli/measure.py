@@ -68,13 +68,13 @@ class _PrecisionType(click.ParamType[Precision]):
     "--attach",
     multiple=True,
     type=click.Choice(list(ATTACH_TYPES)),
-    help="Attach type; may be repeated.  [default: all]",
+    help="Attach type; may be repeated.  [default: the five standard ones]",
 )
 @click.option(
     "--program",
     multiple=True,
     type=click.Choice(list(PROGRAMS)),
-    help="Program; may be repeated.  [default: all]",
+    help="Program; may be repeated.  [default: empty, simple, complex]",
 )
 @click.option(
     "--precision",
