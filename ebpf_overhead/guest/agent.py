@@ -11,6 +11,7 @@ import errno
 import os
 import select
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from ebpf_overhead.guest.init import power_off
 # Output is not read from a command while this much waits for the host.
 _BACKLOG_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
+# How long the port must read as hung up before that is believed, in the guest's time.
+_HANGUP_S = 0.05
 
 
 class Agent:
@@ -60,11 +63,12 @@ class Agent:
         self._queued: child.Command | None = None
         self._held: list[wire.Message] = []  # For the queued command's terminal.
         self._abandoned = False
+        self._hung_up_until_s: float | None = None
 
     def serve(self) -> None:
         """Serve until the life port hangs up; then end the guest."""
         while True:
-            for descriptor, events in self._epoll.poll():
+            for descriptor, events in self._epoll.poll(self._patience_s()):
                 if descriptor == self._life:
                     if events & (select.EPOLLHUP | select.EPOLLERR):
                         power_off()
@@ -74,6 +78,7 @@ class Agent:
                     os.read(self._signals, _READ_BYTES)
                 elif descriptor in self._outputs:
                     self._forward(descriptor)
+            self._confirm_hangup()
             self._reap()
             self._flush()
 
@@ -85,14 +90,29 @@ class Agent:
     # The host.
 
     def _serve_port(self, events: int) -> None:
-        greeted = False
         while data := self._read_port():
             for message in self._lines.feed(data):
-                greeted = greeted or message.get("op") == "hello"
                 self._obey(message)
-        # The port reads as hung up also when the next host is there already, and its hello
-        # has come before the news of its connection.
-        if events & select.EPOLLHUP and not greeted:
+        if events & select.EPOLLHUP and self._hung_up_until_s is None:
+            self._hung_up_until_s = time.monotonic() + _HANGUP_S
+
+    # The news that a host has come or gone take another way than its data, so the hello of
+    # the next host may be read, and answered, while the port still reads as hung up by the
+    # one before.  That state ends within a few thousand instructions; a port that stays hung
+    # up has been left.
+
+    def _patience_s(self) -> float | None:
+        if self._hung_up_until_s is None:
+            return None
+        return max(self._hung_up_until_s - time.monotonic(), 0)
+
+    def _confirm_hangup(self) -> None:
+        if self._patience_s() != 0:
+            return
+        self._hung_up_until_s = None
+        poll = select.poll()
+        poll.register(self._port, 0)
+        if poll.poll(0):
             self._lines.clear()
             self._abandon()
 
@@ -107,6 +127,8 @@ class Agent:
         if op == "hello":
             # A new host: the one before may have gone unseen.
             self._abandon()
+            # The empty line ends what the one before may have been sent half of.
+            self._unsent += b"\n"
             self._send({"event": "hello", "session": message.get("session"), **self._facts})
         elif op == "ping":
             self._send({"event": "pong"})

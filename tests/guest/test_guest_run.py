@@ -92,9 +92,10 @@ def test_forked_command_takes_at_most_half_a_second(guest):
 
 
 def test_many_connections_in_a_row(guest):
-    # A hello that overtakes the news of its connection was once taken for a hang-up.
-    for number in range(40):
-        assert guest.run(["echo", str(number)]).stdout == f"{number}\n"
+    # The port may read as hung up by the last host when the next one's hello is there already;
+    # its answer was once dropped then, within a hundred connections or so.
+    for number in range(200):
+        assert python(guest, f"print({number})").stdout == f"{number}\n"
 
 
 def test_time_out_kills_the_command_and_spares_the_guest(guest):
