@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 
 # PROC_USER_INIT_INO of include/linux/proc_ns.h.
-_FIRST_USER_NAMESPACE = "user:[4026531837]"
+FIRST_USER_NAMESPACE = "user:[4026531837]"
 
 # Numbers of include/uapi/linux/capability.h.
 CAPABILITIES = {
@@ -21,11 +22,23 @@ CAPABILITIES = {
 
 def effective_capabilities(status: Path = Path("/proc/self/status")) -> frozenset[str]:
     """Return those of :data:`CAPABILITIES` that this process holds."""
-    for line in status.read_text(errors="replace").splitlines():
-        if line.startswith("CapEff:"):
-            mask = int(line.split()[1], 16)
-            return frozenset(name for name, bit in CAPABILITIES.items() if mask >> bit & 1)
-    return frozenset()
+    held = parse_effective(status.read_text(errors="replace")) or {}
+    return frozenset(name for name, holds in held.items() if holds)
+
+
+def parse_effective(status: str) -> dict[str, bool] | None:
+    """Return which of :data:`CAPABILITIES` are held, out of the text of ``/proc/*/status``.
+
+    Returns
+    -------
+    dict of str to bool, or None
+        By name, sorted; None where the text has no line of effective capabilities.
+    """
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if effective is None:
+        return None
+    mask = int(effective[1], 16)
+    return {name: bool(mask >> bit & 1) for name, bit in sorted(CAPABILITIES.items())}
 
 
 def may_trace() -> bool:
@@ -34,7 +47,7 @@ def may_trace() -> bool:
     Capabilities count in the first user namespace only: root of another one holds them
     all and may attach nothing.
     """
-    if _user_namespace() not in (_FIRST_USER_NAMESPACE, None):
+    if _user_namespace() not in (FIRST_USER_NAMESPACE, None):
         return False
     held = effective_capabilities()
     return "CAP_SYS_ADMIN" in held or {"CAP_BPF", "CAP_PERFMON"} <= held

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ebpf_overhead.machine.tree import Tree
-from ebpf_overhead.rights import CAPABILITIES
-
-_FIRST_USER_NAMESPACE = "user:[4026531837]"
+from ebpf_overhead.rights import FIRST_USER_NAMESPACE, parse_effective
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,8 @@ def read(tree: Tree) -> Process:
     """Return the facts about this process."""
     namespace = tree.link("proc/self/ns/user")
     return Process(
-        capabilities=_capabilities(tree.text("proc/self/status") or ""),
-        first_user_namespace=None if namespace is None else namespace == _FIRST_USER_NAMESPACE,
+        capabilities=parse_effective(tree.text("proc/self/status") or ""),
+        first_user_namespace=None if namespace is None else namespace == FIRST_USER_NAMESPACE,
         memlock_limit_bytes=_memlock_limit_bytes(tree.text("proc/self/limits") or ""),
     )
 
@@ -47,11 +45,3 @@ def _memlock_limit_bytes(limits: str) -> int | Literal["unlimited"] | None:
     if soft is None:
         return None
     return "unlimited" if soft.group(1) == "unlimited" else int(soft.group(1))
-
-
-def _capabilities(status: str) -> dict[str, bool] | None:
-    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    if effective is None:
-        return None
-    mask = int(effective.group(1), 16)
-    return {name: bool(mask >> bit & 1) for name, bit in sorted(CAPABILITIES.items())}
