@@ -11,9 +11,7 @@ from ebpf_overhead import _workload
 from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.cases import Case
 from ebpf_overhead.measure import calibrate, choose_cpu
-from ebpf_overhead.proof import count_hits, open_witness
-
-_PROOF_CALLS = 1_000
+from ebpf_overhead.proof import open_witness, prove
 
 
 class PerCallClock:
@@ -65,13 +63,12 @@ def attach_proven(case: Case) -> Probe:
     probe = load(case)
     witness = open_witness(case.target)
     try:
-        probe.attach()
         cpu = choose_cpu()
 
         def call(calls: int) -> None:
             _workload.run(case.target.name, calls, cpu=cpu)
 
-        count_hits(probe, _PROOF_CALLS, call, witness).check(case.name)
+        prove(probe, call, witness)
     except BaseException:
         probe.close()
         raise

@@ -25,6 +25,8 @@ from ebpf_overhead.errors import FailedError, OverheadError
 
 # Tries to read the run count and the witness with nobody else calling in between.
 _QUIET_ATTEMPTS = 200
+# Calls of the target in a proof.
+_CALLS = 1_000
 # Counting passes to make while others call, until one is undisturbed.
 _PASSES = 10
 
@@ -150,6 +152,25 @@ def open_witness(target: Target) -> Witness | None:
         return None
 
 
+def prove(probe: Probe, call: Callable[[int], None], witness: Witness | None) -> Hits:
+    """Attach a probe and see that it fires once a call.
+
+    Parameters
+    ----------
+    probe, call, witness
+        As for `count_hits`; the probe stays attached.
+
+    Raises
+    ------
+    OverheadError
+        It cannot be attached here, or does not fire.
+    """
+    probe.attach()
+    hits = count_hits(probe, _CALLS, call, witness)
+    hits.check(probe.case.name)
+    return hits
+
+
 def count_hits(
     probe: Probe, calls: int, call: Callable[[int], None], witness: Witness | None
 ) -> Hits:
@@ -164,7 +185,8 @@ def count_hits(
     call : callable
         Makes that many calls of the target, in this thread.
     witness : Witness or None
-        Tells own from foreign runs; without it all runs are taken for own.
+        Tells own from foreign runs; without it all runs are taken for own, and a hook that
+        serves everybody is only proven to have run at least once a call.
 
     Returns
     -------
@@ -175,7 +197,10 @@ def count_hits(
         if witness is None:
             before = bpf.prog_info(probe.prog_fd).run_count
             call(calls)
-            return Hits(calls, bpf.prog_info(probe.prog_fd).run_count - before, None)
+            runs = bpf.prog_info(probe.prog_fd).run_count - before
+            if probe.case.attach.system_wide:
+                return Hits(calls, min(runs, calls), None)
+            return Hits(calls, runs, None)
         with witness.attached():
             for _ in range(_PASSES):
                 hits = _count_with_witness(probe, calls, call, witness)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ebpf_overhead import percall
+from ebpf_overhead import percall, proof
 from ebpf_overhead.cases import select
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.proof import Hits
@@ -44,6 +44,8 @@ def test_one_timed_call_is_one_window_of_calibrated_length(monkeypatch):
 
 
 class FakeProbe:
+    case = CASE
+
     def __init__(self) -> None:
         self.attached = False
         self.closed = False
@@ -73,7 +75,7 @@ def proven(monkeypatch):
         monkeypatch.setattr(percall, "load", lambda case: probe)
         monkeypatch.setattr(percall, "open_witness", lambda target: witness)
         monkeypatch.setattr(
-            percall, "count_hits", lambda probe, calls, call, witness: Hits(calls, hits, 0)
+            proof, "count_hits", lambda probe, calls, call, witness: Hits(calls, hits, 0)
         )
         return probe, witness
 

@@ -117,6 +117,14 @@ def test_without_a_witness_all_runs_are_own(kernel):
     assert count_hits(made, 500, made.call, None) == Hits(500, 500, None)
 
 
+@pytest.mark.parametrize(("fires", "ran"), [(1, True), (0.5, False), (0, False)])
+def test_without_a_witness_a_hook_for_everybody_ran_once_a_call_at_least(kernel, fires, ran):
+    made = kernel(SYSTEM_WIDE, fires=fires, busy=0.1)
+    hits = count_hits(made, 500, made.call, None)
+    assert hits.foreign_hits is None
+    assert (hits.hits == 500) is ran
+
+
 def test_statistics_are_switched_off_again(kernel, monkeypatch):
     made = kernel(TARGET_ONLY)
     opened = []

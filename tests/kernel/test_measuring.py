@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from processes import run_command
 
-from ebpf_overhead import _workload, attach, measure, programs
+from ebpf_overhead import _workload, attach, measure, programs, proof
 from ebpf_overhead.bpf import ProgInfo
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, select
 from ebpf_overhead.measure import Options, choose_cpu, measure_case
@@ -60,7 +60,7 @@ def test_nothing_against_nothing_is_no_difference(monkeypatch, note):
     """A/A: a 99 % interval excludes zero by chance once in a hundred; 3 of 50 is a defect."""
     monkeypatch.setattr(measure, "load", NoProbe)
     monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: ProgInfo(0, 0, None))
-    monkeypatch.setattr(measure, "count_hits", lambda _, calls, *__: Hits(calls, calls, 0))
+    monkeypatch.setattr(proof, "count_hits", lambda _, calls, *__: Hits(calls, calls, 0))
     (case,) = select(["tp_btf"], ["empty"])
     differences = []
     for seed in range(COMPARISONS):
