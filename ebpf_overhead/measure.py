@@ -8,6 +8,7 @@ halves; the differences of all blocks give the estimate and its interval.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -22,7 +23,7 @@ from ebpf_overhead.cases import Case
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import MapUse
-from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
+from ebpf_overhead.proof import Hits, Witness, open_witness, prove
 from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
 
 _CALLS_MIN, _CALLS_MAX = 500, 1_000_000
@@ -31,7 +32,9 @@ _STAY_PROBABILITY = 0.75
 # Eight blocks give a 99 % interval, but one as wide as their range.
 _BLOCKS_MIN = 10
 _BLOCKS_MAX = 10_000
-_PROOF_CALLS = 1_000
+# The interval is looked at again when there are this many times as many blocks: working it
+# out takes the square of their number, and a few more blocks hardly narrow it.
+_BLOCKS_GROWTH = 1.03
 
 
 @dataclass(frozen=True)
@@ -312,10 +315,7 @@ class _Session:
 
     def _prove(self) -> Hits:
         with phase("prove"):
-            self.probe.attach()
-            hits = count_hits(self.probe, _PROOF_CALLS, self._call, self.witness)
-        hits.check(self.probe.case.name)
-        return hits
+            return prove(self.probe, self._call, self.witness)
 
     def _call(self, calls: int) -> None:
         _workload.run(self.target.name, calls, cpu=self.cpu)
@@ -324,6 +324,7 @@ class _Session:
         baseline: list[float] = []
         probed: list[float] = []
         start = time.monotonic()
+        next_look = _BLOCKS_MIN
         while True:
             first = self._draw_first_half()
             for attached in (first, not first):
@@ -334,12 +335,14 @@ class _Session:
             blocks = len(baseline) // self.clock.windows_per_half
             elapsed_s = time.monotonic() - start
             self.progress(min(elapsed_s / self.options.time_s, 0.99))
-            if blocks < _BLOCKS_MIN:
+            out_of_time = elapsed_s >= self.options.time_s or blocks >= _BLOCKS_MAX
+            if blocks < _BLOCKS_MIN or (blocks < next_look and not out_of_time):
                 continue
+            next_look = math.ceil(blocks * _BLOCKS_GROWTH)
             overhead = interval(samples.differences())
             if self.options.precision.reached(overhead):
                 return samples, overhead, "precision"
-            if elapsed_s >= self.options.time_s or blocks >= _BLOCKS_MAX:
+            if out_of_time:
                 return samples, overhead, "time"
 
     def _draw_first_half(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ebpf_overhead import measure
+from ebpf_overhead import measure, proof
 from ebpf_overhead.bpf import ProgInfo
 from ebpf_overhead.cases import select
 from ebpf_overhead.errors import (
@@ -117,7 +117,7 @@ def install(monkeypatch):
         monkeypatch.setattr(measure, "load", lambda case: machine)
         monkeypatch.setattr(measure, "open_witness", lambda target: None)
         monkeypatch.setattr(
-            measure, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
+            proof, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
         )
         monkeypatch.setattr(
             measure.bpf, "prog_info", lambda fd: ProgInfo(1, 0, next(machine.missed))
@@ -248,6 +248,24 @@ def test_more_precision_takes_more_windows(install):
         return len(result.samples.probed)
 
     assert windows(8.0) < windows(4.0) < windows(2.0)
+
+
+def test_the_interval_is_worked_out_ever_more_seldom(install, monkeypatch):
+    looks: list[int] = []
+
+    def interval(differences) -> Interval:
+        looks.append(len(differences))
+        return Interval(15.0, -math.inf, math.inf, CONFIDENCE)
+
+    monkeypatch.setattr(measure, "interval", interval)
+    install(Machine(15.0))
+    result = measured(Options(Precision(0, 0.5), time_s=60, seed=1))
+    assert result.stopped_by == "time"
+    assert looks[:3] == [10, 11, 12]
+    blocks = len(result.samples.probed) // result.samples.windows_per_block
+    assert looks[-1] == blocks, "the last look is at all of them"
+    assert len(looks) < blocks / 4
+    assert all(later <= sooner * 1.03 + 1 for sooner, later in itertools.pairwise(looks))
 
 
 def test_progress_grows_to_one(install):
