@@ -113,6 +113,8 @@ class CompiledProgram:
             return FailedError(
                 f"verifier rejects {self.name}: {_verdict(log)}", "correct its source"
             )
+        if not error.errno:  # BCC itself, before it asked the kernel
+            return FailedError(f"BCC does not load {self.name} as {what}: {_last_line(log)}")
         return explain(error, "load", what)
 
     def clear(self) -> None:

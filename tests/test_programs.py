@@ -40,13 +40,13 @@ class FakeFunction:
 class FakeModule:
     """Takes the place of ``bcc.BPF``: loads, or writes a log and fails as BCC does."""
 
-    def __init__(self, log: str = "", number: int = 0) -> None:
+    def __init__(self, log: str = "", number: int | None = None) -> None:
         self.log = log
         self.number = number
         self.funcs: dict[bytes, FakeFunction] = {}
 
     def load_func(self, name: bytes, prog_type: int) -> FakeFunction:
-        if self.number:
+        if self.number is not None:
             os.write(2, self.log.encode())
             ctypes.set_errno(self.number)
             raise RuntimeError(f"Failed to load BPF program {name!r}")
@@ -93,6 +93,12 @@ def test_refusal_without_the_verifiers_words_is_the_kernels(log, number):
     name = errno.errorcode[number]
     with pytest.raises(UnsupportedError, match=f"{name} at load: fentry refused"):
         program.load(bpf.ProgType.TRACING, "fentry")
+
+
+def test_failure_that_the_kernel_had_no_part_in_is_told_in_bccs_words():
+    program = programs.CompiledProgram("probe", FakeModule("bpf: no such function\n", 0))
+    with pytest.raises(FailedError, match="BCC does not load probe as kprobe: bpf: no such"):
+        program.load(bpf.ProgType.KPROBE, "kprobe")
 
 
 def test_refusal_for_want_of_rights(monkeypatch):
