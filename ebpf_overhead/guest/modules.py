@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
-import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ebpf_overhead.errors import FailedError, MissingToolError, UnsupportedError
+from ebpf_overhead import zstd
+from ebpf_overhead.errors import FailedError, UnsupportedError
 
 # A name that is no module here is built into the kernel.
 WANTED = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p")
@@ -120,29 +121,17 @@ def _unpacked(path: Path) -> bytes:
     content = path.read_bytes()
     packing = path.name.partition(".ko")[2]
     try:
-        content = bytes(_UNPACK[packing](content))
-    except (OSError, EOFError, lzma.LZMAError) as error:
+        content = _UNPACK[packing](content)
+    except (OSError, EOFError, lzma.LZMAError, FailedError) as error:
         raise FailedError(f"module {path} is damaged: {error}", "add the kernel again") from None
     if not content.startswith(b"\x7fELF") or b"\0depends=" not in content:
         raise FailedError(f"{path} is no kernel module", "add the kernel again")
     return content
 
 
-def _unzstd(content: bytes) -> bytes:
-    try:
-        done = subprocess.run(["zstd", "-dcq"], input=content, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise MissingToolError(
-            "zstd is not installed, this kernel's modules need it", "apt-get install zstd"
-        ) from None
-    if done.returncode:
-        raise OSError(done.stderr.decode("utf-8", "replace").strip())
-    return done.stdout
-
-
-_UNPACK = {
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "": lambda content: content,
     ".gz": gzip.decompress,
     ".xz": lzma.decompress,
-    ".zst": _unzstd,
+    ".zst": lambda content: zstd.unpack(content, "a kernel module"),
 }

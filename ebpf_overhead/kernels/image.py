@@ -11,14 +11,14 @@ import gzip
 import lzma
 import re
 import struct
-import subprocess
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError
+from ebpf_overhead import zstd
+from ebpf_overhead.errors import BadUseError, FailedError
 
 _X86_MAGIC = (0x202, b"HdrS")
 _ARM64_MAGIC = (0x38, b"ARM\x64")
@@ -173,21 +173,8 @@ def _unxz(packed: bytes) -> bytes:
         raise FailedError(f"xz part of a kernel image: {error}", "get the image again") from None
 
 
-def _unzstd(packed: bytes) -> bytes:
-    try:
-        done = subprocess.run(["zstd", "-dcq"], input=packed, capture_output=True, check=False)
-    except FileNotFoundError:
-        raise MissingToolError(
-            "zstd is not installed, this kernel image needs it", "apt-get install zstd"
-        ) from None
-    if not done.stdout:
-        message = done.stderr.decode("utf-8", "replace").strip()
-        raise FailedError(f"zstd part of a kernel image: {message}", "get the image again")
-    return done.stdout
-
-
 _UNPACKERS: dict[bytes, Callable[[bytes], bytes]] = {
     b"\x1f\x8b": _gunzip,
     b"\xfd7zXZ\0": _unxz,
-    b"\x28\xb5\x2f\xfd": _unzstd,
+    b"\x28\xb5\x2f\xfd": lambda packed: zstd.unpack(packed, "a kernel image"),
 }
