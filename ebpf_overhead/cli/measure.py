@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -43,7 +44,14 @@ _PASSED_ON = {
 }
 
 
-class _PrecisionType(click.ParamType[Precision]):
+# Older versions of click know no types of parameters' values at run time.
+if TYPE_CHECKING:
+    _PrecisionParamType = click.ParamType[Precision]
+else:
+    _PrecisionParamType = click.ParamType
+
+
+class _PrecisionType(_PrecisionParamType):
     """``1%`` of the overhead, ``0.5ns``, or both with a comma: the larger one counts."""
 
     name = "precision"
