@@ -131,7 +131,7 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
         The program does not compile or verify.
     """
     if compiled is None:
-        compiled = programs.compiled(case.program.name)
+        compiled = programs.compiled(case.program)
     prog_fd, hook, open_hook = _LOADERS[case.attach.name](case, compiled)
     return Probe(case, compiled, prog_fd, hook, open_hook)
 

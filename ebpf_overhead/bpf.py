@@ -7,7 +7,10 @@ Attributes are packed little by little with :mod:`struct`; what is not given is 
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
+import re
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -46,8 +49,11 @@ class TraceAttachType(IntEnum):
 
 # Size of the attribute handed over: the kernel accepts a larger one than it knows
 # as long as the rest is zero, and a smaller one than it knows.
-_ATTRIBUTE_BYTES = 128
+ATTRIBUTE_BYTES = 128
 _LOG_BYTES = 1 << 20
+_FULL_LOG_BYTES = 1 << 24
+# Of a program that is accepted the kernel keeps a log at this level only.
+_FULL_LOG_LEVEL = 2
 
 _PERF_TYPE_TRACEPOINT = 2
 _PERF_ATTRIBUTE_BYTES = 112  # PERF_ATTR_SIZE_VER5, Linux 4.1
@@ -56,9 +62,9 @@ _PERF_EVENT_IOC_SET_BPF = 0x40042408
 _PERF_EVENT_IOC_ENABLE = 0x2400
 
 
-def _call(command: Command, layout: str, *values: int | bytes) -> tuple[int, bytearray]:
+def call(command: Command, layout: str, *values: int | bytes) -> tuple[int, bytearray]:
     """Call bpf(2) with a packed attribute; return its result and the attribute after it."""
-    attribute = bytearray(_ATTRIBUTE_BYTES)
+    attribute = bytearray(ATTRIBUTE_BYTES)
     struct.pack_into("=" + layout, attribute, 0, *values)
     try:
         return _syscalls.bpf(command, attribute), attribute
@@ -94,7 +100,8 @@ def prog_load(
     attach_btf_id : int
         BTF id of the function or tracepoint type, for ``ProgType.TRACING``.
     name : str
-        Name that ``bpftool prog`` will show, cut to 15 characters.
+        Name that ``bpftool prog`` will show, cut to 15 characters; those that the kernel
+        does not take become ``_``.
 
     Returns
     -------
@@ -106,39 +113,70 @@ def prog_load(
     VerifierRejection
         The kernel refused the program; holds the verifier's log.
     """
-    license_text = b"GPL\0"
-    code = bytes(instructions)
-
-    def load(log: bytearray | None) -> int:
-        fd, _ = _call(
-            Command.PROG_LOAD,
-            "IIQQIIQII16sIIIIQIIQII",
-            prog_type,
-            len(code) // 8,
-            _syscalls.address(code),
-            _syscalls.address(license_text),
-            0 if log is None else 1,
-            0 if log is None else len(log),
-            0 if log is None else _syscalls.address(log),
-            0,  # kern_version
-            0,  # prog_flags
-            name.encode()[:15],
-            0,  # prog_ifindex
-            attach,
-            *(0,) * 7,  # BTF of the program itself: none is needed
-            attach_btf_id,
-        )
-        return fd
-
     try:
-        return load(None)
+        return _load(instructions, prog_type, attach, attach_btf_id, name)
     except OSError:
         log = bytearray(_LOG_BYTES)
         try:
-            return load(log)
+            return _load(instructions, prog_type, attach, attach_btf_id, name, log)
         except OSError as error:
-            text = log.split(b"\0", 1)[0].decode(errors="replace").strip()
-            raise VerifierRejection(error, text) from error
+            raise VerifierRejection(error, _text(log)) from error
+
+
+def prog_log(
+    instructions: bytes,
+    prog_type: ProgType,
+    attach: TraceAttachType = TraceAttachType.NONE,
+    attach_btf_id: int = 0,
+    name: str = "",
+) -> str:
+    """Return what the verifier writes about a program, loading it once more for that.
+
+    The parameters are those of :func:`prog_load`.
+    """
+    log = bytearray(_FULL_LOG_BYTES)
+    try:
+        os.close(_load(instructions, prog_type, attach, attach_btf_id, name, log, _FULL_LOG_LEVEL))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:  # what did not fit is left out
+            raise VerifierRejection(error, _text(log)) from error
+    return _text(log)
+
+
+def _load(
+    instructions: bytes,
+    prog_type: ProgType,
+    attach: TraceAttachType,
+    attach_btf_id: int,
+    name: str,
+    log: bytearray | None = None,
+    log_level: int = 1,
+) -> int:
+    license_text = b"GPL\0"
+    code = bytes(instructions)
+    fd, _ = call(
+        Command.PROG_LOAD,
+        "IIQQIIQII16sIIIIQIIQII",
+        prog_type,
+        len(code) // 8,
+        _syscalls.address(code),
+        _syscalls.address(license_text),
+        0 if log is None else log_level,
+        0 if log is None else len(log),
+        0 if log is None else _syscalls.address(log),
+        0,  # kern_version
+        0,  # prog_flags
+        re.sub(r"[^A-Za-z0-9_.]", "_", name).encode()[:15],
+        0,  # prog_ifindex
+        attach,
+        *(0,) * 7,  # BTF of the program itself: none is needed
+        attach_btf_id,
+    )
+    return fd
+
+
+def _text(log: bytearray) -> str:
+    return log.split(b"\0", 1)[0].decode(errors="replace").strip()
 
 
 def raw_tracepoint_open(prog_fd: int, name: str | None) -> int:
@@ -158,7 +196,7 @@ def raw_tracepoint_open(prog_fd: int, name: str | None) -> int:
     """
     text = None if name is None else name.encode() + b"\0"
     address = 0 if text is None else _syscalls.address(text)
-    return _call(Command.RAW_TRACEPOINT_OPEN, "QI", address, prog_fd)[0]
+    return call(Command.RAW_TRACEPOINT_OPEN, "QI", address, prog_fd)[0]
 
 
 def enable_stats() -> int:
@@ -167,7 +205,7 @@ def enable_stats() -> int:
     ``BPF_ENABLE_STATS``, Linux 5.8.  Unlike ``kernel.bpf_stats_enabled`` nothing is
     left switched on when the process dies.
     """
-    return _call(Command.ENABLE_STATS, "I", 0)[0]
+    return call(Command.ENABLE_STATS, "I", 0)[0]
 
 
 @dataclass(frozen=True)
@@ -198,7 +236,7 @@ _OFFSET_RECURSION_MISSES = 208
 def prog_info(prog_fd: int) -> ProgInfo:
     """Return what the kernel counted for a loaded program."""
     info = bytearray(_INFO_BYTES)
-    _, attribute = _call(
+    _, attribute = call(
         Command.OBJ_GET_INFO_BY_FD, "IIQ", prog_fd, len(info), _syscalls.address(info)
     )
     filled = struct.unpack_from("=I", attribute, 4)[0]
@@ -210,48 +248,6 @@ def prog_info(prog_fd: int) -> ProgInfo:
         run_count=struct.unpack_from("=Q", info, _OFFSET_RUN_COUNT)[0],
         recursion_misses=misses,
     )
-
-
-def map_keys(map_fd: int, key_bytes: int, value_bytes: int, max_entries: int) -> bytearray:
-    """Return the keys of a hash map, one after the other, in one system call (Linux 5.6).
-
-    Parameters
-    ----------
-    map_fd : int
-        Descriptor of the map.
-    key_bytes, value_bytes, max_entries : int
-        Its dimensions.
-    """
-    position = bytearray(max(key_bytes, 8))
-    keys = bytearray(key_bytes * max_entries)
-    values = bytearray(value_bytes * max_entries)
-    attribute = bytearray(_ATTRIBUTE_BYTES)
-    struct.pack_into(
-        "=QQQQII",
-        attribute,
-        0,
-        0,
-        _syscalls.address(position),
-        _syscalls.address(keys),
-        _syscalls.address(values),
-        max_entries,
-        map_fd,
-    )
-    try:
-        _syscalls.bpf(Command.MAP_LOOKUP_BATCH, attribute)
-    except FileNotFoundError:
-        pass  # ENOENT: the end of the map came before the end of the buffer
-    except OSError as error:
-        raise OSError(error.errno, "bpf(BPF_MAP_LOOKUP_BATCH)") from error
-    found = struct.unpack_from("=I", attribute, 32)[0]
-    return keys[: found * key_bytes]
-
-
-def map_delete(map_fd: int, keys: bytearray, key_bytes: int) -> None:
-    """Delete keys, as :func:`map_keys` returns them, from a hash map."""
-    if keys:
-        count = len(keys) // key_bytes
-        _call(Command.MAP_DELETE_BATCH, "QQQQII", 0, 0, _syscalls.address(keys), 0, count, map_fd)
 
 
 def perf_tracepoint(event_id: int) -> int:

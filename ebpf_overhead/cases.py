@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from ebpf_overhead.errors import BadUseError
@@ -59,21 +60,24 @@ class AttachType:
 
 @dataclass(frozen=True)
 class Program:
-    """What a BPF program does when it runs; the source is ``probes/<name>.c``.
+    """What a BPF program does when it runs.
 
     Attributes
     ----------
     name : str
-        Name in results.
+        Name in results; that of its file, with ``.c``, for one of the user's own.
     go_name : str
         Its name in ``BenchmarkGetpid…`` lines.
     summary : str
         One line for tables and help.
+    source : Path or None
+        File of one of the user's own; None for those in ``probes/<name>.c``.
     """
 
     name: str
     go_name: str
     summary: str
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -129,21 +133,48 @@ def select(attach: Iterable[str] = (), program: Iterable[str] = ()) -> list[Case
     Parameters
     ----------
     attach, program : iterable of str
-        Names; none means the standard ones.
+        Names; none means the standard ones.  A program may also be a file, ``FILE.c``.
 
     Returns
     -------
     list of Case
-        Program by program, each with its attach types.
+        Program by program, each with its attach types; files come last.
 
     Raises
     ------
     BadUseError
-        A name is not in the catalogue.
+        A name is not in the catalogue, or not a file.
     """
     attach_types = _pick("attach type", ATTACH_TYPES, attach or STANDARD_ATTACH_TYPES)
-    programs = _pick("program", PROGRAMS, program or STANDARD_PROGRAMS)
+    wanted = list(program) or STANDARD_PROGRAMS
+    programs = _pick("program", PROGRAMS, (name for name in wanted if not is_file(name)))
+    programs += own_programs(wanted)
     return [Case(GETPID, each, chosen) for chosen in programs for each in attach_types]
+
+
+def is_file(program: str) -> bool:
+    """Whether a program is asked for by its file: no name in the catalogue ends like one."""
+    return program.endswith(".c")
+
+
+def own_programs(wanted: Iterable[str]) -> list[Program]:
+    """Return the user's own of the programs asked for, in order and without repeats.
+
+    Raises
+    ------
+    BadUseError
+        A file is not there, or two have the same name.
+    """
+    programs: dict[str, Program] = {}
+    for path in map(Path, filter(is_file, wanted)):
+        if not path.is_file():
+            raise BadUseError(f"no program file {path}", "name a C source that is there")
+        earlier = programs.setdefault(path.name, Program(path.name, "", "your own program", path))
+        if earlier.source != path:
+            raise BadUseError(
+                f"{earlier.source} and {path} would both be called {path.name}", "rename one"
+            )
+    return list(programs.values())
 
 
 def reference_grid() -> list[Case]:
@@ -156,5 +187,6 @@ def _pick(kind: str, catalogue: dict[str, _T], names: Iterable[str]) -> list[_T]
     unknown = sorted(wanted - catalogue.keys())
     if unknown:
         choices = ", ".join(catalogue)
-        raise BadUseError(f"no {kind} is called {unknown[0]!r}", f"choose of {choices}")
+        own = ", or a file FILE.c" if kind == "program" else ""
+        raise BadUseError(f"no {kind} is called {unknown[0]!r}", f"choose of {choices}{own}")
     return [entry for name, entry in catalogue.items() if name in wanted]

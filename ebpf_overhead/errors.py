@@ -27,9 +27,15 @@ class OverheadError(Exception):
         What failed, with the observed value.
     remedy : str, optional
         What the user can do about it.
+
+    Attributes
+    ----------
+    verifier_log : str
+        All that the kernel's verifier wrote; empty where it had no say.
     """
 
     exit_status = ExitStatus.CASE_FAILED
+    verifier_log = ""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(what)

@@ -20,9 +20,9 @@ import numpy as np
 from ebpf_overhead import _workload, bpf, clock
 from ebpf_overhead.attach import Probe, load, status_of
 from ebpf_overhead.cases import Case
-from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
+from ebpf_overhead.errors import BadUseError, OverheadError
+from ebpf_overhead.maps import MapUse
 from ebpf_overhead.phases import phase
-from ebpf_overhead.programs import MapUse
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
 from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
 
@@ -77,12 +77,15 @@ class Options:
         CPU to run on; None chooses one.
     seed : int or None
         Seed of the order of the windows; None for a different one each time.
+    verifier_log : bool
+        Whether to keep what the verifier writes about each program.
     """
 
     precision: Precision = field(default_factory=Precision)
     time_s: float = 0.35
     cpu: int | None = None
     seed: int | None = None
+    verifier_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,8 @@ class Result:
         Why it was not measured, and what would help.
     measurement : Measurement or None
         Present if and only if it was measured.
+    verifier_log : str or None
+        What the verifier wrote about the program, if that was asked for and it had a say.
     """
 
     case: Case
@@ -174,6 +179,7 @@ class Result:
     reason: str | None = None
     remedy: str | None = None
     measurement: Measurement | None = None
+    verifier_log: str | None = None
 
 
 # Called with the share of a case that is done, 0..1.
@@ -239,17 +245,22 @@ def measure_case(
     -------
     Result
     """
+    log = None
     try:
         with phase("load"):
             loaded = load(case)
         with loaded as probe:
+            if options.verifier_log:
+                log = probe.compiled.verifier_log()
             probe.compiled.clear()
             measurement = _Session(probe, options, witness, progress).measure()
     except OverheadError as error:
-        return Result(case, status_of(error), error.what, error.remedy or None)
+        if options.verifier_log:
+            log = error.verifier_log or log
+        return Result(case, status_of(error), error.what, error.remedy or None, verifier_log=log)
     finally:
         progress(1.0)
-    return Result(case, "measured", measurement=measurement)
+    return Result(case, "measured", measurement=measurement, verifier_log=log)
 
 
 def choose_cpu(wanted: int | None = None) -> int:
@@ -302,16 +313,16 @@ class _Session:
         hits += self._prove()
         map_use = self.probe.compiled.map_use()
         self._switch(False)
-        if map_use is not None and map_use.lost_updates:
-            raise FailedError(
-                f"{self.probe.case.name} lost {map_use.lost_updates} updates:"
-                f" map full with {map_use.max_entries} entries",
-                "measure with fewer processes running",
-            )
+        if map_use is not None:
+            map_use.check(self.probe.case.name, self._map_remedy())
         missed = None
         if missed_before is not None and missed_after is not None:
             missed = missed_after - missed_before
         return Measurement(samples, overhead, hits, missed, map_use, stopped_by, self.probe.hook)
+
+    def _map_remedy(self) -> str:
+        own = self.probe.case.program.source is not None
+        return "give the map more entries" if own else "measure with fewer processes running"
 
     def _prove(self) -> Hits:
         with phase("prove"):

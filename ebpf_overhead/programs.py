@@ -7,7 +7,6 @@ loads the same bytecode.
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import re
 from collections.abc import Iterable
@@ -16,37 +15,27 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ebpf_overhead import bpf
+from ebpf_overhead import bpf, maps
 from ebpf_overhead.bcc_library import captured_stderr, import_bcc, own_headers
-from ebpf_overhead.errors import FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.cases import Program
+from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.maps import MapUse
 from ebpf_overhead.phases import phase
 from ebpf_overhead.rights import explain
+from ebpf_overhead.verifier import rejection
 
 FUNCTION = "program"
+# BCC attaches such functions itself, for as long as the process lives: baseline included.
+_SELF_ATTACHING = re.compile(
+    rb"^[^/*]*\b((?:k(?:ret)?probe|(?:raw_)?tracepoint|k(?:ret)?func|lsm)__\w+"
+    rb"|(?:(?:RAW_)?TRACEPOINT|K(?:RET)?FUNC|LSM)_PROBE)\s*\(",
+    re.MULTILINE,
+)
 
 # Keys that one process can make in the complex program, one for each time % 1024.
 _COMPLEX_KEYS_PER_PROCESS = 1024
 _COMPLEX_ENTRIES_MIN = 1 << 16
 _COMPLEX_ENTRIES_MAX = 1 << 21
-
-
-@dataclass(frozen=True)
-class MapUse:
-    """How a program's map stood after measuring.
-
-    Attributes
-    ----------
-    max_entries : int
-        What the map holds at most.
-    entries : int
-        Keys in it.
-    lost_updates : int
-        Updates that failed because it was full.
-    """
-
-    max_entries: int
-    entries: int
-    lost_updates: int
 
 
 @dataclass
@@ -63,9 +52,19 @@ class CompiledProgram:
 
     name: str
     module: Any = field(repr=False)
+    _loaded_as: tuple[bpf.ProgType, bpf.TraceAttachType, int] | None = None
 
-    def load(self, prog_type: bpf.ProgType, what: str) -> int:
-        """Load the program through BCC and return its file descriptor.
+    def load(
+        self,
+        prog_type: bpf.ProgType,
+        what: str,
+        attach: bpf.TraceAttachType = bpf.TraceAttachType.NONE,
+        btf_id: int = 0,
+    ) -> int:
+        """Load the program and return its file descriptor.
+
+        BCC's own loading is not used: it takes the hook of a tracing program from the
+        function's name, and prints what the verifier says.
 
         Parameters
         ----------
@@ -73,67 +72,56 @@ class CompiledProgram:
             Kind of program.
         what : str
             Attach type it is loaded for, for messages.
+        attach : TraceAttachType
+            Kind of hook, where that is part of the program.
+        btf_id : int
+            BTF id of the function or tracepoint type, for ``ProgType.TRACING``.
 
         Raises
         ------
         OverheadError
             The kernel refused it, with its reason.
         """
-        function = FUNCTION.encode()
-        with captured_stderr() as log:
-            ctypes.set_errno(0)
-            try:
-                fd: int = self.module.load_func(function, int(prog_type)).fd
-            except Exception as error:  # BCC raises bare Exception
-                number = ctypes.get_errno()
-                refusal = OSError(number, os.strerror(number))
-                cause = error
-            else:
-                # BCC keeps one program a function; another attach type loads it anew.
-                del self.module.funcs[function]
-                return fd
-        raise self._rejection(refusal, what, log[0]) from cause
+        self._loaded_as = (prog_type, attach, btf_id)
+        try:
+            return bpf.prog_load(self._code(), *self._loaded_as, self.name)
+        except bpf.VerifierRejection as error:
+            raise rejection(error, self.name, what, error.log) from error
 
     def load_tracing(self, attach: bpf.TraceAttachType, btf_id: int, what: str) -> int:
-        """Load the program as ``BPF_PROG_TYPE_TRACING`` and return its file descriptor.
+        """Load the program as ``BPF_PROG_TYPE_TRACING`` and return its file descriptor."""
+        return self.load(bpf.ProgType.TRACING, what, attach, btf_id)
 
-        The hook is part of such a program.  BCC derives it from the function's name and
-        knows no ``tp_btf``, so its bytecode is handed to the kernel directly.
-        """
-        code = self.module.dump_func(FUNCTION.encode())
-        try:
-            return bpf.prog_load(code, bpf.ProgType.TRACING, attach, btf_id, self.name)
-        except bpf.VerifierRejection as error:
-            raise self._rejection(error, what, error.log) from error
+    def verifier_log(self) -> str:
+        """Return all that the verifier writes about the program as it was loaded last."""
+        assert self._loaded_as is not None
+        return bpf.prog_log(self._code(), *self._loaded_as, self.name)
 
-    def _rejection(self, error: OSError, what: str, log: str) -> OverheadError:
-        # A log of instructions means that the verifier looked at the program and said no;
-        # everything else is refused before or after.
-        if "processed" in log and error.errno in (errno.EACCES, errno.EINVAL):
-            return FailedError(
-                f"verifier rejects {self.name}: {_verdict(log)}", "correct its source"
-            )
-        if not error.errno:  # BCC itself, before it asked the kernel
-            return FailedError(f"BCC does not load {self.name} as {what}: {_last_line(log)}")
-        return explain(error, "load", what)
+    def _code(self) -> bytes:
+        code: bytes = self.module.dump_func(FUNCTION.encode())
+        return code
 
     def clear(self) -> None:
         """Empty the program's maps, so that every case starts from the same state."""
         counts, lost = self.table("counts"), self.table("lost_updates")
         if counts is not None:
-            bpf.map_delete(counts.map_fd, _keys(counts), _key_bytes(counts))
+            size = maps.dimensions(counts.map_fd)
+            if size.is_hash:
+                found = maps.keys(counts.map_fd, size)
+                maps.delete(counts.map_fd, found, size.key_bytes)
         if lost is not None:
             lost.clear()
 
     def map_use(self) -> MapUse | None:
-        """Return how full the program's map is; None when it has none."""
+        """Return how full the program's map is; None when it has none that could fill."""
         counts, lost = self.table("counts"), self.table("lost_updates")
-        if counts is None:
+        if counts is None or not (size := maps.dimensions(counts.map_fd)).is_hash:
             return None
         return MapUse(
-            max_entries=counts.max_entries,
-            entries=len(_keys(counts)) // _key_bytes(counts),
-            lost_updates=0 if lost is None else next(iter(lost.values())).value,
+            max_entries=size.max_entries,
+            entries=len(maps.keys(counts.map_fd, size)) // size.key_bytes,
+            lost_updates=None if lost is None else next(iter(lost.values())).value,
+            evicts=size.evicts,
         )
 
     def table(self, name: str) -> Any | None:
@@ -142,17 +130,6 @@ class CompiledProgram:
             return self.module[name.encode()]
         except KeyError:
             return None
-
-
-def _key_bytes(table: Any) -> int:
-    return ctypes.sizeof(table.Key)
-
-
-def _keys(table: Any) -> bytearray:
-    """Return all keys of one of BCC's tables; asking it for one by one is slow."""
-    return bpf.map_keys(
-        table.map_fd, _key_bytes(table), ctypes.sizeof(table.Leaf), table.max_entries
-    )
 
 
 def source_path(name: str) -> Path:
@@ -166,9 +143,11 @@ def source_path(name: str) -> Path:
 
 
 @cache
-def compiled(name: str) -> CompiledProgram:
-    """Return a shipped program, compiled once per process."""
-    return compile_source(name, source_path(name), _definitions(name))
+def compiled(program: Program) -> CompiledProgram:
+    """Return a program of the catalogue or the user's own, compiled once per process."""
+    if program.source is not None:
+        return compile_source(program.name, program.source)
+    return compile_source(program.name, source_path(program.name), _definitions(program.name))
 
 
 def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> CompiledProgram:
@@ -179,7 +158,7 @@ def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> Co
     name : str
         Name of the program.
     path : Path
-        C source; defines ``int program(... *ctx)``.
+        C source; defines ``int program(... *ctx)``, see docs/programs.md.
     definitions : iterable of str
         ``NAME=value`` for the preprocessor.
 
@@ -190,32 +169,64 @@ def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> Co
     Raises
     ------
     FailedError
-        The source does not compile; the compiler's first error with file and line.
+        The source does not compile (the compiler's first error with file and line), or is
+        no such program.
     RefusedError, UnsupportedError
         The kernel does not let this process create maps.
     """
     with phase("compile"):
         bcc = import_bcc()
-    flags = ["-Wno-macro-redefined", *(f"-D{definition}" for definition in definitions)]
-    text = f'#line 1 "{path}"\n{path.read_text()}'
+    flags = ["-Wno-macro-redefined", f"-I{path.resolve().parent}"]
+    flags += [f"-D{definition}" for definition in definitions]
+    text = _source_text(path)
     with phase("compile"), own_headers(), captured_stderr() as log:
         ctypes.set_errno(0)
+        module, number = None, 0
         try:
-            return CompiledProgram(name, bcc.BPF(text=text.encode(), cflags=flags))
-        except Exception as error:  # BCC raises bare Exception
+            module = bcc.BPF(text=text, cflags=flags)
+        except Exception:  # BCC raises bare Exception
             number = ctypes.get_errno()
-            cause = error
-    raise _compile_failure(path, log[0], number) from cause
+    if module is None:
+        raise _compile_failure(path, log[0], number)
+    _check_function(module, path)
+    return CompiledProgram(name, module)
+
+
+def _source_text(path: Path) -> bytes:
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise BadUseError(f"{path} cannot be read: {error.strerror}") from error
+    if found := _SELF_ATTACHING.search(source):
+        line = source.count(b"\n", 0, found.start(1)) + 1
+        raise FailedError(
+            f"{path}:{line}: BCC attaches {found[1].decode()} by itself",
+            f"name the function {FUNCTION}: --attach says where it is attached",
+        )
+    named = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'#line 1 "{named}"\n'.encode() + source
+
+
+def _check_function(module: Any, path: Path) -> None:
+    try:
+        module.dump_func(FUNCTION.encode())
+    except Exception:  # BCC raises bare Exception
+        raise FailedError(
+            f"{path} has no function called {FUNCTION}", f"define int {FUNCTION}(void *ctx) in it"
+        ) from None
 
 
 def _compile_failure(path: Path, log: str, number: int) -> OverheadError:
     """Tell a mistake in the source from a kernel that refuses the program's maps."""
-    errors = [line for line in log.splitlines() if "error:" in line]
+    errors = [line.strip() for line in log.splitlines() if "error:" in line]
     if errors:
-        return FailedError(f"{path.name} does not compile: {errors[0].strip()}")
+        more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
+        return FailedError(f"{path.name} does not compile: {errors[0]}{more}")
     if number:
         return explain(OSError(number, os.strerror(number)), "map creation", "BPF map")
-    return UnsupportedError(f"BCC fails to compile {path.name}: {_last_line(log)}")
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    said = lines[-1] if lines else "no reason given"
+    return UnsupportedError(f"BCC fails to compile {path.name}: {said}")
 
 
 def _definitions(name: str) -> list[str]:
@@ -234,19 +245,3 @@ def _has_text(path: Path) -> bool:
         return bool(path.read_bytes())
     except OSError:  # the process is gone
         return False
-
-
-def _verdict(log: str) -> str:
-    """Return why the verifier said no: what follows the last instruction in its log."""
-    verdict = ""
-    for line in map(str.strip, log.splitlines()):
-        if re.match(r"\d+: ", line):
-            verdict = ""
-        elif not verdict and not line.startswith((";", "bpf: ", "processed ")):
-            verdict = line
-    return verdict or _last_line(log)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason given"

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from ebpf_overhead import _syscalls, bpf, programs
 from ebpf_overhead.attach import Probe
-from ebpf_overhead.cases import STANDARD_PROGRAMS, Target
+from ebpf_overhead.cases import PROGRAMS, STANDARD_PROGRAMS, Target
 from ebpf_overhead.errors import FailedError, OverheadError
 
 # Tries to read the run count and the witness with nobody else calling in between.
@@ -66,6 +66,11 @@ class Hits:
 
     def check(self, case_name: str) -> None:
         """Raise FailedError unless the program ran once for every call."""
+        if self.hits == 0 and self.calls > self.slack:
+            raise FailedError(
+                f"{case_name} never fired: 0 hits for {self.calls} calls",
+                "attach it where the target passes",
+            )
         if abs(self.hits - self.calls) > self.slack:
             raise FailedError(
                 f"{case_name} did not fire once a call: {self.hits} hits for {self.calls} calls"
@@ -140,7 +145,7 @@ def precompile() -> None:
         BCC is missing, or the kernel does not let this process create maps.
     """
     for name in STANDARD_PROGRAMS:
-        programs.compiled(name)
+        programs.compiled(PROGRAMS[name])
     _compiled_witness()
 
 

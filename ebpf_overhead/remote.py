@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ebpf_overhead.errors import ExitStatus, FailedError
 from ebpf_overhead.guest.vm import Guest
@@ -19,7 +20,10 @@ _HAS_RECORD = {ExitStatus.MEASURED, ExitStatus.CASE_FAILED, ExitStatus.NOTHING_M
 
 
 def measure_in_guest(
-    kernel_name: str, arguments: Sequence[str], say: Callable[[str], None]
+    kernel_name: str,
+    arguments: Sequence[str],
+    say: Callable[[str], None],
+    sources: Sequence[Path] = (),
 ) -> Record:
     """Run ``ebpf-overhead measure`` in a guest and return its record.
 
@@ -31,6 +35,8 @@ def measure_in_guest(
         Options for ``ebpf-overhead measure`` in the guest.
     say : callable
         Told in a line what goes on.
+    sources : sequence of Path
+        C sources that the arguments name; the headers beside them are shown to the guest, too.
 
     Returns
     -------
@@ -46,7 +52,9 @@ def measure_in_guest(
     kernel = catalogue.find(kernel_name)
     began = time.monotonic()
     say(f"booting {kernel.release}")
-    with Guest(kernel, preload=PRELOAD, log=say) as guest:
+    shown = [path.absolute() for path in sources]
+    shown += [header for path in shown for header in path.parent.glob("*.h")]
+    with Guest(kernel, preload=PRELOAD, log=say, shown=shown) as guest:
         say(f"measuring on {kernel.release} (booted in {guest.boot_seconds:.0f} s)")
         command = [sys.executable, "-m", "ebpf_overhead.cli", "measure", "--format", "json"]
         run = guest.run([*command, *arguments])

@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from fake_kernel import FakeKernel
 
-from ebpf_overhead import bpf
+from ebpf_overhead import bpf, maps
 
 # Field of `union bpf_attr` -> (offset, struct format), from include/uapi/linux/bpf.h.
 LOAD_FIELDS = {
@@ -36,38 +37,6 @@ LOAD_FIELDS = {
     "attach_prog_fd": (112, "I"),
 }
 TWO_INSTRUCTIONS = bytes.fromhex("b700000000000000") + bytes.fromhex("9500000000000000")
-
-
-class FakeKernel:
-    """Takes the place of the compiled module: keeps what was asked, answers as told."""
-
-    def __init__(self, *answers: int | OSError) -> None:
-        self.answers = list(answers)
-        self.calls: list[tuple[int, bytes]] = []
-        self.perf_calls: list[tuple[object, ...]] = []
-        self.fill = lambda attribute: None  # sees the attribute while pointers are valid
-
-    def address(self, buffer: bytes) -> int:
-        holder = ctypes.c_char * len(buffer)
-        if isinstance(buffer, bytearray):
-            return ctypes.addressof(holder.from_buffer(buffer))
-        return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value or 0
-
-    def answer(self) -> int:
-        answer = self.answers.pop(0)
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    def bpf(self, command: int, attribute: bytearray) -> int:
-        self.calls.append((command, bytes(attribute)))
-        self.fill(attribute)
-        return self.answer()
-
-    def perf_event_open(self, *arguments: object) -> int:
-        self.perf_calls.append(arguments)
-        self.fill(arguments[0])
-        return self.answer()
 
 
 @pytest.fixture
@@ -144,6 +113,32 @@ def test_refused_program_is_loaded_again_for_the_verifiers_log(monkeypatch):
     assert second["log_size"] >= 1 << 16
 
 
+def test_names_that_the_kernel_does_not_take(kernel):
+    bpf.prog_load(TWO_INSTRUCTIONS, bpf.ProgType.KPROBE, name="my pröbe-1.c")
+    assert load_fields(kernel.calls[0][1])["prog_name"] == b"my_pr_be_1.c".ljust(16, b"\0")
+
+
+@pytest.mark.parametrize("too_long", [False, True])
+def test_log_of_a_program_that_is_accepted(monkeypatch, too_long):
+    read, write = os.pipe()
+    kernel = FakeKernel(OSError(errno.ENOSPC, "bpf: log too short") if too_long else read)
+
+    def write_log(attribute: bytearray) -> None:
+        fields = load_fields(attribute)
+        assert fields["log_level"] == 2, "at level 1 the kernel keeps the last line only"
+        ctypes.memmove(fields["log_buf"], b"0: (b7) r0 = 0\n\0", 16)
+
+    kernel.fill = write_log
+    monkeypatch.setattr(bpf, "_syscalls", kernel)
+    assert bpf.prog_log(TWO_INSTRUCTIONS, bpf.ProgType.KPROBE) == "0: (b7) r0 = 0"
+    os.close(write)
+    if too_long:
+        os.close(read)
+    else:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(read)
+
+
 def test_second_try_may_succeed(monkeypatch):
     """The kernel says EAGAIN when it is disturbed: that is no rejection."""
     monkeypatch.setattr(bpf, "_syscalls", FakeKernel(OSError(errno.EAGAIN, "busy"), 7))
@@ -190,47 +185,6 @@ def test_prog_info_reads_counts_and_knows_old_kernels(kernel, filled, misses):
         assert info.run_count == 1 << 40
 
 
-@pytest.mark.parametrize("end", [True, False])
-def test_map_keys_are_fetched_in_one_call(monkeypatch, end):
-    """The kernel says ENOENT when it reached the end of the map, and has filled all the same."""
-    kernel = FakeKernel(FileNotFoundError(errno.ENOENT, "bpf") if end else 0)
-    monkeypatch.setattr(bpf, "_syscalls", kernel)
-
-    def fill(attribute: bytearray) -> None:
-        begin, _, keys, values, count, map_fd, elem_flags, flags = struct.unpack_from(
-            "=QQQQIIQQ", attribute
-        )
-        assert (begin, count, map_fd, elem_flags, flags) == (0, 5, 9, 0, 0)
-        ctypes.memmove(keys, b"onetwo", 6)
-        ctypes.memset(values, 0xFF, 8 * 5)
-        struct.pack_into("=I", attribute, 32, 2)
-
-    kernel.fill = fill
-    assert bpf.map_keys(9, key_bytes=3, value_bytes=8, max_entries=5) == b"onetwo"
-    assert kernel.calls[0][0] == 24
-
-
-def test_map_that_cannot_be_read(monkeypatch):
-    monkeypatch.setattr(bpf, "_syscalls", FakeKernel(OSError(errno.EFAULT, "bpf")))
-    with pytest.raises(OSError, match="BPF_MAP_LOOKUP_BATCH"):
-        bpf.map_keys(9, 4, 8, 5)
-
-
-def test_map_delete_names_every_key(kernel):
-    keys = bytearray(b"onetwo")
-    texts = text_behind(kernel, offset=16)
-    bpf.map_delete(9, keys, key_bytes=3)
-    ((command, attribute),) = kernel.calls
-    assert command == 27
-    assert texts[0].startswith(b"onetwo")
-    assert struct.unpack_from("=II", attribute, 32) == (2, 9)
-
-
-def test_nothing_to_delete_is_no_call(kernel):
-    bpf.map_delete(9, bytearray(), key_bytes=3)
-    assert kernel.calls == []
-
-
 def test_failed_call_names_its_command(monkeypatch):
     monkeypatch.setattr(bpf, "_syscalls", FakeKernel(OSError(errno.EPERM, "bpf: no")))
     with pytest.raises(PermissionError, match=r"bpf\(BPF_ENABLE_STATS\)"):
@@ -271,6 +225,7 @@ int main(void)
 {
     typedef union bpf_attr attr;
     typedef struct bpf_prog_info info;
+    typedef struct bpf_map_info map;
     typedef struct perf_event_attr perf;
 %s
     return 0;
@@ -279,6 +234,7 @@ int main(void)
 NUMBERS = {
     **{f"BPF_{each.name}": int(each) for each in bpf.Command},
     **{f"BPF_PROG_TYPE_{each.name}": int(each) for each in bpf.ProgType},
+    **{f"BPF_MAP_TYPE_{each.name}": int(each) for each in maps.MapType},
     "BPF_TRACE_RAW_TP": bpf.TraceAttachType.RAW_TP,
     "BPF_TRACE_FENTRY": bpf.TraceAttachType.FENTRY,
     "BPF_STATS_RUN_TIME": 0,
@@ -301,6 +257,10 @@ OFFSETS = {
     "attr.info.bpf_fd": 0,
     "attr.info.info_len": 4,
     "attr.info.info": 8,
+    "map.type": 0,
+    "map.key_size": 8,
+    "map.value_size": 12,
+    "map.max_entries": 16,
     "info.id": 4,
     "info.run_cnt": 200,
     "info.recursion_misses": 208,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ebpf_overhead.cases import (
@@ -62,12 +64,45 @@ def test_unknown_name_says_what_there_is(arguments, kind, catalogue):
     assert all(name in str(caught.value) for name in catalogue)
 
 
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Sources of the user's own, in and below the present directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.c", "simple.c", "sub/mine.c"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("int program(void *ctx)\n{\n    return 0;\n}\n")
+
+
+def test_programs_of_the_users_own_are_called_by_their_file_and_come_last(own):
+    chosen = select(["tp_btf"], ["sub/mine.c", "simple.c", "simple", "simple.c"])
+    assert [case.name for case in chosen] == [
+        "getpid/tp_btf/simple",
+        "getpid/tp_btf/mine.c",
+        "getpid/tp_btf/simple.c",
+    ]
+    assert [case.program.source for case in chosen] == [None, Path("sub/mine.c"), Path("simple.c")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (["gone.c"], "no program file gone.c; name a C source that is there"),
+        (["mine.c", "sub/mine.c"], "mine.c and sub/mine.c would both be called mine.c"),
+    ],
+)
+def test_files_that_cannot_be_told_apart_or_are_not_there(own, wanted, words):
+    with pytest.raises(BadUseError, match=words):
+        select(["tp_btf"], wanted)
+
+
 def test_go_names_are_the_references():
     """So that results of both can be compared by benchstat, line by line."""
     names = {f"Getpid{case.attach.go_name}With{case.program.go_name}" for case in reference_grid()}
     assert "GetpidTracepointWithNoMap" in names
     assert len({case.attach.go_name for case in select()}) == len(ATTACH_TYPES)
-    assert len({case.program.go_name for case in select()}) == len(PROGRAMS)
+    assert len({case.program.go_name for case in select()}) == len(STANDARD_PROGRAMS)
+    assert len({program.go_name for program in PROGRAMS.values()}) == len(PROGRAMS)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

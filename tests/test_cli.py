@@ -102,7 +102,7 @@ def test_reader_that_went_away_is_no_error():
         (["nonsense"], "No such command 'nonsense'"),
         (["--nonsense"], "No such option"),
         (["measure", "--attach", "x"], "'x' is not one of 'tracepoint'"),
-        (["measure", "--program", "x"], "'x' is not one of 'empty'"),
+        (["measure", "--program", "x"], "no program is called 'x'"),
         (["measure", "--precision", "7"], "'7' is not like 1%, 0.5ns or 1%,1ns"),
         (["measure", "--precision", "0%"], "'0%' is not like"),
         (["measure", "--time", "0"], "0.0 is not in the range"),

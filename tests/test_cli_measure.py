@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import go_benchmarks
 import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from ebpf_overhead import cli, clock
+from ebpf_overhead import cli, clock, remote
 from ebpf_overhead.cases import ATTACH_TYPES, select
 from ebpf_overhead.cli import measure
 from ebpf_overhead.errors import ExitStatus, RefusedError
@@ -47,8 +48,9 @@ class Run:
             progress(case, 0.5)
             status = self.statuses.get(case.attach.name, "measured")
             progress(case, 1.0)
+            log = f"log of {case.name}" if options.verifier_log else None
             if status == "measured":
-                yield Result(case, status, measurement=MEASUREMENT)
+                yield Result(case, status, measurement=MEASUREMENT, verifier_log=log)
             else:
                 yield Result(case, status, f"EPERM at load: {case.attach.name} refused")
 
@@ -158,6 +160,63 @@ def test_unit_is_the_clocks(run, monkeypatch):
     record = json.loads(invoke("--format", "json").stdout)
     assert {case["unit"] for case in record["cases"]} == {"instructions"}
     assert "instr/op" in invoke("--attach", "tp_btf").stdout
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.c"
+    path.write_text("int program(void *ctx)\n{\n    return 0;\n}\n")
+    (tmp_path / "mine.h").write_text("")
+    return path
+
+
+@pytest.mark.parametrize("format_name", ["table", "json", "csv", "markdown", "gobench"])
+def test_program_of_the_users_own(run, own, format_name):
+    result = invoke("--program", "mine.c", "--attach", "tp_btf", "--format", format_name)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert run.cases == ["getpid/tp_btf/mine.c"]
+    assert ("WithMineC/" if format_name == "gobench" else "mine.c") in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("program", "words"), [("gone.c", "no program file gone.c"), ("gone", "is called 'gone'")]
+)
+def test_unknown_program_is_found_before_measuring(run, own, program, words):
+    result = invoke("--program", program)
+    assert result.exit_code == ExitStatus.BAD_USE
+    assert words in result.stderr
+    assert run.cases == []
+
+
+def test_verifier_log_goes_to_standard_error_and_into_the_record(run):
+    result = invoke("--attach", "tp_btf", "--verifier-log", "--format", "json")
+    record = json.loads(result.stdout)
+    jsonschema.validate(record, schema())
+    logs = [case["verifier_log"] for case in record["cases"]]
+    assert logs == [f"log of {name}" for name in run.cases]
+    assert result.stderr.splitlines()[:2] == [
+        "--- verifier log of getpid/tp_btf/empty ---",
+        "log of getpid/tp_btf/empty",
+    ]
+
+
+def test_guest_gets_the_users_own_programs_by_their_whole_path(run, own, monkeypatch):
+    asked = []
+
+    def there(*arguments):
+        asked.append(arguments)
+        return {"cases": [], "machine": {"kernel": {"release": "6.12"}}}
+
+    monkeypatch.setattr(remote, "measure_in_guest", there)
+    chosen = ("--program", "mine.c", "--program", "empty", "--precision", "2%")
+    assert invoke("--kernel", "6.12", *chosen, "--verifier-log").exit_code == 3
+    ((kernel, arguments, _, sources),) = asked
+    assert kernel == "6.12"
+    assert "--program empty" in " ".join(arguments)
+    assert f"--program {own}" in " ".join(arguments)
+    assert "--verifier-log" in arguments
+    assert sources == [Path("mine.c")]
 
 
 def test_gobench_is_for_benchstat(run):

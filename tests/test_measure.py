@@ -20,8 +20,8 @@ from ebpf_overhead.errors import (
     RefusedError,
     UnsupportedError,
 )
+from ebpf_overhead.maps import MapUse
 from ebpf_overhead.measure import Options, Precision, Samples, measure_case, measure_cases
-from ebpf_overhead.programs import MapUse
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.stats import CONFIDENCE, Interval
 
@@ -282,7 +282,7 @@ def test_missing_hits_are_a_failure_with_both_numbers(install):
     result = measure_case(CASE, Options())
     assert result.status == "failed"
     assert result.measurement is None
-    assert result.reason == "getpid/tp_btf/simple did not fire once a call: 0 hits for 1000 calls"
+    assert result.reason == "getpid/tp_btf/simple never fired: 0 hits for 1000 calls"
 
 
 def test_hits_are_counted_before_and_after_the_windows(install):

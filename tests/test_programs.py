@@ -9,116 +9,41 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_overhead import bpf, programs, rights
-from ebpf_overhead.cases import PROGRAMS
-from ebpf_overhead.errors import FailedError, RefusedError, UnsupportedError
-
-# What a kernel writes about a program that reads behind the end of a map's value.
-OUT_OF_BOUNDS = """\
-bpf: Failed to load program: Permission denied
-0: R1=ctx() R10=fp0
-; u64 *cell = cells.lookup(&zero); @ bad.c:5
-5: (85) call bpf_map_lookup_elem#1    ; R0=map_value_or_null(id=1,map=cells,ks=4,vs=8)
-; return cell ? cell[4096] : 0; @ bad.c:6
-7: (79) r0 = *(u64 *)(r1 +32768)
-invalid access to map value, value_size=8 off=32768 size=8
-R0 min value is outside of the allowed memory range
-processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
-
-"""
-
-
-@pytest.fixture(autouse=True)
-def with_rights(monkeypatch):
-    monkeypatch.setattr(rights, "may_trace", lambda: True)
-
-
-class FakeFunction:
-    fd = 33
+from ebpf_overhead import bpf, maps, programs, rights
+from ebpf_overhead.cases import PROGRAMS, Program
+from ebpf_overhead.errors import BadUseError, FailedError, RefusedError, UnsupportedError
 
 
 class FakeModule:
-    """Takes the place of ``bcc.BPF``: loads, or writes a log and fails as BCC does."""
-
-    def __init__(self, log: str = "", number: int | None = None) -> None:
-        self.log = log
-        self.number = number
-        self.funcs: dict[bytes, FakeFunction] = {}
-
-    def load_func(self, name: bytes, prog_type: int) -> FakeFunction:
-        if self.number is not None:
-            os.write(2, self.log.encode())
-            ctypes.set_errno(self.number)
-            raise RuntimeError(f"Failed to load BPF program {name!r}")
-        self.funcs[name] = FakeFunction()
-        return self.funcs[name]
+    """Takes the place of ``bcc.BPF``."""
 
     def dump_func(self, name: bytes) -> bytes:
+        assert name == b"program"
         return bytes(16)
 
 
-def test_loaded_program_is_not_kept_so_that_another_attach_type_loads_it_anew():
-    module = FakeModule()
-    assert programs.CompiledProgram("simple", module).load(bpf.ProgType.TRACEPOINT, "x") == 33
-    assert module.funcs == {}
+def test_every_load_is_anew_and_the_log_is_that_of_the_last(monkeypatch):
+    loads, logs = [], []
+    monkeypatch.setattr(bpf, "prog_load", lambda *what: loads.append(what) or 33)
+    monkeypatch.setattr(bpf, "prog_log", lambda *what: logs.append(what) or "0: (95) exit")
+    program = programs.CompiledProgram("mine.c", FakeModule())
+    assert program.load(bpf.ProgType.TRACEPOINT, "tracepoint") == 33
+    assert program.load_tracing(bpf.TraceAttachType.FENTRY, 7, "fentry") == 33
+    assert loads == [
+        (bytes(16), bpf.ProgType.TRACEPOINT, bpf.TraceAttachType.NONE, 0, "mine.c"),
+        (bytes(16), bpf.ProgType.TRACING, bpf.TraceAttachType.FENTRY, 7, "mine.c"),
+    ]
+    assert program.verifier_log() == "0: (95) exit"
+    assert logs == loads[1:]
 
 
-def test_verifiers_words_are_the_reason(capfd):
-    program = programs.CompiledProgram("bad", FakeModule(OUT_OF_BOUNDS, errno.EACCES))
-    with pytest.raises(FailedError) as caught:
-        program.load(bpf.ProgType.TRACEPOINT, "tracepoint")
-    assert caught.value.what == (
-        "verifier rejects bad: invalid access to map value, value_size=8 off=32768 size=8"
-    )
-    assert capfd.readouterr().err == "", "the log is not shown besides"
-
-
-def test_verifiers_words_of_a_tracing_program(monkeypatch):
-    def refuse(*arguments: object) -> int:
-        error = OSError(errno.EINVAL, "bpf(BPF_PROG_LOAD)")
-        log = "0: R1=ctx()\n5: (05) goto pc-2\ninfinite loop detected at insn 5\ncur state: R0=0\n"
-        raise bpf.VerifierRejection(error, log + "processed 10 insns (limit 1000000)")
+def test_refused_load_is_explained(monkeypatch):
+    def refuse(*what: object) -> int:
+        raise bpf.VerifierRejection(OSError(errno.EPERM, "bpf"), "")
 
     monkeypatch.setattr(bpf, "prog_load", refuse)
-    program = programs.CompiledProgram("bad", FakeModule())
-    with pytest.raises(FailedError, match="verifier rejects bad: infinite loop detected at insn 5"):
-        program.load_tracing(bpf.TraceAttachType.FENTRY, 1, "fentry")
-
-
-@pytest.mark.parametrize(
-    ("log", "number"), [("", errno.EPERM), ("bpf: Failed to load program\n", errno.EINVAL)]
-)
-def test_refusal_without_the_verifiers_words_is_the_kernels(log, number):
-    program = programs.CompiledProgram("empty", FakeModule(log, number))
-    name = errno.errorcode[number]
-    with pytest.raises(UnsupportedError, match=f"{name} at load: fentry refused"):
-        program.load(bpf.ProgType.TRACING, "fentry")
-
-
-def test_failure_that_the_kernel_had_no_part_in_is_told_in_bccs_words():
-    program = programs.CompiledProgram("probe", FakeModule("bpf: no such function\n", 0))
-    with pytest.raises(FailedError, match="BCC does not load probe as kprobe: bpf: no such"):
-        program.load(bpf.ProgType.KPROBE, "kprobe")
-
-
-def test_refusal_for_want_of_rights(monkeypatch):
-    monkeypatch.setattr(rights, "may_trace", lambda: False)
-    program = programs.CompiledProgram("empty", FakeModule("", errno.EPERM))
-    with pytest.raises(RefusedError, match="CAP_BPF and CAP_PERFMON missing"):
-        program.load(bpf.ProgType.TRACEPOINT, "tracepoint")
-
-
-@pytest.mark.parametrize(
-    ("log", "words"),
-    [
-        ("0: (b7) r0 = 0\nR0 !read_ok\nprocessed 1 insns\n", "R0 !read_ok"),
-        ("last insn is not an exit or jmp\nprocessed 0 insns\n", "last insn is not an exit or jmp"),
-        ("0: (b7) r0 = 0\nprocessed 1 insns\n", "processed 1 insns"),
-        ("", "no reason given"),
-    ],
-)
-def test_verdict(log, words):
-    assert programs._verdict(log) == words
+    with pytest.raises(UnsupportedError, match="EPERM at load: fentry refused"):
+        programs.CompiledProgram("mine.c", FakeModule()).load(bpf.ProgType.TRACING, "fentry")
 
 
 @pytest.fixture
@@ -135,7 +60,7 @@ def compiler(monkeypatch):
             ctypes.set_errno(FakeBcc.number)
             if FakeBcc.log or FakeBcc.number:
                 raise RuntimeError("Failed to compile BPF module")
-            return object()
+            return FakeModule()
 
     monkeypatch.setattr(programs, "import_bcc", FakeBcc)
     return FakeBcc
@@ -154,6 +79,7 @@ def test_compiler_is_told_file_and_line_and_definitions(compiler, source):
     assert program.name == "mine"
     assert text.startswith(f'#line 1 "{source}"\nint program('.encode())
     assert "-DENTRIES=16" in flags
+    assert f"-I{source.parent}" in flags, "headers beside it are found"
 
 
 def test_compile_error_is_the_compilers_first(compiler, source):
@@ -166,7 +92,42 @@ def test_compile_error_is_the_compilers_first(compiler, source):
         programs.compile_source("mine", source)
     assert str(caught.value) == (
         f"mine.c does not compile: {source}:3:12: error: use of undeclared identifier 'nonsense'"
+        " (and 1 more)"
     )
+
+
+def test_name_of_the_file_is_a_string_of_c(compiler, tmp_path):
+    odd = tmp_path / 'say "hi".c'
+    odd.write_text("int program(void *ctx)\n{\n    return 0;\n}\n")
+    programs.compile_source(odd.name, odd)
+    assert compiler.options[0].startswith(f'#line 1 "{tmp_path}/say \\"hi\\".c"\n'.encode())
+
+
+@pytest.mark.parametrize(
+    "function",
+    ["int kprobe__do_exit(void *ctx)", "TRACEPOINT_PROBE(sched, switch)", "KFUNC_PROBE(f)"],
+)
+def test_program_that_bcc_would_attach_itself(compiler, source, function):
+    source.write_text(f"/* not kprobe__x() */\n\n{function}\n{{\n    return 0;\n}}\n")
+    with pytest.raises(FailedError) as caught:
+        programs.compile_source("mine", source)
+    name = function.removeprefix("int ").partition("(")[0]
+    assert caught.value.what == f"{source}:3: BCC attaches {name} by itself"
+    assert not hasattr(compiler, "options"), "it was not compiled, so nothing is attached"
+
+
+def test_source_without_the_function(compiler, source, monkeypatch):
+    def nothing(*_: object) -> bytes:
+        raise RuntimeError("Unknown program")
+
+    monkeypatch.setattr(FakeModule, "dump_func", nothing)
+    with pytest.raises(FailedError, match="has no function called program; define int program"):
+        programs.compile_source("mine", source)
+
+
+def test_source_that_cannot_be_read(compiler, tmp_path):
+    with pytest.raises(BadUseError, match=r"gone\.c cannot be read: No such file"):
+        programs.compile_source("mine", tmp_path / "gone.c")
 
 
 def test_refused_maps_are_no_mistake_in_the_source(compiler, source, monkeypatch):
@@ -222,11 +183,10 @@ def test_kernel_threads_and_vanished_processes_do_not_count(tmp_path):
 class FakeTable:
     """One of BCC's tables, with the attributes that are looked at."""
 
-    Key, Leaf, map_fd = ctypes.c_uint32, ctypes.c_uint64, 21
+    map_fd = 21
 
-    def __init__(self, values: list[int], max_entries: int = 1) -> None:
+    def __init__(self, values: list[int]) -> None:
         self.stored = values
-        self.max_entries = max_entries
 
     def values(self) -> list[ctypes.c_uint64]:
         return [ctypes.c_uint64(value) for value in self.stored]
@@ -235,16 +195,41 @@ class FakeTable:
         self.stored = [0]
 
 
-def test_map_use_and_clearing(monkeypatch):
-    keys, deleted = bytearray(b"pid1pid2"), []
-    monkeypatch.setattr(bpf, "map_keys", lambda *dimensions: keys * (dimensions == (21, 4, 8, 64)))
-    monkeypatch.setattr(bpf, "map_delete", lambda *arguments: deleted.append(arguments))
-    tables = {b"counts": FakeTable([], 64), b"lost_updates": FakeTable([3])}
+@pytest.fixture
+def kernel_map(monkeypatch):
+    """A map in the kernel: what it is, and the keys deleted from it."""
+
+    class KernelMap:
+        size = maps.Dimensions(maps.MapType.HASH, 4, 8, 64)
+        deleted: list[object] = []  # noqa: RUF012
+
+    monkeypatch.setattr(maps, "dimensions", lambda fd: KernelMap.size if fd == 21 else None)
+    monkeypatch.setattr(maps, "keys", lambda fd, size: bytearray(b"pid1pid2"))
+    monkeypatch.setattr(maps, "delete", lambda *arguments: KernelMap.deleted.append(arguments))
+    return KernelMap
+
+
+def test_map_use_and_clearing(kernel_map):
+    tables = {b"counts": FakeTable([]), b"lost_updates": FakeTable([3])}
     program = programs.CompiledProgram("mine", tables)
-    assert program.map_use() == programs.MapUse(max_entries=64, entries=2, lost_updates=3)
+    assert program.map_use() == maps.MapUse(max_entries=64, entries=2, lost_updates=3)
     program.clear()
-    assert deleted == [(21, keys, 4)]
-    assert program.map_use() == programs.MapUse(max_entries=64, entries=2, lost_updates=0)
+    assert kernel_map.deleted == [(21, bytearray(b"pid1pid2"), 4)]
+    assert program.map_use() == maps.MapUse(max_entries=64, entries=2, lost_updates=0)
+
+
+def test_map_that_evicts_and_nobody_counts(kernel_map):
+    kernel_map.size = maps.Dimensions(maps.MapType.LRU_HASH, 4, 8, 64)
+    program = programs.CompiledProgram("mine", {b"counts": FakeTable([])})
+    assert program.map_use() == maps.MapUse(64, 2, lost_updates=None, evicts=True)
+
+
+def test_array_cannot_fill(kernel_map):
+    kernel_map.size = maps.Dimensions(2, 4, 8, 64)
+    program = programs.CompiledProgram("mine", {b"counts": FakeTable([])})
+    program.clear()
+    assert kernel_map.deleted == []
+    assert program.map_use() is None
 
 
 def test_program_without_a_map():
@@ -253,10 +238,13 @@ def test_program_without_a_map():
     assert program.map_use() is None
 
 
-def test_shipped_programs_are_compiled_once_a_process(compiler):
+def test_programs_are_compiled_once_a_process(compiler, source):
+    own = Program("mine.c", "", "your own program", source)
     programs.compiled.cache_clear()
     try:
-        assert {programs.compiled(name).name for name in PROGRAMS} == set(PROGRAMS)
-        assert all(programs.compiled(name) is programs.compiled(name) for name in PROGRAMS)
+        for program in [*PROGRAMS.values(), own]:
+            assert programs.compiled(program).name == program.name
+            assert programs.compiled(program) is programs.compiled(program)
+        assert compiler.options[0].startswith(f'#line 1 "{source}"'.encode())
     finally:
         programs.compiled.cache_clear()

@@ -10,8 +10,8 @@ from records import record
 
 from ebpf_overhead import __version__
 from ebpf_overhead.cases import select
+from ebpf_overhead.maps import MapUse
 from ebpf_overhead.measure import Measurement, Options, Precision, Result, Samples
-from ebpf_overhead.programs import MapUse
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.record import SCHEMA_VERSION, make_record, schema
 from ebpf_overhead.stats import Interval
@@ -62,6 +62,7 @@ def test_run_is_described(validator):
         "time_s": 2.0,
         "cpu": 1,
         "seed": 42,
+        "verifier_log": False,
     }
     assert made_here["phases_s"] == {"start": 0.312, "total": 1.0}
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, Case, select
+from ebpf_overhead.cases import ATTACH_TYPES, Case, is_file, own_programs, select
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
 from ebpf_overhead.phases import mark_started, spent
@@ -27,6 +27,7 @@ _EXAMPLES = """
 Examples:
   ebpf-overhead measure
   ebpf-overhead measure --attach tp_btf --program simple --precision 0.5ns --time 5
+  ebpf-overhead measure --program mine.c --verifier-log
   ebpf-overhead measure --format json -o result.json
   ebpf-overhead measure --format gobench > after.txt && benchstat before.txt after.txt
 
@@ -41,6 +42,7 @@ _PASSED_ON = {
     "precision": "--precision",
     "time_s": "--time",
     "seed": "--seed",
+    "verifier_log": "--verifier-log",
 }
 
 
@@ -81,8 +83,14 @@ class _PrecisionType(_PrecisionParamType):
 @click.option(
     "--program",
     multiple=True,
-    type=click.Choice(list(PROGRAMS)),
-    help="Program; may be repeated.  [default: empty, simple, complex]",
+    metavar="NAME|FILE.c",
+    help="Program, or a C source of your own (docs/programs.md); may be repeated."
+    "  [default: empty, simple, complex]",
+)
+@click.option(
+    "--verifier-log",
+    is_flag=True,
+    help="Show, on standard error, all that the kernel's verifier writes about each program.",
 )
 @click.option(
     "--precision",
@@ -123,6 +131,7 @@ class _PrecisionType(_PrecisionParamType):
 def command(
     attach: tuple[str, ...],
     program: tuple[str, ...],
+    verifier_log: bool,
     precision: Precision,
     time_s: float,
     cpu: int | None,
@@ -139,11 +148,13 @@ def command(
     mark_started()
     if output is not None and not output.absolute().parent.is_dir():
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
+    cases = select(attach, program)
     if kernel is None:
-        options = Options(precision, time_s, choose_cpu(cpu), seed)
-        record = _measure_here(select(attach, program), options)
+        options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log)
+        record = _measure_here(cases, options)
     else:
-        record = _measure_there(kernel, _arguments_but_output())
+        record = _measure_there(kernel, _arguments_but_output(), program)
+    _show_logs(record)
     _write(record, format_name, output)
     raise click.exceptions.Exit(int(exit_status(record)))
 
@@ -155,12 +166,13 @@ def _measure_here(cases: list[Case], options: Options) -> Record:
     return make_record(results, machine.describe().as_dict(), options, spent(), unit)
 
 
-def _measure_there(kernel: str, arguments: list[str]) -> Record:
+def _measure_there(kernel: str, arguments: list[str], programs: Iterable[str]) -> Record:
     from ebpf_overhead.remote import measure_in_guest
 
+    sources = [own.source for own in own_programs(programs) if own.source is not None]
     console = Console(stderr=True)
     with console.status(f"kernel {kernel}") as status:
-        return measure_in_guest(kernel, arguments, status.update)
+        return measure_in_guest(kernel, arguments, status.update, sources)
 
 
 def _arguments_but_output() -> list[str]:
@@ -171,8 +183,14 @@ def _arguments_but_output() -> list[str]:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             value = context.params[name]
             for each in value if isinstance(value, tuple) else [value]:
-                arguments += [flag, str(each)]
+                arguments += [flag] if each is True else [flag, _as_seen_there(each)]
     return arguments
+
+
+def _as_seen_there(value: object) -> str:
+    # A command in a guest starts in another directory.
+    text = str(value)
+    return str(Path(text).absolute()) if is_file(text) else text
 
 
 def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:
@@ -208,6 +226,13 @@ def exit_status(record: Record) -> ExitStatus:
     if "measured" in statuses:
         return ExitStatus.MEASURED
     return ExitStatus.NOTHING_MEASURABLE
+
+
+def _show_logs(record: Record) -> None:
+    for case in record["cases"]:
+        if "verifier_log" in case:
+            name = f"{case['target']}/{case['attach']}/{case['program']}"
+            click.echo(f"--- verifier log of {name} ---\n{case['verifier_log']}", err=True)
 
 
 def _write(record: Record, format_name: str, output: Path | None) -> None:

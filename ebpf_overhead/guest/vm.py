@@ -70,6 +70,9 @@ class Guest:
     preload : sequence of str, optional
         What it imports (``module``) or imports and calls (``module:function``) before
         commands are forked from it.
+    shown : sequence of Path, optional
+        Files of the host to be seen in the guest though they lie in a directory that is the
+        guest's own, ``/tmp`` say.
     boot_timeout_s : float, optional
         How long a boot may take, in the host's seconds.
 
@@ -92,6 +95,7 @@ class Guest:
         log: Callable[[str], None] | None = None,
         python: str = sys.executable,
         preload: Sequence[str] = (),
+        shown: Sequence[Path] = (),
         boot_timeout_s: float = BOOT_TIMEOUT_S,
     ) -> None:
         self.kernel = kernel
@@ -103,6 +107,7 @@ class Guest:
         self._log = log or (lambda line: None)
         self._python = python
         self._preload = list(preload)
+        self._shown = list(shown)
         self._boot_timeout_s = boot_timeout_s
         self._choice: acceleration.Choice | None = None
         self._run_directory: RunDirectory | None = None
@@ -345,7 +350,7 @@ class Guest:
         }
         return initrd.build(
             modules.needed_modules(tree),
-            layout.plan(needed + _working_directory()),
+            layout.plan(needed + _working_directory() + self._shown),
             share,
             warm.init_command,
             json.dumps(configuration).encode(),

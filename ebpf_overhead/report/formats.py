@@ -99,7 +99,8 @@ def _go_lines(case: dict[str, Any], which: str) -> list[str]:
         attach, program = case["attach"], case["program"]
         known = ATTACH_TYPES.get(attach)
         name += known.go_name if known else attach.title().replace("_", "")
-        name += f"With{PROGRAMS[program].go_name if program in PROGRAMS else program.title()}"
+        own = "".join(filter(str.isalnum, program.title()))  # a name of one word
+        name += f"With{PROGRAMS[program].go_name if program in PROGRAMS else own}"
     per_block = case["windows_per_block"]
     blocks = np.median(np.reshape(case["samples"][which], (-1, per_block)), axis=1)
     calls = per_block * case["calls_per_window"]

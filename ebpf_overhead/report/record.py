@@ -71,6 +71,8 @@ def _case(result: Result, unit: str) -> dict[str, Any]:
         "remedy": result.remedy,
         "unit": unit,
     }
+    if result.verifier_log is not None:
+        row["verifier_log"] = result.verifier_log
     if result.measurement is not None:
         row.update(_measurement(result.measurement))
     return row

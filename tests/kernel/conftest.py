@@ -10,7 +10,7 @@ import leftovers
 import pytest
 
 from ebpf_overhead import _workload, attach, preflight, proof
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, PROGRAMS, Case, select
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID, STANDARD_PROGRAMS, Case, select
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.measure import choose_cpu
 
@@ -62,7 +62,7 @@ def attach_type(request, support) -> str:
     return request.param
 
 
-@pytest.fixture(params=PROGRAMS)
+@pytest.fixture(params=STANDARD_PROGRAMS)
 def case(request, attach_type) -> Case:
     """Every case that this kernel can measure."""
     (chosen,) = select([attach_type], [request.param])

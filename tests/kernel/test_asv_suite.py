@@ -14,9 +14,9 @@ from asv_projects import PYTHON, ROOT, values
 from asv_suite import INSTRUCTIONS, MEASURED, OVERHEAD, PROBED, UNPROBED
 from processes import run_command
 
-from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_PROGRAMS
 
-CASES = [(repr(attach), repr(program)) for attach in ATTACH_TYPES for program in PROGRAMS]
+CASES = [(repr(attach), repr(program)) for attach in ATTACH_TYPES for program in STANDARD_PROGRAMS]
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +80,7 @@ def test_reasons_are_shown_with_show_stderr(suite, support):
         if here.status != "available":
             reason = f"SkipNotImplemented('{here.status}: {here.reason}"
             # Once for each program, in each of the two benchmarks; others may share the reason.
-            assert suite.printed["run"].count(reason) >= 2 * len(PROGRAMS), name
+            assert suite.printed["run"].count(reason) >= 2 * len(STANDARD_PROGRAMS), name
 
 
 def test_instructions_are_skipped_where_nothing_counts_them(suite, stored):
@@ -135,7 +135,7 @@ def test_show_has_the_table_with_units_and_na(suite, support):
     for name, here in support.items():
         (row,) = re.findall(rf"^ +{name} +(.*)$", table, re.M)
         cells = row.split()
-        assert len(cells) == len(PROGRAMS)
+        assert len(cells) == len(STANDARD_PROGRAMS)
         if here.status == "available":
             assert all(re.fullmatch(r"[\d.]+±[\d.]+(ns|μs)", cell) for cell in cells), row
         else:

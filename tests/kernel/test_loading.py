@@ -13,7 +13,7 @@ from processes import environment
 
 from ebpf_overhead import attach, programs
 from ebpf_overhead.bcc_library import HEADERS, import_bcc
-from ebpf_overhead.cases import PROGRAMS, select
+from ebpf_overhead.cases import PROGRAMS, STANDARD_PROGRAMS, select
 from ebpf_overhead.errors import FailedError
 
 OUT_OF_BOUNDS = """
@@ -63,13 +63,13 @@ def test_programs_are_compiled_once_for_all_attach_types(support, compilations):
         for case in select():
             if support[case.attach.name].status == "available":
                 attach.load(case).close()
-    assert len(compilations) == len(PROGRAMS)
+    assert len(compilations) == len(STANDARD_PROGRAMS)
 
 
 def test_kernel_headers_are_the_projects_own_and_no_others(compilations):
-    for name in PROGRAMS:
-        programs.compiled(name)
-    assert compilations == [str(HEADERS)] * len(PROGRAMS)
+    for name in STANDARD_PROGRAMS:
+        programs.compiled(PROGRAMS[name])
+    assert compilations == [str(HEADERS)] * len(STANDARD_PROGRAMS)
     assert "BCC_KERNEL_SOURCE" not in os.environ
 
 
@@ -84,7 +84,7 @@ def test_headers_are_given_back_after_a_mistake(compilations, tmp_path):
 
 def test_headers_of_the_users_choice_are_used(compilations, monkeypatch):
     monkeypatch.setenv("BCC_KERNEL_SOURCE", str(HEADERS))
-    programs.compiled("empty")
+    programs.compiled(PROGRAMS["empty"])
     assert compilations == [str(HEADERS)]
     assert os.environ["BCC_KERNEL_SOURCE"] == str(HEADERS)
 

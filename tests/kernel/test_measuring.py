@@ -13,7 +13,7 @@ from processes import run_command
 
 from ebpf_overhead import _workload, attach, measure, programs, proof
 from ebpf_overhead.bpf import ProgInfo
-from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, select
+from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS, STANDARD_PROGRAMS, select
 from ebpf_overhead.measure import Options, choose_cpu, measure_case
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.record import schema
@@ -99,7 +99,7 @@ def fastest_calls(probes: dict[str, attach.Probe], rounds: int = 40) -> dict[str
 
 def test_more_work_costs_more(attach_type, note):
     """Complex does what simple does and more, and so on: the least that numbers must show."""
-    cases = select([attach_type], PROGRAMS)
+    cases = select([attach_type], STANDARD_PROGRAMS)
     probes = {case.program.name: attach.load(case) for case in cases}
     rounds = 15 if attach_type == "tracepoint" else 40  # whose detaching takes long
     try:
@@ -150,7 +150,7 @@ def test_json_of_a_real_run_is_valid_and_complete(run_of_everything, support):
     jsonschema.validate(record, schema())
     statuses = {(case["attach"], case["program"]): case["status"] for case in record["cases"]}
     assert list(statuses) == [
-        (attach_type, program) for program in PROGRAMS for attach_type in ATTACH_TYPES
+        (attach_type, program) for program in STANDARD_PROGRAMS for attach_type in ATTACH_TYPES
     ]
     for (attach_type, _), status in statuses.items():
         here = support[attach_type].status
@@ -184,7 +184,7 @@ def test_gobench_of_a_real_run_parses(some_attach_type):
     go_name = ATTACH_TYPES[some_attach_type].go_name
     assert names == {
         "GetpidWithoutAnyProbes/getpid",
-        *(f"Getpid{go_name}With{each.go_name}/getpid" for each in PROGRAMS.values()),
+        *(f"Getpid{go_name}With{PROGRAMS[each].go_name}/getpid" for each in STANDARD_PROGRAMS),
     }
     assert all(result.value > 0 for result in results)
 

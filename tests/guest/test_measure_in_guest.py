@@ -1,0 +1,79 @@
+"""``measure --kernel``: the command in a guest, with a program of the user's own."""
+
+from __future__ import annotations
+
+import json
+
+import guest_support
+import jsonschema
+import pytest
+from processes import run_command
+
+from ebpf_overhead.report.record import schema
+
+MINE = """\
+#include "mine.h"
+BPF_HASH(counts, u32, u64, 64);
+BPF_ARRAY(lost_updates, u64, 1);
+int program(void *ctx)
+{
+    u32 key = KEY;
+    u64 one = 1;
+    if (counts.update(&key, &one))
+        lost_updates.atomic_increment(0);
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    """One run on the newest kernel: fentry and kprobe, which not every machine's own has."""
+    guest_support.require()
+    kernel = guest_support.bootable()[-1]
+    folder = tmp_path_factory.mktemp("sources")  # in /tmp, which is the guest's own there
+    (folder / "mine.c").write_text(MINE)
+    (folder / "mine.h").write_text("#define KEY (bpf_get_current_pid_tgid() >> 32)\n")
+    (folder / "wrong.c").write_text("int program(void *ctx)\n{\n    return nonsense;\n}\n")
+    programs = ["empty", str(folder / "mine.c"), str(folder / "wrong.c")]
+    arguments = [f"--program={name}" for name in programs]
+    arguments += ["--attach=fentry", "--attach=kprobe", "--format=json"]
+    run = run_command("measure", f"--kernel={kernel.release}", *arguments)
+    assert run.returncode == 1, run.stderr  # for wrong.c
+    record = json.loads(run.stdout)
+    jsonschema.validate(record, schema())
+    assert record["machine"]["kernel"]["release"] == kernel.release
+    record["folder"] = folder
+    return record
+
+
+def cases(record, program):
+    return [case for case in record["cases"] if case["program"] == program]
+
+
+@pytest.mark.parametrize("program", ["empty", "mine.c"])
+def test_everything_is_proven_and_counted_in_instructions(record, program):
+    measured = cases(record, program)
+    assert [case["attach"] for case in measured] == ["fentry", "kprobe"]
+    for case in measured:
+        assert case["status"] == "measured", case["reason"]
+        assert case["unit"] == "instructions"
+        assert case["hits"] == case["calls"] >= 2000
+
+
+def test_program_costs_the_same_wherever_it_is_attached(record):
+    """The body of a program is the same instructions: what differs is the way to it."""
+    cost = {
+        (case["program"], case["attach"]): case["overhead"]["estimate"]
+        for case in record["cases"]
+        if case["status"] == "measured"
+    }
+    fentry, kprobe = (cost["mine.c", each] - cost["empty", each] for each in ("fentry", "kprobe"))
+    assert fentry > 50
+    assert abs(fentry - kprobe) < 5
+
+
+def test_mistake_is_told_with_the_path_it_has_on_the_host(record):
+    for case in cases(record, "wrong.c"):
+        assert case["status"] == "failed"
+        assert f"{record['folder']}/wrong.c:3:12: error: " in case["reason"]
