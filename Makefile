@@ -42,12 +42,12 @@ test: .setup/test lint ## Run linters, unit tests and the tests against the runn
 lint: .setup/test ## Run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror probes/*.c ebpf_overhead/*.c $(wildcard ebpf_overhead/*.h)
+	$(BIN)/clang-format --dry-run --Werror probes/*.c ebpf_overhead/*.c ebpf_overhead/tracers/*.[ch] $(wildcard ebpf_overhead/*.h)
 	$(BIN)/mypy
 
 format: .setup/test ## Format Python and C
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i probes/*.c ebpf_overhead/*.c $(wildcard ebpf_overhead/*.h)
+	$(BIN)/clang-format -i probes/*.c ebpf_overhead/*.c ebpf_overhead/tracers/*.[ch] $(wildcard ebpf_overhead/*.h)
 
 clean: ## Remove what was built, the virtual environment and asv's environments (results stay)
 	rm -rf .venv .setup build *.egg-info ebpf_overhead/*.so .asv/env

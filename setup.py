@@ -28,7 +28,7 @@ class BuildWithProbes(build_py):
 setup(
     packages=find_packages(include=["ebpf_overhead", "ebpf_overhead.*"]),
     package_data={
-        "ebpf_overhead": ["py.typed", "*.pyi", "*.json", "headers/**/*.h"],
+        "ebpf_overhead": ["py.typed", "*.pyi", "*.json", "headers/**/*.h", "tracers/*.[ch]"],
     },
     cmdclass={"build_py": BuildWithProbes},
     ext_modules=[

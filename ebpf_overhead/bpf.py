@@ -45,6 +45,7 @@ class TraceAttachType(IntEnum):
     NONE = 0
     RAW_TP = 23
     FENTRY = 24
+    FEXIT = 25
 
 
 # Size of the attribute handed over: the kernel accepts a larger one than it knows

@@ -150,7 +150,12 @@ def compiled(program: Program) -> CompiledProgram:
     return compile_source(program.name, source_path(program.name), _definitions(program.name))
 
 
-def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> CompiledProgram:
+def compile_source(
+    name: str,
+    path: Path,
+    definitions: Iterable[str] = (),
+    functions: Iterable[str] = (FUNCTION,),
+) -> CompiledProgram:
     """Compile a BPF program with BCC.
 
     Parameters
@@ -161,6 +166,8 @@ def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> Co
         C source; defines ``int program(... *ctx)``, see docs/programs.md.
     definitions : iterable of str
         ``NAME=value`` for the preprocessor.
+    functions : iterable of str
+        The programs that the source has to define.
 
     Returns
     -------
@@ -188,7 +195,8 @@ def compile_source(name: str, path: Path, definitions: Iterable[str] = ()) -> Co
             number = ctypes.get_errno()
     if module is None:
         raise _compile_failure(path, log[0], number)
-    _check_function(module, path)
+    for function in functions:
+        _check_function(module, path, function)
     return CompiledProgram(name, module)
 
 
@@ -207,12 +215,12 @@ def _source_text(path: Path) -> bytes:
     return f'#line 1 "{named}"\n'.encode() + source
 
 
-def _check_function(module: Any, path: Path) -> None:
+def _check_function(module: Any, path: Path, function: str) -> None:
     try:
-        module.dump_func(FUNCTION.encode())
+        module.dump_func(function.encode())
     except Exception:  # BCC raises bare Exception
         raise FailedError(
-            f"{path} has no function called {FUNCTION}", f"define int {FUNCTION}(void *ctx) in it"
+            f"{path} has no function called {function}", f"define int {function}(void *ctx) in it"
         ) from None
 
 

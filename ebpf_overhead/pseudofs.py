@@ -46,3 +46,12 @@ def read_text(fstype: str, path: str) -> str:
     """Return the text of a file of a pseudo file system; see :func:`open_fd`."""
     with os.fdopen(open_fd(fstype, path), encoding="utf-8", errors="replace") as stream:
         return stream.read()
+
+
+def names(fstype: str, path: str) -> list[str]:
+    """Return the names in a directory of a pseudo file system; see :func:`open_fd`."""
+    directory = open_fd(fstype, path)
+    try:
+        return os.listdir(directory)  # noqa: PTH208 - a descriptor, not a path
+    finally:
+        os.close(directory)

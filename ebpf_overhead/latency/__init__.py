@@ -1,0 +1,1 @@
+"""How long calls of a function take now: what ``ebpf-overhead funclatency`` shows."""
