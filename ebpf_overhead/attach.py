@@ -164,8 +164,12 @@ def _load_fentry(case: Case, compiled: CompiledProgram) -> _Loaded:
         btf_id = btf.find_id(symbol, bpf.TraceAttachType.FENTRY)
         if btf_id is None:
             raise UnsupportedError(f"{symbol} not in the kernel's BTF")
-        prog_fd = compiled.load_tracing(bpf.TraceAttachType.FENTRY, btf_id, case.attach.name)
-        return prog_fd, symbol, lambda: bpf.raw_tracepoint_open(prog_fd, None)
+
+        def load_program() -> int:
+            return compiled.load_tracing(bpf.TraceAttachType.FENTRY, btf_id, case.attach.name)
+
+        prog_fd = load_program()
+        return prog_fd, symbol, lambda: _trampoline_hook(prog_fd, load_program)
 
     return _first_that_attaches(case.target, attempt)
 
@@ -232,6 +236,22 @@ def entry_symbols(target: Target) -> Iterator[str]:
         yield f"{prefix}{target.syscall}"
     yield f"__se_sys_{target.syscall}"
     yield f"sys_{target.syscall}"
+
+
+def _trampoline_hook(prog_fd: int, load_program: Callable[[], int]) -> int:
+    """Attach a tracing program to the function it was loaded for.
+
+    Before Linux 5.13 ("bpf: Allow trampoline re-attach for tracing and lsm programs") that
+    works once in a program's life and is ENOENT from then on.  There the program is
+    loaded anew, under the descriptor it has.
+    """
+    try:
+        return bpf.raw_tracepoint_open(prog_fd, None)
+    except FileNotFoundError:
+        fresh_fd = load_program()
+        os.dup2(fresh_fd, prog_fd, inheritable=False)
+        os.close(fresh_fd)
+        return bpf.raw_tracepoint_open(prog_fd, None)
 
 
 def _perf_hook(event_fd: int, prog_fd: int) -> int:
