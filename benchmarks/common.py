@@ -30,9 +30,9 @@ class PerCall:
     timeout = 60
 
 
-def case_of(attach: str, program: str) -> Case:
-    """Return the case of a pair of parameters."""
-    (case,) = select([attach], [program])
+def case_of(attach: str, program: str, target: str = "getpid") -> Case:
+    """Return the case of a combination of parameters."""
+    (case,) = select([attach], [program], [target])
     return case
 
 

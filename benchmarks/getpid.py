@@ -26,8 +26,8 @@ class Instructions:
     All cases are measured in one go; each benchmark picks its number.
     """
 
-    params = GRID
-    param_names = GRID_NAMES
+    params: tuple[list[str], ...] = GRID
+    param_names: tuple[str, ...] = GRID_NAMES
     unit = "instructions"
     timeout = 300
 
@@ -36,20 +36,20 @@ class Instructions:
             return {}
         return {result.case.name: result for result in measure_cases(select(), Options())}
 
-    def setup(self, cache: dict[str, Result], attach: str, program: str) -> None:
-        self.measurement = cached(cache, case_of(attach, program))
+    def setup(self, cache: dict[str, Result], *case: str) -> None:
+        self.measurement = cached(cache, case_of(*case))
 
-    def track_instructions(self, cache: object, attach: str, program: str) -> float:
+    def track_instructions(self, cache: object, *case: str) -> float:
         return round(self.measurement.probed.median, 1)
 
     track_instructions.less_is_better = True  # type: ignore[attr-defined]
 
-    def track_overhead(self, cache: object, attach: str, program: str) -> float:
+    def track_overhead(self, cache: object, *case: str) -> float:
         return round(self.measurement.overhead.estimate, 1)
 
     track_overhead.less_is_better = True  # type: ignore[attr-defined]
 
-    def track_baseline(self, cache: object, attach: str, program: str) -> float:
+    def track_baseline(self, cache: object, *case: str) -> float:
         return round(self.measurement.baseline.median, 1)
 
     track_baseline.less_is_better = True  # type: ignore[attr-defined]
@@ -89,24 +89,24 @@ class Probed(PerCall):
 class Overhead:
     """What the program adds to a call: paired difference of probed and baseline windows."""
 
-    params = GRID
-    param_names = GRID_NAMES
+    params: tuple[list[str], ...] = GRID
+    param_names: tuple[str, ...] = GRID_NAMES
     unit = "ns"
     timeout = 60
 
-    def setup(self, attach: str, program: str) -> None:
+    def setup(self, *case: str) -> None:
         require_time()
-        self.case = case_of(attach, program)
+        self.case = case_of(*case)
         with skip_unmeasurable():
             attach_proven(self.case).close()
         self.witness = open_witness(self.case.target)
 
-    def teardown(self, attach: str, program: str) -> None:
+    def teardown(self, *case: str) -> None:
         witness = getattr(self, "witness", None)
         if witness is not None:
             witness.close()
 
-    def track_overhead(self, attach: str, program: str) -> dict[str, object]:
+    def track_overhead(self, *case: str) -> dict[str, object]:
         result = measure_case(self.case, Options(), self.witness)
         if result.measurement is None:
             raise RuntimeError(result.reason)

@@ -125,13 +125,19 @@ static struct PyModuleDef syscalls_module = {
     .m_methods = syscalls_methods,
 };
 
+static const struct {
+    const char *name;
+    long number;
+} numbers[] = {
+    {"NR_getpid", __NR_getpid}, {"NR_getppid", __NR_getppid}, {"NR_read", __NR_read},
+    {"NR_openat", __NR_openat}, {"NR_close", __NR_close},     {"NR_sendto", __NR_sendto},
+};
+
 PyMODINIT_FUNC PyInit__syscalls(void)
 {
     PyObject *module = PyModule_Create(&syscalls_module);
-    if (module != NULL && (PyModule_AddIntConstant(module, "NR_getpid", __NR_getpid) < 0 ||
-                           PyModule_AddIntConstant(module, "NR_getppid", __NR_getppid) < 0)) {
-        Py_DECREF(module);
-        return NULL;
-    }
+    for (size_t i = 0; module != NULL && i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (PyModule_AddIntConstant(module, numbers[i].name, numbers[i].number) < 0)
+            Py_CLEAR(module);
     return module;
 }

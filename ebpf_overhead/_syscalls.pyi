@@ -8,6 +8,10 @@ from typing_extensions import Buffer
 # Numbers of the system calls that can be targets, on this architecture.
 NR_getpid: int
 NR_getppid: int
+NR_read: int
+NR_openat: int
+NR_close: int
+NR_sendto: int
 
 def bpf(command: int, attribute: bytearray, /) -> int:
     """Call bpf(2); ``attribute`` is read, and filled by commands that answer in it."""

@@ -2,7 +2,7 @@
 
 A window is one timed batch of calls.  It reads ``CLOCK_MONOTONIC_RAW`` once before
 and once after the batch and does nothing else in between: no Python, no lock, at most
-four instructions a call besides the call itself (``docs/loop.md`` shows them).
+four instructions a system call besides it, five for ``sendto`` (``docs/loop.md`` shows them).
 
 The global interpreter lock is released during a window.  Signal handlers run between
 windows, never within one, so a window cannot be interrupted.
@@ -16,6 +16,13 @@ TARGETS: Final[tuple[str, ...]]
 ``"getpid"``, ``"getppid"``
     The raw system call: inline assembly on x86_64 and aarch64, libc's ``syscall()``
     on other machines.
+``"read"``
+    The same of one byte of /dev/zero.
+``"openat_close"``
+    Two system calls: openat of /dev/null, and close.
+``"sendto"``
+    One byte by UDP to a socket on 127.0.0.1 whose receive buffer is full: the packet goes all
+    the way and is dropped there.
 ``"function"``
     The exported function that `target_symbol` locates.
 ``"none"``
@@ -57,8 +64,8 @@ def run(target: str, calls: int, windows: int = 1, cpu: int | None = None) -> tu
     ValueError
         If the target is unknown or a number is out of range.
     OSError
-        If a system call failed; the message begins with its name.  The result of the
-        target's last call in each window is checked, not of every one.
+        If a system call failed, in a window or in preparing one; the message begins with its
+        name.  The result of the target's last call in each window is checked, not of every one.
     BaseException
         Whatever a signal handler raised between two windows.
     """

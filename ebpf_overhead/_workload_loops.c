@@ -1,4 +1,5 @@
 #include "_workload_loops.h"
+#include "_workload_syscalls.h"
 
 #include <errno.h>
 #include <string.h>
@@ -194,6 +195,9 @@ LOOP long loop_none(uint64_t calls)
 const struct target targets[] = {
     {"getpid", "getpid", loop_getpid},
     {"getppid", "getppid", loop_getppid},
+    {"read", "read", loop_read, .prepare = prepare_read, .finish = finish_window},
+    {"openat_close", "openat and close", loop_openat_close},
+    {"sendto", "sendto", loop_sendto, .prepare = prepare_sendto, .finish = finish_window},
     {"function", NULL, loop_function},
     {"none", NULL, loop_none},
     {NULL, NULL, NULL},
@@ -215,7 +219,8 @@ static int64_t difference_ns(const struct timespec *start, const struct timespec
 }
 
 /* The results are looked at after the window: inside, that would be an instruction more a call. */
-const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns)
+static const char *time_prepared_window(const struct target *target, uint64_t calls,
+                                        int64_t *elapsed_ns)
 {
     struct timespec start, end;
     int start_failed, end_failed;
@@ -232,6 +237,18 @@ const char *time_window(const struct target *target, uint64_t calls, int64_t *el
         return target->system_call;
     *elapsed_ns = difference_ns(&start, &end);
     return NULL;
+}
+
+const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns)
+{
+    const char *failed_call;
+
+    if (target->prepare != NULL && (failed_call = target->prepare()) != NULL)
+        return failed_call;
+    failed_call = time_prepared_window(target, calls, elapsed_ns);
+    if (target->finish != NULL)
+        target->finish();
+    return failed_call;
 }
 
 const char *time_empty_window(int64_t *elapsed_ns)

@@ -8,11 +8,14 @@
 #include <stdint.h>
 
 /* One thing to call.  `loop` calls it `calls` times (at least once) and returns the last result;
- * `system_call` names the system call, NULL where none is made. */
+ * `system_call` names the system call, NULL where none is made.  `prepare`, NULL where there is
+ * nothing to prepare, comes before a window and `finish` after it: see _workload_syscalls.h. */
 struct target {
     const char *name;
     const char *system_call;
     long (*loop)(uint64_t calls);
+    const char *(*prepare)(void);
+    void (*finish)(void);
 };
 
 #pragma GCC visibility push(hidden)

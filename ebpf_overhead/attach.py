@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ebpf_overhead import bpf, btf, programs, pseudofs
+from ebpf_overhead import bpf, btf, programs, pseudofs, targets
 from ebpf_overhead.cases import Case, Target, select
 from ebpf_overhead.errors import (
     MissingToolError,
@@ -124,12 +124,14 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
     Raises
     ------
     UnsupportedError
-        This kernel does not have the hook or does not load the program.
+        This kernel does not have the hook or does not load the program, or the target cannot
+        be called here.
     RefusedError
         Rights are missing.
     FailedError
         The program does not compile or verify.
     """
+    targets.require(case.target)
     if compiled is None:
         compiled = programs.compiled(case.program)
     prog_fd, hook, open_hook = _LOADERS[case.attach.name](case, compiled)

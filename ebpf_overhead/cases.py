@@ -25,11 +25,15 @@ class Target:
     name : str
         Name in results and for :func:`ebpf_overhead._workload.run`.
     syscall : str
-        Name of the system call in tracefs, without the ``sys_enter_``.
+        Name of the system call in tracefs, without the ``sys_enter_``.  Hooks of one system
+        call go to this one.
+    second_syscall : str or None
+        The one that a call makes after it, where it makes two.
     """
 
     name: str
     syscall: str
+    second_syscall: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,24 @@ class Case:
         """Name for people: ``getpid/tp_btf/simple``."""
         return f"{self.target.name}/{self.attach.name}/{self.program.name}"
 
+    @property
+    def runs_per_call(self) -> int:
+        """How often the program runs for a call of the target."""
+        return 2 if self.attach.system_wide and self.target.second_syscall else 1
+
 
 GETPID = Target("getpid", syscall="getpid")
 
-TARGETS = {target.name: target for target in (GETPID,)}
+# From cheap to dear.
+TARGETS = {
+    target.name: target
+    for target in (
+        GETPID,
+        Target("read", syscall="read"),
+        Target("openat_close", syscall="openat", second_syscall="close"),
+        Target("sendto", syscall="sendto"),
+    )
+}
 
 ATTACH_TYPES = {
     attach.name: attach
@@ -125,20 +143,24 @@ PROGRAMS = {
 # and two further forms of tracepoint, each with the reference's three programs.
 STANDARD_ATTACH_TYPES = ("tracepoint", "raw_tracepoint", "tp_btf", "fentry", "kprobe")
 STANDARD_PROGRAMS = ("empty", "simple", "complex")
+STANDARD_TARGETS = ("getpid",)
 
 
-def select(attach: Iterable[str] = (), program: Iterable[str] = ()) -> list[Case]:
-    """Return the cases with the attach types and programs named, in catalogue order.
+def select(
+    attach: Iterable[str] = (), program: Iterable[str] = (), target: Iterable[str] = ()
+) -> list[Case]:
+    """Return the cases with the attach types, programs and targets named, in catalogue order.
 
     Parameters
     ----------
-    attach, program : iterable of str
+    attach, program, target : iterable of str
         Names; none means the standard ones.  A program may also be a file, ``FILE.c``.
 
     Returns
     -------
     list of Case
-        Program by program, each with its attach types; files come last.
+        Program by program, each with its targets, each with its attach types; files come
+        last.
 
     Raises
     ------
@@ -149,7 +171,10 @@ def select(attach: Iterable[str] = (), program: Iterable[str] = ()) -> list[Case
     wanted = list(program) or STANDARD_PROGRAMS
     programs = _pick("program", PROGRAMS, (name for name in wanted if not is_file(name)))
     programs += own_programs(wanted)
-    return [Case(GETPID, each, chosen) for chosen in programs for each in attach_types]
+    targets = _pick("target", TARGETS, target or STANDARD_TARGETS)
+    return [
+        Case(aim, each, chosen) for chosen in programs for aim in targets for each in attach_types
+    ]
 
 
 def is_file(program: str) -> bool:

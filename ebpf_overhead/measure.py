@@ -26,12 +26,13 @@ from ebpf_overhead.phases import phase
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
 from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
 
-_CALLS_MIN, _CALLS_MAX = 500, 1_000_000
+_CALLS_MIN, _CALLS_MAX = 100, 1_000_000
 # How likely a block begins as the one before ended, which saves a switch.
 _STAY_PROBABILITY = 0.75
 # Eight blocks give a 99 % interval, but one as wide as their range.
 _BLOCKS_MIN = 10
 _BLOCKS_MAX = 10_000
+_CALIBRATION_CALLS = 500
 # The interval is looked at again when there are this many times as many blocks: working it
 # out takes the square of their number, and a few more blocks hardly narrow it.
 _BLOCKS_GROWTH = 1.03
@@ -283,7 +284,7 @@ def choose_cpu(wanted: int | None = None) -> int:
 
 def calibrate(target: str, cpu: int) -> int:
     """Return how many calls of a target make a window of the clock's length."""
-    elapsed_ns, calls = _workload.run(target, _CALLS_MIN, windows=5, cpu=cpu)
+    elapsed_ns, calls = _workload.run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu)
     per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
     wanted = int(clock.current().window / max(per_call_ns, 0.1))
     return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)

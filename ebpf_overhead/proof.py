@@ -13,7 +13,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -46,12 +46,15 @@ class Hits:
     slack : int
         By how much ``hits`` is uncertain, because others were calling while the counts
         were read; 0 on a machine that is quiet for a moment.
+    runs_per_call : int
+        How often the hook runs the program for a call.
     """
 
     calls: int
     hits: int
     foreign_hits: int | None
     slack: int = 0
+    runs_per_call: int = 1
 
     def __add__(self, other: Hits) -> Hits:
         foreign = None
@@ -62,23 +65,34 @@ class Hits:
             self.hits + other.hits,
             foreign,
             self.slack + other.slack,
+            self.runs_per_call,
         )
 
+    @property
+    def expected(self) -> int:
+        """What ``hits`` must be."""
+        return self.calls * self.runs_per_call
+
     def check(self, case_name: str) -> None:
-        """Raise FailedError unless the program ran once for every call."""
-        if self.hits == 0 and self.calls > self.slack:
+        """Raise FailedError unless the program ran as often as it should for every call."""
+        if self.hits == 0 and self.expected > self.slack:
             raise FailedError(
                 f"{case_name} never fired: 0 hits for {self.calls} calls",
                 "attach it where the target passes",
             )
-        if abs(self.hits - self.calls) > self.slack:
+        if abs(self.hits - self.expected) > self.slack:
+            often = {1: "once", 2: "twice"}.get(self.runs_per_call, f"{self.runs_per_call} times")
             raise FailedError(
-                f"{case_name} did not fire once a call: {self.hits} hits for {self.calls} calls"
+                f"{case_name} did not fire {often} a call: {self.hits} hits for {self.calls} calls"
             )
 
 
 class Counters(NamedTuple):
-    """What the witness saw; the order is that of ``enum counter`` in ``witness.c``."""
+    """What the witness saw; the order is that of ``enum counter`` in ``witness.c``.
+
+    The target's are its system calls, both of them where a call makes two, except in
+    ``foreign_target``: there it is those that a hook of one system call serves.
+    """
 
     own_target: int
     own_other: int
@@ -105,11 +119,13 @@ class Witness:
         assert table is not None
         assert subject is not None
         namespace = Path("/proc/self/ns/pid").stat()
-        subject[0] = subject.Leaf(
+        self._subject_map = subject
+        self._subject = subject.Leaf(
             namespace.st_dev,
             namespace.st_ino,
             threading.get_native_id(),
             getattr(_syscalls, f"NR_{target.syscall}"),
+            getattr(_syscalls, f"NR_{target.second_syscall or target.syscall}"),
         )
         self._prog_fd = compiled.load(bpf.ProgType.RAW_TRACEPOINT, "witness")
         self._counters = mmap.mmap(
@@ -124,6 +140,8 @@ class Witness:
     @contextmanager
     def attached(self) -> Iterator[Witness]:
         """Count while the block runs."""
+        # Witnesses of several targets share the map: the last one opened would hold.
+        self._subject_map[0] = self._subject
         link = bpf.raw_tracepoint_open(self._prog_fd, "sys_enter")
         try:
             yield self
@@ -202,14 +220,15 @@ def count_hits(
         if witness is None:
             before = bpf.prog_info(probe.prog_fd).run_count
             call(calls)
+            hits = Hits(calls, 0, None, runs_per_call=probe.case.runs_per_call)
             runs = bpf.prog_info(probe.prog_fd).run_count - before
             if probe.case.attach.system_wide:
-                return Hits(calls, min(runs, calls), None)
-            return Hits(calls, runs, None)
+                runs = min(runs, hits.expected)
+            return replace(hits, hits=runs)
         with witness.attached():
             for _ in range(_PASSES):
                 hits = _count_with_witness(probe, calls, call, witness)
-                if hits.hits == calls or not hits.slack:
+                if hits.hits == hits.expected or not hits.slack:
                     break
             return hits
     finally:
@@ -231,7 +250,9 @@ def _count_with_witness(
     if foreign:
         # On every other CPU a call may have been between the two programs, at either end.
         slack += 2 * ((os.cpu_count() or 1) - 1)
-    return Hits(calls, hits, foreign, slack if hits != calls else 0)
+    runs_per_call = probe.case.runs_per_call
+    exact = hits == calls * runs_per_call
+    return Hits(calls, hits, foreign, 0 if exact else slack, runs_per_call)
 
 
 def _snapshot(probe: Probe, witness: Witness) -> tuple[int, Counters, int]:

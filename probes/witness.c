@@ -9,7 +9,8 @@
  * space maps into its memory: reading them makes no system call.
  *
  * The map "subject" says whom to watch: the measuring thread, in its own process id
- * namespace (so this works in containers), and the number of the target.
+ * namespace (so this works in containers), and the number of the target; of both system
+ * calls, where a call of the target makes two.
  */
 #define BPF_F_MMAPABLE 1024
 
@@ -22,6 +23,7 @@ struct subject {
     u64 namespace_ino;
     u64 thread;
     u64 syscall;
+    u64 second_syscall;
 };
 
 BPF_ARRAY(subject, struct subject, 1);
@@ -42,7 +44,8 @@ int program(struct sys_enter_args *ctx)
     bpf_get_ns_current_pid_tgid(watched->namespace_dev, watched->namespace_ino, &ids, sizeof(ids));
 
     bool own = ids.pid == watched->thread;
-    bool target = ctx->syscall == watched->syscall;
+    bool target =
+        ctx->syscall == watched->syscall || (own && ctx->syscall == watched->second_syscall);
     u32 counter =
         own ? (target ? OWN_TARGET : OWN_OTHER) : (target ? FOREIGN_TARGET : FOREIGN_OTHER);
     u64 *count = witnessed.lookup(&counter);

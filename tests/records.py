@@ -22,6 +22,7 @@ MEASURED: dict[str, Any] = {
     "overhead_percent": {"estimate": 50.0, "low": 48.5, "high": 51.5},
     "calls": 2000,
     "hits": 2000,
+    "runs_per_call": 1,
     "hits_slack": 0,
     "foreign_hits": 12345,
     "missed": 0,

@@ -11,6 +11,7 @@ from ebpf_overhead.cases import (
     PROGRAMS,
     STANDARD_ATTACH_TYPES,
     STANDARD_PROGRAMS,
+    TARGETS,
     reference_grid,
     select,
 )
@@ -19,7 +20,7 @@ from ebpf_overhead.programs import source_path
 
 
 def test_catalogue_is_keyed_by_name():
-    for catalogue in (ATTACH_TYPES, PROGRAMS):
+    for catalogue in (ATTACH_TYPES, PROGRAMS, TARGETS):
         assert all(entry.name == name for name, entry in catalogue.items())
 
 
@@ -49,11 +50,35 @@ def test_choice_is_by_name_in_catalogue_order_and_without_repeats():
     ]
 
 
+def test_targets_are_measured_when_they_are_asked_for():
+    assert {case.target.name for case in select()} == {"getpid"}
+    chosen = select(["tp_btf", "kprobe"], ["empty"], ["sendto", "read"])
+    assert [case.name for case in chosen] == [
+        "read/tp_btf/empty",
+        "read/kprobe/empty",
+        "sendto/tp_btf/empty",
+        "sendto/kprobe/empty",
+    ]
+
+
+def test_a_hook_of_all_system_calls_runs_for_both_that_a_call_makes():
+    runs = {case.name: case.runs_per_call for case in select((), ["empty"], ["openat_close"])}
+    assert runs == {
+        "openat_close/tracepoint/empty": 1,
+        "openat_close/raw_tracepoint/empty": 2,
+        "openat_close/tp_btf/empty": 2,
+        "openat_close/fentry/empty": 1,
+        "openat_close/kprobe/empty": 1,
+    }
+    assert {case.runs_per_call for case in select((), (), ["getpid", "read", "sendto"])} == {1}
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "catalogue"),
     [
         ((["tp_btff"], []), "attach type", ATTACH_TYPES),
         (([], ["tp_btff"]), "program", PROGRAMS),
+        (([], [], ["tp_btff"]), "target", TARGETS),
     ],
 )
 def test_unknown_name_says_what_there_is(arguments, kind, catalogue):

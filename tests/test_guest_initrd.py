@@ -101,6 +101,11 @@ def test_script_is_valid_shell_with_awkward_paths():
     subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
+def test_the_loopback_interface_is_up_before_anything_runs():
+    lines = initrd.script([], NOTHING, Path("/s"), ["/py"]).splitlines()
+    assert lines.index("ifconfig lo up 2>/dev/null") < lines.index("exec switch_root /root /py")
+
+
 # What is mounted where.
 
 

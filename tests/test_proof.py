@@ -16,6 +16,9 @@ from ebpf_overhead.proof import Counters, Hits, count_hits
 
 (SYSTEM_WIDE,) = select(["tp_btf"], ["empty"])
 (TARGET_ONLY,) = select(["kprobe"], ["empty"])
+# Calls that are two system calls each.
+(BOTH,) = select(["tp_btf"], ["empty"], ["openat_close"])
+(FIRST_ONLY,) = select(["kprobe"], ["empty"], ["openat_close"])
 
 
 class Kernel:
@@ -32,9 +35,9 @@ class Kernel:
         self.seen = [0, 0, 0, 0]
         self.counting = self.watching = False
 
-    def system_call(self, own: bool, target: bool) -> None:
+    def system_call(self, own: bool, target: bool, second: bool = False) -> None:
         if self.watching:
-            self.seen[2 * (not own) + (not target)] += 1
+            self.seen[2 * (not own) + (not (target or (own and second)))] += 1
         if self.counting and (target or self.case.attach.system_wide):
             self.runs += 1 if self.fires == 1 or self.random.random() < self.fires else 0
 
@@ -47,6 +50,9 @@ class Kernel:
         for _ in range(calls):
             self.others()
             self.system_call(own=True, target=True)
+            if self.case.target.second_syscall:
+                self.others()
+                self.system_call(own=True, target=False, second=True)
 
     # bpf(2).
     def prog_info(self, prog_fd: int) -> ProgInfo:
@@ -103,6 +109,26 @@ def test_runs_of_others_are_told_apart(kernel, case, busy):
         hits.check("case")
 
 
+@pytest.mark.parametrize(("case", "runs"), [(BOTH, 2), (FIRST_ONLY, 1)])
+@pytest.mark.parametrize("busy", [0.0, 0.3])
+def test_both_system_calls_of_a_call_count_where_the_hook_serves_both(kernel, case, runs, busy):
+    made = kernel(case, busy=busy)
+    hits = count_hits(made, 500, made.call, made)
+    assert (hits.hits, hits.slack, hits.runs_per_call) == (500 * runs, 0, runs)
+    hits.check("case")
+    assert count_hits(made, 500, made.call, None).expected == 500 * runs
+
+
+def test_one_run_for_two_system_calls_is_found_out(kernel):
+    """As if a hook of all system calls had missed every close."""
+    made = kernel(BOTH)
+    made.system_call = lambda own, target, second=False: (
+        None if second else Kernel.system_call(made, own, target)
+    )
+    with pytest.raises(FailedError, match="did not fire twice a call: 500 hits for 500 calls"):
+        count_hits(made, 500, made.call, made).check("case")
+
+
 @pytest.mark.parametrize("case", [SYSTEM_WIDE, TARGET_ONLY])
 @pytest.mark.parametrize("busy", [0.0, 0.3])
 @pytest.mark.parametrize("fires", [0.0, 0.9])
@@ -152,6 +178,7 @@ def test_statistics_are_switched_off_again(kernel, monkeypatch):
         (Hits(1000, 0, 50_000), False),
         (Hits(1000, 997, 50_000, slack=3), True),
         (Hits(1000, 996, 50_000, slack=3), False),
+        (Hits(500, 1000, 0, runs_per_call=2), True),
     ],
 )
 def test_check(hits, fires):
@@ -166,6 +193,7 @@ def test_check(hits, fires):
 
 def test_passes_add_up():
     assert Hits(10, 9, 8, 7) + Hits(1, 2, 3, 4) == Hits(11, 11, 11, 11)
+    assert (Hits(1, 2, 0, 0, 2) + Hits(1, 2, 0, 0, 2)).expected == 4
     assert Hits(10, 9, None) + Hits(1, 2, 3) == Hits(11, 11, None)
 
 

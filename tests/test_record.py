@@ -84,6 +84,7 @@ def test_measured_case_with_everything_that_proves_it():
         "overhead_percent": {"estimate": 50.0, "low": 48.5, "high": 51.5},
         "calls": 2000,
         "hits": 2001,
+        "runs_per_call": 1,
         "hits_slack": 3,
         "foreign_hits": 77,
         "missed": 4,

@@ -76,6 +76,7 @@ def test_csv_has_a_line_a_case_and_empty_cells_for_what_is_not_known():
         "overhead_percent_estimate": "50.0",
         "calls": "2000",
         "hits": "2000",
+        "runs_per_call": "1",
         "foreign_hits": "12345",
         "missed": "0",
         "lost_updates": "0",

@@ -29,6 +29,15 @@ def test_one_table_a_program_in_catalogue_order():
     ]
 
 
+def test_one_table_a_target_that_names_it_unless_it_is_getpid():
+    rows = [{**MEASURED, "target": target} for target in ("getpid", "read", "sendto", "read")]
+    assert [(table.title, len(table.rows)) for table in tables(cases(*rows))] == [
+        ("simple: increments a hash map, key = pid", 2),
+        ("simple (read): increments a hash map, key = pid", 3),
+        ("simple (sendto): increments a hash map, key = pid", 2),
+    ]
+
+
 def test_columns_are_the_references_and_the_interval():
     for table in tables(record()):
         assert table.headings == (

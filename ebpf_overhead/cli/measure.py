@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, Case, is_file, own_programs, select
+from ebpf_overhead.cases import ATTACH_TYPES, TARGETS, Case, is_file, own_programs, select
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
 from ebpf_overhead.phases import mark_started, spent
@@ -28,6 +28,7 @@ Examples:
   ebpf-overhead measure
   ebpf-overhead measure --attach tp_btf --program simple --precision 0.5ns --time 5
   ebpf-overhead measure --program mine.c --verifier-log
+  ebpf-overhead measure --target read --target sendto
   ebpf-overhead measure --format json -o result.json
   ebpf-overhead measure --format gobench > after.txt && benchstat before.txt after.txt
 
@@ -39,6 +40,7 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
 _PASSED_ON = {
     "attach": "--attach",
     "program": "--program",
+    "target": "--target",
     "precision": "--precision",
     "time_s": "--time",
     "seed": "--seed",
@@ -88,6 +90,12 @@ class _PrecisionType(_PrecisionParamType):
     "  [default: empty, simple, complex]",
 )
 @click.option(
+    "--target",
+    multiple=True,
+    type=click.Choice(list(TARGETS)),
+    help="What is called (docs/targets.md); may be repeated.  [default: getpid]",
+)
+@click.option(
     "--verifier-log",
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
@@ -131,6 +139,7 @@ class _PrecisionType(_PrecisionParamType):
 def command(
     attach: tuple[str, ...],
     program: tuple[str, ...],
+    target: tuple[str, ...],
     verifier_log: bool,
     precision: Precision,
     time_s: float,
@@ -142,13 +151,13 @@ def command(
 ) -> None:
     """Measure what BPF probes cost on the running kernel.
 
-    Every case is the system call getpid with one program at one attach type, compared in
-    pairs of windows with the same call unprobed.
+    Every case is a target, the system call getpid by default, with one program at one attach
+    type, compared in pairs of windows with the same call unprobed.
     """
     mark_started()
     if output is not None and not output.absolute().parent.is_dir():
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
-    cases = select(attach, program)
+    cases = select(attach, program, target)
     if kernel is None:
         options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log)
         record = _measure_here(cases, options)

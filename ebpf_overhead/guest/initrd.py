@@ -22,7 +22,10 @@ from ebpf_overhead.guest.modules import Module
 CONFIGURATION = "/run/guest.json"
 
 _BUSYBOX = ("busybox", "/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static")
-_APPLETS = ("sh", "cp", "insmod", "ln", "mkdir", "mount", "reboot", "switch_root", "touch")
+_APPLETS = (
+    *("sh", "cp", "ifconfig", "insmod", "ln", "mkdir"),
+    *("mount", "reboot", "switch_root", "touch"),
+)
 
 # The host's files: cache=loose keeps what was read once, right because nothing changes them
 # from inside; what the host changes meanwhile may not be seen.  msize is the most that
@@ -113,6 +116,8 @@ def script(
         f"must cp /guest.json /root{CONFIGURATION}",
         *_modules(module_tree),
         *_share(share),
+        # For the target that sends; a kernel without a network may lack it.
+        "ifconfig lo up 2>/dev/null",
         f"exec switch_root /root {join(init)}",
         "must false # switch_root has said why",
     ]

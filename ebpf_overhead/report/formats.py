@@ -32,6 +32,7 @@ _CSV_COLUMNS = (
     "overhead_percent.estimate",
     "calls",
     "hits",
+    "runs_per_call",
     "foreign_hits",
     "missed",
     "lost_updates",
@@ -92,7 +93,7 @@ def to_gobench(record: Record) -> str:
 
 
 def _go_lines(case: dict[str, Any], which: str) -> list[str]:
-    name = f"Benchmark{case['target'].capitalize()}"
+    name = f"Benchmark{case['target'].title().replace('_', '')}"
     if which == "baseline":
         name += "WithoutAnyProbes"
     else:

@@ -89,6 +89,7 @@ def _measurement(measured: Measurement) -> dict[str, Any]:
         "overhead_percent": _percent(measured.overhead, baseline.median),
         "calls": measured.hits.calls,
         "hits": measured.hits.hits,
+        "runs_per_call": measured.hits.runs_per_call,
         "hits_slack": measured.hits.slack,
         "foreign_hits": measured.hits.foreign_hits,
         "missed": measured.missed,

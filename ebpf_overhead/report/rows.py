@@ -1,11 +1,11 @@
-"""The reference benchmark's three tables, as rows of text: one table a program."""
+"""The reference benchmark's three tables, as rows of text: one a program and target."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID, PROGRAMS
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.stats import quartiles
 
@@ -14,12 +14,12 @@ UNIT_HEADINGS = {"ns": "ns/op", "instructions": "instr/op"}
 
 @dataclass(frozen=True)
 class Table:
-    """One program's table.
+    """The table of one program on one target.
 
     Attributes
     ----------
     title : str
-        Program and what it does.
+        Program and what it does; the target, unless it is getpid.
     headings : tuple of str
         Column headings.
     rows : list of tuple of str
@@ -36,10 +36,14 @@ def tables(record: Record) -> list[Table]:
     """Return the tables of a record, in catalogue order."""
     programs = [name for name in PROGRAMS if any(c["program"] == name for c in record["cases"])]
     programs += sorted({c["program"] for c in record["cases"]} - PROGRAMS.keys())
-    return [
-        _table(name, [case for case in record["cases"] if case["program"] == name])
-        for name in programs
-    ]
+    found = []
+    for program in programs:
+        by_target: dict[str, list[dict[str, Any]]] = {}
+        for case in record["cases"]:
+            if case["program"] == program:
+                by_target.setdefault(case["target"], []).append(case)
+        found += [_table(program, target, cases) for target, cases in by_target.items()]
+    return found
 
 
 def case_label(attach: str) -> str:
@@ -47,7 +51,7 @@ def case_label(attach: str) -> str:
     return f"{attach} *" if attach == "tp_btf" else attach
 
 
-def _table(program: str, cases: list[dict[str, Any]]) -> Table:
+def _table(program: str, target: str, cases: list[dict[str, Any]]) -> Table:
     unit = UNIT_HEADINGS[cases[0]["unit"]]
     confidence = next((c["overhead"]["confidence"] for c in cases if "overhead" in c), 0.99)
     headings = (
@@ -59,7 +63,8 @@ def _table(program: str, cases: list[dict[str, Any]]) -> Table:
     )
     summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
     rows = [_baseline_row(cases), *map(_row, cases)]
-    return Table(f"{program}: {summary}", headings, rows)
+    where = "" if target == GETPID.name else f" ({target})"
+    return Table(f"{program}{where}: {summary}", headings, rows)
 
 
 def _baseline_row(cases: list[dict[str, Any]]) -> tuple[str, ...]:

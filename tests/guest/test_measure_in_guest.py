@@ -38,6 +38,7 @@ def record(tmp_path_factory):
     programs = ["empty", str(folder / "mine.c"), str(folder / "wrong.c")]
     arguments = [f"--program={name}" for name in programs]
     arguments += ["--attach=fentry", "--attach=kprobe", "--format=json"]
+    arguments += ["--target=getpid", "--target=openat_close", "--target=sendto"]
     run = run_command("measure", f"--kernel={kernel.release}", *arguments)
     assert run.returncode == 1, run.stderr  # for wrong.c
     record = json.loads(run.stdout)
@@ -47,8 +48,10 @@ def record(tmp_path_factory):
     return record
 
 
-def cases(record, program):
-    return [case for case in record["cases"] if case["program"] == program]
+def cases(record, program, target="getpid"):
+    return [
+        case for case in record["cases"] if (case["program"], case["target"]) == (program, target)
+    ]
 
 
 @pytest.mark.parametrize("program", ["empty", "mine.c"])
@@ -64,13 +67,24 @@ def test_everything_is_proven_and_counted_in_instructions(record, program):
 def test_program_costs_the_same_wherever_it_is_attached(record):
     """The body of a program is the same instructions: what differs is the way to it."""
     cost = {
-        (case["program"], case["attach"]): case["overhead"]["estimate"]
-        for case in record["cases"]
-        if case["status"] == "measured"
+        (program, case["attach"]): case["overhead"]["estimate"]
+        for program in ("empty", "mine.c")
+        for case in cases(record, program)
     }
     fentry, kprobe = (cost["mine.c", each] - cost["empty", each] for each in ("fentry", "kprobe"))
     assert fentry > 50
     assert abs(fentry - kprobe) < 5
+
+
+@pytest.mark.parametrize("target", ["openat_close", "sendto"])
+def test_probe_adds_to_a_dearer_call_what_it_adds_to_getpid(record, target):
+    for dearer, getpid in zip(cases(record, "empty", target), cases(record, "empty"), strict=True):
+        assert dearer["status"] == "measured", dearer["reason"]
+        assert dearer["hits"] == dearer["calls"] >= 2000
+        assert dearer["baseline"]["median"] > 3 * getpid["baseline"]["median"]
+        assert dearer["overhead"]["estimate"] == pytest.approx(
+            getpid["overhead"]["estimate"], rel=0.1
+        )
 
 
 def test_mistake_is_told_with_the_path_it_has_on_the_host(record):
