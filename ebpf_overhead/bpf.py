@@ -12,19 +12,24 @@ import fcntl
 import os
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ebpf_overhead import _syscalls
+from ebpf_overhead import _syscalls, callbacks
 
 
 class Command(IntEnum):
     """``enum bpf_cmd``."""
 
+    MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
+    MAP_UPDATE_ELEM = 2
     PROG_LOAD = 5
     OBJ_GET_INFO_BY_FD = 15
     RAW_TRACEPOINT_OPEN = 17
+    BTF_LOAD = 18
     MAP_LOOKUP_BATCH = 24
     MAP_DELETE_BATCH = 27
     ENABLE_STATS = 32
@@ -56,7 +61,10 @@ _FULL_LOG_BYTES = 1 << 24
 # Of a program that is accepted the kernel keeps a log at this level only.
 _FULL_LOG_LEVEL = 2
 
+_PERF_TYPE_SOFTWARE = 1
 _PERF_TYPE_TRACEPOINT = 2
+_PERF_COUNT_SW_BPF_OUTPUT = 10
+_PERF_SAMPLE_RAW = 1 << 10
 _PERF_ATTRIBUTE_BYTES = 112  # PERF_ATTR_SIZE_VER5, Linux 4.1
 _PERF_FLAG_FD_CLOEXEC = 8
 _PERF_EVENT_IOC_SET_BPF = 0x40042408
@@ -155,25 +163,45 @@ def _load(
 ) -> int:
     license_text = b"GPL\0"
     code = bytes(instructions)
-    fd, _ = call(
-        Command.PROG_LOAD,
-        "IIQQIIQII16sIIIIQIIQII",
-        prog_type,
-        len(code) // 8,
-        _syscalls.address(code),
-        _syscalls.address(license_text),
-        0 if log is None else log_level,
-        0 if log is None else len(log),
-        0 if log is None else _syscalls.address(log),
-        0,  # kern_version
-        0,  # prog_flags
-        re.sub(r"[^A-Za-z0-9_.]", "_", name).encode()[:15],
-        0,  # prog_ifindex
-        attach,
-        *(0,) * 7,  # BTF of the program itself: none is needed
-        attach_btf_id,
-    )
+    functions = callbacks.function_info(code)
+    with _type_information(bool(functions)) as btf_fd:
+        fd, _ = call(
+            Command.PROG_LOAD,
+            "IIQQIIQII16sIIIIQIIQII",
+            prog_type,
+            len(code) // 8,
+            _syscalls.address(code),
+            _syscalls.address(license_text),
+            0 if log is None else log_level,
+            0 if log is None else len(log),
+            0 if log is None else _syscalls.address(log),
+            0,  # kern_version
+            0,  # prog_flags
+            re.sub(r"[^A-Za-z0-9_.]", "_", name).encode()[:15],
+            0,  # prog_ifindex
+            attach,
+            btf_fd,
+            callbacks.FUNCTION_BYTES if functions else 0,
+            _syscalls.address(functions) if functions else 0,
+            len(functions) // callbacks.FUNCTION_BYTES,
+            *(0,) * 3,  # line info
+            attach_btf_id,
+        )
     return fd
+
+
+@contextmanager
+def _type_information(needed: bool) -> Iterator[int]:
+    """Yield the descriptor of BTF that describes a program and its callbacks, or 0."""
+    if not needed:
+        yield 0
+        return
+    information = callbacks.type_information()
+    fd, _ = call(Command.BTF_LOAD, "QQI", _syscalls.address(information), 0, len(information))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _text(log: bytearray) -> str:
@@ -269,12 +297,30 @@ def perf_kprobe(pmu_type: int, symbol: str, offset: int = 0) -> int:
     return _perf_event_open(pmu_type, 0, _syscalls.address(name), offset)
 
 
+def perf_output(cpu: int) -> int:
+    """Open a perf event that takes what programs hand to user space on a CPU.
+
+    It wakes whoever waits at every record, as libbpf's and BCC's do.
+    """
+    attribute = _perf_attribute(_PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_BPF_OUTPUT)
+    struct.pack_into("=Q", attribute, 24, _PERF_SAMPLE_RAW)
+    struct.pack_into("=I", attribute, 48, 1)  # wakeup_events
+    fd = _syscalls.perf_event_open(bytes(attribute), -1, cpu, -1, _PERF_FLAG_FD_CLOEXEC)
+    fcntl.ioctl(fd, _PERF_EVENT_IOC_ENABLE, 0)
+    return fd
+
+
 def _perf_event_open(pmu_type: int, config: int, config1: int = 0, config2: int = 0) -> int:
-    attribute = bytearray(_PERF_ATTRIBUTE_BYTES)
-    struct.pack_into("=IIQ", attribute, 0, pmu_type, _PERF_ATTRIBUTE_BYTES, config)
-    struct.pack_into("=Q", attribute, 16, 1)  # sample_period; nothing is ever sampled
+    attribute = _perf_attribute(pmu_type, config)
     struct.pack_into("=QQ", attribute, 56, config1, config2)
     return _syscalls.perf_event_open(bytes(attribute), -1, 0, -1, _PERF_FLAG_FD_CLOEXEC)
+
+
+def _perf_attribute(pmu_type: int, config: int) -> bytearray:
+    attribute = bytearray(_PERF_ATTRIBUTE_BYTES)
+    struct.pack_into("=IIQ", attribute, 0, pmu_type, _PERF_ATTRIBUTE_BYTES, config)
+    struct.pack_into("=Q", attribute, 16, 1)  # sample_period
+    return attribute
 
 
 def perf_attach(event_fd: int, prog_fd: int) -> None:

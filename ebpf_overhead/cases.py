@@ -1,4 +1,4 @@
-"""The catalogue: targets, attach types, programs, and the reference grid.
+"""The catalogue: targets, attach types, cases, and the reference grid.
 
 Nothing here touches the kernel; what a kernel cannot do is found out by trying, in
 :mod:`ebpf_overhead.attach`.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
+from ebpf_overhead.catalogue import PROGRAMS, STANDARD_PROGRAMS, Program, programs_named
 from ebpf_overhead.errors import BadUseError
+
+__all__ = ["PROGRAMS", "STANDARD_PROGRAMS", "Program"]
 
 _T = TypeVar("_T")
 
@@ -63,28 +65,6 @@ class AttachType:
 
 
 @dataclass(frozen=True)
-class Program:
-    """What a BPF program does when it runs.
-
-    Attributes
-    ----------
-    name : str
-        Name in results; that of its file, with ``.c``, for one of the user's own.
-    go_name : str
-        Its name in ``BenchmarkGetpid…`` lines.
-    summary : str
-        One line for tables and help.
-    source : Path or None
-        File of one of the user's own; None for those in ``probes/<name>.c``.
-    """
-
-    name: str
-    go_name: str
-    summary: str
-    source: Path | None = None
-
-
-@dataclass(frozen=True)
 class Case:
     """One (target, attach type, program)."""
 
@@ -128,21 +108,9 @@ ATTACH_TYPES = {
     )
 }
 
-PROGRAMS = {
-    program.name: program
-    for program in (
-        Program("empty", "NoMap", "does nothing at all"),
-        Program("simple", "SimpleMap", "increments a hash map, key = pid"),
-        Program(
-            "complex", "ComplexMap", "increments a hash map, key = pid, time % 1024, command name"
-        ),
-    )
-}
-
 # What is measured unless something else is asked for: the reference's three attach types
 # and two further forms of tracepoint, each with the reference's three programs.
 STANDARD_ATTACH_TYPES = ("tracepoint", "raw_tracepoint", "tp_btf", "fentry", "kprobe")
-STANDARD_PROGRAMS = ("empty", "simple", "complex")
 STANDARD_TARGETS = ("getpid",)
 
 
@@ -154,7 +122,7 @@ def select(
     Parameters
     ----------
     attach, program, target : iterable of str
-        Names; none means the standard ones.  A program may also be a file, ``FILE.c``.
+        Names; none means the standard ones.  A program may also be a group or a file, ``FILE.c``.
 
     Returns
     -------
@@ -168,38 +136,11 @@ def select(
         A name is not in the catalogue, or not a file.
     """
     attach_types = _pick("attach type", ATTACH_TYPES, attach or STANDARD_ATTACH_TYPES)
-    wanted = list(program) or STANDARD_PROGRAMS
-    programs = _pick("program", PROGRAMS, (name for name in wanted if not is_file(name)))
-    programs += own_programs(wanted)
+    programs = programs_named(list(program) or STANDARD_PROGRAMS)
     targets = _pick("target", TARGETS, target or STANDARD_TARGETS)
     return [
         Case(aim, each, chosen) for chosen in programs for aim in targets for each in attach_types
     ]
-
-
-def is_file(program: str) -> bool:
-    """Whether a program is asked for by its file: no name in the catalogue ends like one."""
-    return program.endswith(".c")
-
-
-def own_programs(wanted: Iterable[str]) -> list[Program]:
-    """Return the user's own of the programs asked for, in order and without repeats.
-
-    Raises
-    ------
-    BadUseError
-        A file is not there, or two have the same name.
-    """
-    programs: dict[str, Program] = {}
-    for path in map(Path, filter(is_file, wanted)):
-        if not path.is_file():
-            raise BadUseError(f"no program file {path}", "name a C source that is there")
-        earlier = programs.setdefault(path.name, Program(path.name, "", "your own program", path))
-        if earlier.source != path:
-            raise BadUseError(
-                f"{earlier.source} and {path} would both be called {path.name}", "rename one"
-            )
-    return list(programs.values())
 
 
 def reference_grid() -> list[Case]:
@@ -212,6 +153,5 @@ def _pick(kind: str, catalogue: dict[str, _T], names: Iterable[str]) -> list[_T]
     unknown = sorted(wanted - catalogue.keys())
     if unknown:
         choices = ", ".join(catalogue)
-        own = ", or a file FILE.c" if kind == "program" else ""
-        raise BadUseError(f"no {kind} is called {unknown[0]!r}", f"choose of {choices}{own}")
+        raise BadUseError(f"no {kind} is called {unknown[0]!r}", f"choose of {choices}")
     return [entry for name, entry in catalogue.items() if name in wanted]

@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -136,6 +136,11 @@ class Measurement:
         ``precision`` or ``time``.
     hook : str
         What the program was attached to.
+    records : int or None
+        Records that it handed to user space; None when it hands none.
+    consumer_waits : bool
+        Whether a consumer on another CPU waited for them; else they were taken out between
+        windows.
     """
 
     samples: Samples
@@ -145,6 +150,8 @@ class Measurement:
     map_use: MapUse | None
     stopped_by: str
     hook: str
+    records: int | None = None
+    consumer_waits: bool = False
 
     @property
     def baseline(self) -> Quartiles:
@@ -254,7 +261,7 @@ def measure_case(
             if options.verifier_log:
                 log = probe.compiled.verifier_log()
             probe.compiled.clear()
-            measurement = _Session(probe, options, witness, progress).measure()
+            measurement = _measure(_Session(probe, options, witness, progress))
     except OverheadError as error:
         if options.verifier_log:
             log = error.verifier_log or log
@@ -262,6 +269,24 @@ def measure_case(
     finally:
         progress(1.0)
     return Result(case, "measured", measurement=measurement, verifier_log=log)
+
+
+def _measure(session: _Session) -> Measurement:
+    """Measure, with somebody to take out what the program hands to user space."""
+    records = session.probe.compiled.records()
+    if records is None:
+        return session.measure()
+    others = os.sched_getaffinity(0) - {session.cpu}
+    try:
+        if not others:
+            session.between_windows = records.drain
+            measurement = session.measure()
+        else:
+            with records.consumed(others):
+                measurement = session.measure()
+        return replace(measurement, records=records.received, consumer_waits=bool(others))
+    finally:
+        records.close()
 
 
 def choose_cpu(wanted: int | None = None) -> int:
@@ -304,6 +329,8 @@ class _Session:
         self.cpu = choose_cpu(options.cpu)
         self.random = random.Random(options.seed)
         self.clock = clock.current()
+        # Called after each half of a block: there is time then.
+        self.between_windows: Callable[[], None] = lambda: None
 
     def measure(self) -> Measurement:
         hits = self._prove()
@@ -327,7 +354,9 @@ class _Session:
 
     def _prove(self) -> Hits:
         with phase("prove"):
-            return prove(self.probe, self._call, self.witness)
+            hits = prove(self.probe, self._call, self.witness)
+            self.between_windows()
+            return hits
 
     def _call(self, calls: int) -> None:
         _workload.run(self.target.name, calls, cpu=self.cpu)
@@ -377,6 +406,7 @@ class _Session:
                 windows=self.clock.windows_per_half + extra,
                 cpu=self.cpu,
             )
+        self.between_windows()
         return [value / self.calls for value in elapsed_ns[extra:]]
 
     def _switch(self, attached: bool) -> None:

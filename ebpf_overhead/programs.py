@@ -17,10 +17,12 @@ from typing import Any
 
 from ebpf_overhead import bpf, maps
 from ebpf_overhead.bcc_library import captured_stderr, import_bcc, own_headers
-from ebpf_overhead.cases import Program
+from ebpf_overhead.catalogue import Program
+from ebpf_overhead.definitions import definitions
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.phases import phase
+from ebpf_overhead.records import Records, open_records
 from ebpf_overhead.rights import explain
 from ebpf_overhead.verifier import rejection
 
@@ -32,10 +34,8 @@ _SELF_ATTACHING = re.compile(
     re.MULTILINE,
 )
 
-# Keys that one process can make in the complex program, one for each time % 1024.
-_COMPLEX_KEYS_PER_PROCESS = 1024
-_COMPLEX_ENTRIES_MIN = 1 << 16
-_COMPLEX_ENTRIES_MAX = 1 << 21
+# What the function is called that "tail_calls" leads to.
+_TAIL = "tail"
 
 
 @dataclass
@@ -53,6 +53,7 @@ class CompiledProgram:
     name: str
     module: Any = field(repr=False)
     _loaded_as: tuple[bpf.ProgType, bpf.TraceAttachType, int] | None = None
+    _tail_calls: int | None = None
 
     def load(
         self,
@@ -83,10 +84,26 @@ class CompiledProgram:
             The kernel refused it, with its reason.
         """
         self._loaded_as = (prog_type, attach, btf_id)
+        if self.table("tail_calls") is not None:
+            self._fill_tail_calls(what)
+        return self._load(FUNCTION, what)
+
+    def _load(self, function: str, what: str) -> int:
+        assert self._loaded_as is not None
         try:
-            return bpf.prog_load(self._code(), *self._loaded_as, self.name)
+            return bpf.prog_load(self._code(function), *self._loaded_as, self.name)
         except bpf.VerifierRejection as error:
             raise rejection(error, self.name, what, error.log) from error
+
+    def _fill_tail_calls(self, what: str) -> None:
+        # The kernel lets a program array serve programs of one type and hook only, and
+        # empties it when its last descriptor is closed: each load gets one of its own.
+        if self._tail_calls is not None:
+            os.close(self._tail_calls)
+        self._tail_calls = maps.new_prog_array()
+        prog_fd = self._load(_TAIL, what)
+        maps.put_program(self._tail_calls, prog_fd)
+        os.close(prog_fd)
 
     def load_tracing(self, attach: bpf.TraceAttachType, btf_id: int, what: str) -> int:
         """Load the program as ``BPF_PROG_TYPE_TRACING`` and return its file descriptor."""
@@ -95,10 +112,12 @@ class CompiledProgram:
     def verifier_log(self) -> str:
         """Return all that the verifier writes about the program as it was loaded last."""
         assert self._loaded_as is not None
-        return bpf.prog_log(self._code(), *self._loaded_as, self.name)
+        return bpf.prog_log(self._code(FUNCTION), *self._loaded_as, self.name)
 
-    def _code(self) -> bytes:
-        code: bytes = self.module.dump_func(FUNCTION.encode())
+    def _code(self, function: str) -> bytes:
+        code: bytes = self.module.dump_func(function.encode())
+        if self._tail_calls is not None:
+            code = maps.replaced(code, self.module[b"tail_calls"].map_fd, self._tail_calls)
         return code
 
     def clear(self) -> None:
@@ -113,22 +132,28 @@ class CompiledProgram:
             lost.clear()
 
     def map_use(self) -> MapUse | None:
-        """Return how full the program's map is; None when it has none that could fill."""
+        """Return how full the program's map is and what failed; None when nothing can."""
         counts, lost = self.table("counts"), self.table("lost_updates")
-        if counts is None or not (size := maps.dimensions(counts.map_fd)).is_hash:
-            return None
+        lost_updates = None if lost is None else next(iter(lost.values())).value
+        size = None if counts is None else maps.dimensions(counts.map_fd)
+        if counts is None or size is None or not size.is_hash:
+            return None if lost is None else MapUse(None, None, lost_updates)
         return MapUse(
             max_entries=size.max_entries,
             entries=len(maps.keys(counts.map_fd, size)) // size.key_bytes,
-            lost_updates=None if lost is None else next(iter(lost.values())).value,
+            lost_updates=lost_updates,
             evicts=size.evicts,
         )
 
+    def records(self) -> Records | None:
+        """Return what the program hands to user space; None when it has no map for that."""
+        return open_records(self.table("events"))
+
     def table(self, name: str) -> Any | None:
-        """Return BCC's table object of a map; None when the program has no such map."""
+        """Return BCC's table object of a map; None when there is none of a kind it knows."""
         try:
             return self.module[name.encode()]
-        except KeyError:
+        except Exception:  # KeyError, or a bare Exception for task storage
             return None
 
 
@@ -147,7 +172,8 @@ def compiled(program: Program) -> CompiledProgram:
     """Return a program of the catalogue or the user's own, compiled once per process."""
     if program.source is not None:
         return compile_source(program.name, program.source)
-    return compile_source(program.name, source_path(program.name), _definitions(program.name))
+    path = source_path(program.file or program.name)
+    return compile_source(program.name, path, definitions(program))
 
 
 def compile_source(
@@ -235,21 +261,3 @@ def _compile_failure(path: Path, log: str, number: int) -> OverheadError:
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     said = lines[-1] if lines else "no reason given"
     return UnsupportedError(f"BCC fails to compile {path.name}: {said}")
-
-
-def _definitions(name: str) -> list[str]:
-    """Return what a shipped program needs to be told about this machine."""
-    if name != "complex":
-        return []
-    # Kernel threads have no command line, and make no system calls.
-    processes = sum(1 for path in Path("/proc").glob("[0-9]*/cmdline") if _has_text(path))
-    wanted = 1 << (2 * processes * _COMPLEX_KEYS_PER_PROCESS - 1).bit_length()
-    entries = min(max(wanted, _COMPLEX_ENTRIES_MIN), _COMPLEX_ENTRIES_MAX)
-    return [f"COMPLEX_ENTRIES={entries}"]
-
-
-def _has_text(path: Path) -> bool:
-    try:
-        return bool(path.read_bytes())
-    except OSError:  # the process is gone
-        return False

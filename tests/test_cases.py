@@ -15,6 +15,7 @@ from ebpf_overhead.cases import (
     reference_grid,
     select,
 )
+from ebpf_overhead.catalogue import PROGRAM_GROUPS, programs_named
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.programs import source_path
 
@@ -132,7 +133,22 @@ def test_go_names_are_the_references():
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_program_has_its_source_with_licence_and_summary(name):
-    text = source_path(name).read_text()
+    source = PROGRAMS[name].file or name
+    text = source_path(source).read_text()
     assert text.startswith("// SPDX-License-Identifier: GPL-2.0-only\n")
-    assert f"\n * {name}: " in text
-    assert "int program(" in text
+    assert f"\n * {source}: " in text
+    assert "int program(void *ctx)" in text
+
+
+def test_every_source_is_in_the_catalogue():
+    shipped = {path.stem for path in source_path("empty").parent.glob("*.c")}
+    assert shipped == {each.file or each.name for each in PROGRAMS.values()} | {"witness"}
+
+
+def test_groups_of_programs():
+    assert PROGRAM_GROUPS["all"] == tuple(PROGRAMS)
+    single = [set(names) for group, names in PROGRAM_GROUPS.items() if group != "all"]
+    assert sum(map(len, single)) == len(PROGRAMS) == len(set().union(*single))
+    assert not PROGRAM_GROUPS.keys() & PROGRAMS.keys()
+    chosen = [each.name for each in programs_named(["buffers", "empty", "ringbuf_output"])]
+    assert chosen == ["empty", "ringbuf_output", "ringbuf_reserve", "perf_event_array"]

@@ -113,6 +113,30 @@ def test_lost_updates_are_a_failure():
     assert str(caught.value) == "mine lost 3 updates: map full with 16 entries; do this"
 
 
+def test_what_cannot_fill_fails_for_another_reason():
+    with pytest.raises(FailedError, match=r"mine failed to do its work 3 times \(lost_updates\)"):
+        MapUse(None, None, 3).check("mine", "do this")
+
+
+def test_another_map_in_the_place_of_one():
+    def load(registers: int, value: int) -> bytes:
+        return struct.pack("=BBhi", 0x18, registers, 0, value) + bytes(8)
+
+    # Of descriptor 9: as a map, as a number, and as another map's.
+    code = load(0x12, 9) + load(0x02, 9) + load(0x12, 8)
+    assert maps.replaced(code, 9, 77) == load(0x12, 77) + load(0x02, 9) + load(0x12, 8)
+
+
+def test_prog_array(kernel):
+    kernel.answers = [9, 0]
+    maps.new_prog_array()
+    maps.put_program(9, 33)
+    (create, made), (update, put) = kernel.calls
+    assert (create, update) == (0, 2)
+    assert struct.unpack_from("=IIII", made) == (3, 4, 4, 1)
+    assert struct.unpack_from("=I", put) == (9,)
+
+
 def test_full_map_whose_program_counts_nothing_is_a_failure():
     with pytest.raises(FailedError, match=r"filled its map of 16 .*; do this, and count failed"):
         MapUse(16, 16, None).check("mine", "do this")

@@ -6,6 +6,7 @@ import itertools
 import math
 import os
 import random
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +24,7 @@ from ebpf_overhead.errors import (
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.measure import Options, Precision, Samples, measure_case, measure_cases
 from ebpf_overhead.proof import Hits
+from ebpf_overhead.records import Records
 from ebpf_overhead.stats import CONFIDENCE, Interval
 
 (CASE,) = select(["tp_btf"], ["simple"])
@@ -48,6 +50,7 @@ class Machine:
         self.hits = lambda calls: calls
         self.missed: Iterator[int | None] = itertools.repeat(0)
         self.use: MapUse | None = None
+        self.kept: Records | None = None
 
     # The probe.
     case = CASE
@@ -64,6 +67,9 @@ class Machine:
 
     def map_use(self) -> MapUse | None:
         return self.use
+
+    def records(self) -> Records | None:
+        return self.kept
 
     def attach(self) -> None:
         if not self.attached:
@@ -314,6 +320,48 @@ def test_lost_map_updates_are_a_failure(install):
     assert result.status == "failed"
     assert "lost 123 updates: map full with 16 entries" in (result.reason or "")
     assert result.remedy
+
+
+class Ring:
+    """A buffer with one record each time it is looked at."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.fd, self.write = os.pipe()
+
+    def drain(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        self.closed = True
+        os.close(self.fd)
+        os.close(self.write)
+
+
+@pytest.mark.parametrize("cpus", [{0}, {0, 1}])
+def test_records_are_taken_out_by_another_cpu_or_between_windows(install, monkeypatch, cpus):
+    machine, ring = install(Machine()), Ring()
+    machine.kept = Records([ring])
+    main = threading.get_native_id()
+    pinned = []
+    monkeypatch.setattr(measure.os, "sched_getaffinity", lambda pid: cpus)
+    monkeypatch.setattr(os, "sched_setaffinity", lambda tid, to: pinned.append((tid != main, to)))
+    made = measured(Options(cpu=0))
+    assert ring.closed
+    assert made.consumer_waits == (cpus != {0})
+    assert pinned == ([(True, {1})] if made.consumer_waits else [])
+    if not made.consumer_waits:
+        halves = 2 * len(made.samples.probed) // made.samples.windows_per_block
+        assert made.records == halves + 2, "after each half of a block and each proof"
+
+
+def test_buffers_are_given_back_when_measuring_fails(install):
+    machine, ring = install(Machine()), Ring()
+    machine.kept = Records([ring])
+    machine.hits = lambda calls: 0
+    assert measure_case(CASE, Options()).status == "failed"
+    assert ring.closed
 
 
 def test_map_use_is_reported(install):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ebpf_overhead import bpf, maps, programs, rights
-from ebpf_overhead.cases import PROGRAMS, Program
+from ebpf_overhead.catalogue import PROGRAMS, Program
 from ebpf_overhead.errors import BadUseError, FailedError, RefusedError, UnsupportedError
 
 
@@ -148,38 +148,6 @@ def test_unknown_program_has_no_source():
         programs.source_path("no_such_program")
 
 
-@pytest.mark.parametrize("name", ["empty", "simple", "witness"])
-def test_no_definitions_where_none_are_needed(name):
-    assert programs._definitions(name) == []
-
-
-@pytest.mark.parametrize(
-    ("processes", "entries"), [(1, 1 << 16), (32, 1 << 16), (33, 1 << 17), (10**6, 1 << 21)]
-)
-def test_complex_map_holds_every_key_of_every_process_twice(monkeypatch, processes, entries):
-    class Proc:
-        def __init__(self, path: str) -> None:
-            assert path == "/proc"
-
-        def glob(self, pattern: str) -> range:
-            return range(processes)
-
-    monkeypatch.setattr(programs, "Path", Proc)
-    monkeypatch.setattr(programs, "_has_text", lambda path: True)
-    assert programs._definitions("complex") == [f"COMPLEX_ENTRIES={entries}"]
-    assert entries == 1 << 21 or entries >= 2 * 1024 * processes
-
-
-def test_kernel_threads_and_vanished_processes_do_not_count(tmp_path):
-    (tmp_path / "thread").write_bytes(b"")
-    (tmp_path / "process").write_bytes(b"init\0")
-    assert [programs._has_text(tmp_path / name) for name in ("thread", "process", "gone")] == [
-        False,
-        True,
-        False,
-    ]
-
-
 class FakeTable:
     """One of BCC's tables, with the attributes that are looked at."""
 
@@ -230,6 +198,43 @@ def test_array_cannot_fill(kernel_map):
     program.clear()
     assert kernel_map.deleted == []
     assert program.map_use() is None
+
+
+def test_what_fails_without_a_map_is_counted_too():
+    program = programs.CompiledProgram("mine", {b"lost_updates": FakeTable([3])})
+    assert program.map_use() == maps.MapUse(None, None, 3)
+    program.clear()
+    assert program.map_use() == maps.MapUse(None, None, 0)
+
+
+def test_every_load_has_its_own_tail_calls(monkeypatch):
+    """A program array serves one type of program, and lives as long as its descriptor."""
+    calls = []
+
+    class Module(dict):
+        def dump_func(self, name: bytes) -> bytes:
+            return {b"program": bytes.fromhex("1811000015000000"), b"tail": bytes(8)}[name]
+
+    arrays = iter([os.open(os.devnull, os.O_RDONLY) for _ in range(2)])
+    tails = iter([os.open(os.devnull, os.O_RDONLY) for _ in range(2)])
+
+    def load(code: bytes, *what: object) -> int:
+        calls.append(code)
+        return 77 if code[0] == 0x18 else next(tails)
+
+    monkeypatch.setattr(bpf, "prog_load", load)
+    monkeypatch.setattr(maps, "new_prog_array", lambda: next(arrays))
+    monkeypatch.setattr(maps, "put_program", lambda array, fd: calls.append((array, fd)))
+    program = programs.CompiledProgram("tail_call", Module({b"tail_calls": FakeTable([])}))
+    for prog_type in (bpf.ProgType.KPROBE, bpf.ProgType.TRACEPOINT):
+        assert program.load(prog_type, "x") == 77
+    first, second = calls[1], calls[4]
+    assert [calls[2][4], calls[5][4]] == [first[0], second[0]], "the program uses that array"
+    assert first[0] != second[0]
+    for gone in (first[0], first[1], second[1]):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(gone)
+    os.close(second[0])
 
 
 def test_program_without_a_map():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import jsonschema
@@ -186,3 +187,13 @@ def test_broken_record_is_not_valid(validator, name):
     given = record()
     BROKEN[name](given)
     assert not validator.is_valid(given)
+
+
+@pytest.mark.parametrize(("waits", "who"), [(True, "other cpu"), (False, "between windows")])
+def test_records_and_who_took_them_out(validator, waits, who):
+    measured = dataclasses.replace(MEASUREMENT, records=2040, consumer_waits=waits)
+    result = Result(SIMPLE, "measured", measurement=measured)
+    record = make_record([result], {"kernel": {"release": "6.12"}}, OPTIONS, {"total": 1.0})
+    validator.validate(record)
+    (case,) = record["cases"]
+    assert (case["records_received"], case["records_consumer"]) == (2040, who)

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, TARGETS, Case, is_file, own_programs, select
+from ebpf_overhead.cases import ATTACH_TYPES, TARGETS, Case, select
+from ebpf_overhead.catalogue import PROGRAM_GROUPS, is_file, own_programs
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
 from ebpf_overhead.phases import mark_started, spent
@@ -85,9 +86,9 @@ class _PrecisionType(_PrecisionParamType):
 @click.option(
     "--program",
     multiple=True,
-    metavar="NAME|FILE.c",
-    help="Program, or a C source of your own (docs/programs.md); may be repeated."
-    "  [default: empty, simple, complex]",
+    metavar="NAME|GROUP|FILE.c",
+    help="Program, or a C source of your own (docs/programs.md), or one of the groups"
+    f" {', '.join(PROGRAM_GROUPS)}; may be repeated.  [default: empty, simple, complex]",
 )
 @click.option(
     "--target",

@@ -81,7 +81,12 @@ def _case(result: Result, unit: str) -> dict[str, Any]:
 def _measurement(measured: Measurement) -> dict[str, Any]:
     baseline, samples = measured.baseline, measured.samples
     use = measured.map_use
+    handed_over = {}
+    if measured.records is not None:
+        where = "other cpu" if measured.consumer_waits else "between windows"
+        handed_over = {"records_received": measured.records, "records_consumer": where}
     return {
+        **handed_over,
         "hook": measured.hook,
         "baseline": dataclasses.asdict(baseline),
         "probed": dataclasses.asdict(measured.probed),

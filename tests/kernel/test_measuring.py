@@ -39,6 +39,9 @@ class NoProbe:
     def map_use(self) -> None:
         return None
 
+    def records(self) -> None:
+        return None
+
     def attach(self) -> None:
         self.attached = True
 

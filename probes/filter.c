@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * filter: what simple does, for one process only; all others leave early.
+ *
+ * The commonest filter.  filter_match is asked for the measuring process and
+ * so does the work too, filter_mismatch for a process that does not exist.
+ */
+#define ENTRIES 16384
+
+BPF_HASH(counts, u32, u64, ENTRIES);
+BPF_ARRAY(lost_updates, u64, 1);
+
+int program(void *ctx)
+{
+    u32 pid = bpf_get_current_pid_tgid() >> 32;
+    if (pid != FILTER_PID)
+        return 0;
+    u64 *count = counts.lookup(&pid);
+    if (count) {
+        __sync_fetch_and_add(count, 1);
+        return 0;
+    }
+    u64 one = 1;
+    if (counts.update(&pid, &one))
+        lost_updates.atomic_increment(0);
+    return 0;
+}

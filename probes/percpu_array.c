@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * percpu_array: one per-CPU array, a fixed element incremented.
+ *
+ * Against array: no atomic addition and no cache line shared between CPUs, but the
+ * address of this CPU's element has to be found.
+ */
+BPF_PERCPU_ARRAY(counts, u64, 1);
+
+int program(void *ctx)
+{
+    int first = 0;
+    u64 *count = counts.lookup(&first);
+    if (count)
+        (*count)++;
+    return 0;
+}

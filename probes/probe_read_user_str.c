@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * probe_read_user_str: a string of 63 characters copied from the process's memory.
+ *
+ * The loader says where TARGET_TEXT is: a page of the measuring process, which holds
+ * a text of 63 characters.  Other processes that come by have no such page, and the
+ * copy fails for them: only the measuring process's failures count as lost.
+ */
+BPF_ARRAY(lost_updates, u64, 1);
+
+int program(void *ctx)
+{
+    char bytes[64];
+    if (bpf_probe_read_user_str(&bytes, sizeof(bytes), (void *)TARGET_TEXT) != sizeof(bytes)) {
+        struct bpf_pidns_info ids = {};
+        bpf_get_ns_current_pid_tgid(TARGET_NS_DEV, TARGET_NS_INO, &ids, sizeof(ids));
+        if (ids.tgid == TARGET_NS_PID)
+            lost_updates.atomic_increment(0);
+    }
+    return 0;
+}

@@ -1,0 +1,107 @@
+"""Every shipped program on the running kernel: it loads, fires, and does its work."""
+
+from __future__ import annotations
+
+import os
+
+import gate
+import pytest
+
+from ebpf_overhead import attach, measure
+from ebpf_overhead.cases import Case, select
+from ebpf_overhead.catalogue import PROGRAM_GROUPS, PROGRAMS
+from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.measure import Options, measure_case
+
+# Programs whose map "counts" stays empty: that is what they are about.
+IDLE = {"filter_mismatch"}
+WITH_A_HASH = {
+    *("simple", "complex", "percpu_hash", "lru_hash", "lru_percpu_hash", "hash_reinsert"),
+    *("hash_no_prealloc", "updates_1", "updates_8", "updates_64", "filter_match"),
+}
+
+
+@pytest.fixture(params=PROGRAMS)
+def case(request, support) -> Case:
+    if support["tp_btf"].status != "available":
+        gate.cannot_run("this kernel has no tp_btf")
+    (chosen,) = select(["tp_btf"], [request.param])
+    return chosen
+
+
+def test_every_program_is_measured_or_refused_by_the_verifiers_words(case, witness):
+    result = measure_case(case, Options(time_s=0.05), witness)
+    if result.status == "unsupported":
+        assert " by the verifier: " in result.reason
+        return
+    assert result.status == "measured", result.reason
+    measured = result.measurement
+    assert abs(measured.hits.hits - measured.hits.calls) <= measured.hits.slack
+    use = measured.map_use
+    assert use is None or not use.lost_updates
+    if case.program.name in WITH_A_HASH:
+        assert 0 < use.entries < use.max_entries
+    elif case.program.name in IDLE:
+        assert use.entries == 0
+    if case.program.group == "buffers":
+        assert measured.records >= measured.hits.hits
+        assert measured.consumer_waits == (len(os.sched_getaffinity(0)) > 1)
+    else:
+        assert measured.records is None
+
+
+@pytest.mark.parametrize("name", PROGRAM_GROUPS["buffers"])
+def test_records_are_taken_out_between_windows_where_there_is_one_cpu(name, support, witness):
+    if support["tracepoint"].status != "available":
+        gate.cannot_run("this kernel has no tracepoint")
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        (case,) = select(["tracepoint"], [name])
+        result = measure_case(case, Options(time_s=0.3), witness)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert result.status == "measured", result.reason
+    measured = result.measurement
+    assert not measured.consumer_waits
+    samples = measured.samples
+    calls = len(samples.probed) * samples.calls_per_window + measured.hits.calls
+    assert measured.records >= calls, "every call had its record, and none was lost"
+    assert measured.map_use.lost_updates == 0
+
+
+def test_records_that_find_no_room_are_counted_and_reported(support, witness, monkeypatch):
+    """Nobody takes them out."""
+    if support["tracepoint"].status != "available":
+        gate.cannot_run("this kernel has no tracepoint")
+    monkeypatch.setattr(measure, "_measure", lambda session: session.measure())
+    (case,) = select(["tracepoint"], ["ringbuf_output"])
+    result = measure_case(case, Options(time_s=3), witness)
+    assert result.status == "failed"
+    assert "ringbuf_output failed to do its work" in result.reason
+
+
+def test_tail_call_serves_several_attach_types_one_after_the_other(support, call):
+    available = [
+        name
+        for name in ("tp_btf", "tracepoint", "raw_tracepoint", "tp_btf")
+        if support[name].status == "available"
+    ]
+    if len(available) < 2:
+        gate.cannot_run("this kernel has too few attach types")
+    for name in available:
+        (case,) = select([name], ["tail_call"])
+        with attach.load(case) as probe:
+            probe.compiled.clear()
+            probe.attach()
+            call(100)
+            assert probe.compiled.map_use().lost_updates == 0
+
+
+def test_what_a_kind_of_program_must_not_do_is_unsupported(support):
+    """Tracepoints take no spin lock; tracing programs do."""
+    if support["tracepoint"].status != "available":
+        gate.cannot_run("this kernel has no tracepoint")
+    (case,) = select(["tracepoint"], ["spin_lock"])
+    with pytest.raises(UnsupportedError, match="tracing progs cannot use bpf_spin_lock"):
+        attach.load(case)
