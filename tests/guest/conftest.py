@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 
 import guest_support
 import pytest
@@ -10,13 +10,20 @@ import pytest
 from ebpf_overhead.guest.vm import Guest
 from ebpf_overhead.kernels import catalogue
 
+_notes: list[str] = []
+
 
 @pytest.fixture(scope="session")
-def kernel() -> catalogue.Kernel:
-    """The kernel to boot: the one named by the variable, else the oldest that is here."""
+def kernels() -> list[catalogue.Kernel]:
+    """The kernels to test on, oldest first."""
     guest_support.require()
-    named = os.environ.get(guest_support.KERNEL_VARIABLE)
-    return catalogue.find(named) if named else guest_support.bootable()[0]
+    return guest_support.kernels()
+
+
+@pytest.fixture(scope="session")
+def kernel(kernels) -> catalogue.Kernel:
+    """The kernel for tests that any will do for: the oldest."""
+    return kernels[0]
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +39,16 @@ def guest(shared_guest):
     if not shared_guest.alive:
         shared_guest.start()
     return shared_guest
+
+
+@pytest.fixture
+def note() -> Callable[[str], None]:
+    """Add a line to what is shown when all tests are done."""
+    return _notes.append
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if _notes:
+        terminalreporter.section("measured in guests")
+        for line in _notes:
+            terminalreporter.write_line(line)

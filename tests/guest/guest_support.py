@@ -12,7 +12,7 @@ import pytest
 from ebpf_overhead.kernels import catalogue
 
 VARIABLE = "EBPF_OVERHEAD_TEST_GUEST"
-KERNEL_VARIABLE = "EBPF_OVERHEAD_TEST_GUEST_RELEASE"
+KERNELS_VARIABLE = "EBPF_OVERHEAD_TEST_GUEST_KERNELS"
 
 
 def obstacle() -> str | None:
@@ -24,6 +24,13 @@ def obstacle() -> str | None:
     if not bootable():
         return "no kernel to boot is here (ebpf-overhead kernels add 6.1)"
     return None
+
+
+def kernels() -> list[catalogue.Kernel]:
+    """Return the kernels to test on, oldest first: those the variable names, else all."""
+    named = os.environ.get(KERNELS_VARIABLE, "").split()
+    found = [catalogue.find(each) for each in named] or bootable()
+    return sorted(found, key=lambda kernel: kernel.record.order)
 
 
 def bootable() -> list[catalogue.Kernel]:

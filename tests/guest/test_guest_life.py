@@ -78,11 +78,9 @@ def test_damaged_image(kernel, tmp_path, own_temporary):
     content[middle : middle + 4096] = bytes(4096)
     image = tmp_path / "vmlinuz"
     image.write_bytes(content)
-    guest = Guest(dataclasses.replace(kernel, image=image), boot_timeout_s=20)
-    began_s = time.monotonic()
+    guest = Guest(dataclasses.replace(kernel, image=image), boot_timeout_s=5)
     with pytest.raises(GuestBootError):
         guest.start()
-    assert time.monotonic() - began_s < 40
     assert run_directories(own_temporary) == []
 
 

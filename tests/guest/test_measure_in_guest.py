@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import guest_support
 import jsonschema
 import pytest
 from processes import run_command
@@ -27,10 +26,9 @@ int program(void *ctx)
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory):
+def record(kernels, tmp_path_factory):
     """One run on the newest kernel: fentry and kprobe, which not every machine's own has."""
-    guest_support.require()
-    kernel = guest_support.bootable()[-1]
+    kernel = kernels[-1]
     folder = tmp_path_factory.mktemp("sources")  # in /tmp, which is the guest's own there
     (folder / "mine.c").write_text(MINE)
     (folder / "mine.h").write_text("#define KEY (bpf_get_current_pid_tgid() >> 32)\n")
