@@ -13,6 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -83,6 +84,9 @@ class Options:
         Seed of the order of the windows; None for a different one each time.
     verifier_log : bool
         Whether to keep what the verifier writes about each program.
+    beside : bool
+        Whether the same program is attached at the same hook already, all the time: the
+        overhead is then that of a second one.
     """
 
     precision: Precision = field(default_factory=Precision)
@@ -90,6 +94,7 @@ class Options:
     cpu: int | None = None
     seed: int | None = None
     verifier_log: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -260,7 +265,7 @@ def measure_case(
     try:
         with phase("load"):
             loaded = load(case)
-        with loaded as probe:
+        with loaded as probe, _first_one(case, options.beside):
             if options.verifier_log:
                 log = probe.compiled.verifier_log()
             probe.compiled.clear()
@@ -272,6 +277,17 @@ def measure_case(
     finally:
         progress(1.0)
     return Result(case, "measured", measurement=measurement, verifier_log=log)
+
+
+@contextmanager
+def _first_one(case: Case, wanted: bool) -> Iterator[None]:
+    """Have a case's program attached while the block runs, beside the one that is measured."""
+    if not wanted:
+        yield
+        return
+    with load(case) as first:
+        first.attach()
+        yield
 
 
 def _measure(session: _Session) -> Measurement:

@@ -201,6 +201,15 @@ def test_verifier_log_goes_to_standard_error_and_into_the_record(run):
     ]
 
 
+def test_second_program(run):
+    result = invoke("--attach", "tp_btf", "--beside")
+    assert run.options is not None
+    assert run.options.beside
+    assert "one probe already" in result.stdout
+    assert "no probe " not in result.stdout
+    assert "this is what a second one costs" in result.stdout
+
+
 def test_guest_gets_the_users_own_programs_by_their_whole_path(run, own, monkeypatch):
     asked = []
 

@@ -322,6 +322,20 @@ def test_lost_map_updates_are_a_failure(install):
     assert result.remedy
 
 
+def test_second_program_is_measured_beside_a_first_one(install, monkeypatch):
+    machine, first = install(Machine()), Machine()
+    loads = iter([machine, first])
+    monkeypatch.setattr(measure, "load", lambda case: next(loads))
+    attached = []
+    monkeypatch.setattr(
+        proof, "count_hits", lambda *_: attached.append(first.attached) or Hits(9, 9, 0)
+    )
+    measured(Options(beside=True))
+    assert attached == [True, True]
+    assert first.switches == [True, False], "attached all the time"
+    assert (first.closed, machine.closed) == (True, True)
+
+
 class Ring:
     """A buffer with one record each time it is looked at."""
 

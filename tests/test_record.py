@@ -64,6 +64,7 @@ def test_run_is_described(validator):
         "cpu": 1,
         "seed": 42,
         "verifier_log": False,
+        "beside": False,
     }
     assert made_here["phases_s"] == {"start": 0.312, "total": 1.0}
 

@@ -17,6 +17,7 @@ from ebpf_overhead.errors import ExitStatus, OverheadError
 _COMMANDS = {
     "measure": "measure what BPF probes cost on the running kernel",
     "doctor": "say what this machine is and what can be measured on it",
+    "decompose": "say which part of an overhead is the hook, which the program",
     "report": "show the tables of stored results",
     "kernels": "fetch, list and remove kernels to measure on",
     "funclatency": "show how long calls of a function take, and how many there are",

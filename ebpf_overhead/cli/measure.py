@@ -46,6 +46,7 @@ _PASSED_ON = {
     "time_s": "--time",
     "seed": "--seed",
     "verifier_log": "--verifier-log",
+    "beside": "--beside",
 }
 
 
@@ -97,6 +98,11 @@ class _PrecisionType(_PrecisionParamType):
     help="What is called (docs/targets.md); may be repeated.  [default: getpid]",
 )
 @click.option(
+    "--beside",
+    is_flag=True,
+    help="Measure what a second program costs: the same one is attached there all the time.",
+)
+@click.option(
     "--verifier-log",
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
@@ -141,6 +147,7 @@ def command(
     attach: tuple[str, ...],
     program: tuple[str, ...],
     target: tuple[str, ...],
+    beside: bool,
     verifier_log: bool,
     precision: Precision,
     time_s: float,
@@ -160,7 +167,7 @@ def command(
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
     cases = select(attach, program, target)
     if kernel is None:
-        options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log)
+        options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log, beside)
         record = _measure_here(cases, options)
     else:
         record = _measure_there(kernel, _arguments_but_output(), program)

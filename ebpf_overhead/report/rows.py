@@ -42,7 +42,8 @@ def tables(record: Record) -> list[Table]:
         for case in record["cases"]:
             if case["program"] == program:
                 by_target.setdefault(case["target"], []).append(case)
-        found += [_table(program, target, cases) for target, cases in by_target.items()]
+        label = "one probe already" if second(record) else "no probe"
+        found += [_table(program, target, cases, label) for target, cases in by_target.items()]
     return found
 
 
@@ -51,7 +52,12 @@ def case_label(attach: str) -> str:
     return f"{attach} *" if attach == "tp_btf" else attach
 
 
-def _table(program: str, target: str, cases: list[dict[str, Any]]) -> Table:
+def second(record: Record) -> bool:
+    """Whether overheads are those of a second program (``measure --beside``)."""
+    return bool(record.get("options", {}).get("beside"))
+
+
+def _table(program: str, target: str, cases: list[dict[str, Any]], baseline: str) -> Table:
     unit = UNIT_HEADINGS[cases[0]["unit"]]
     confidence = next((c["overhead"]["confidence"] for c in cases if "overhead" in c), 0.99)
     headings = (
@@ -62,15 +68,15 @@ def _table(program: str, target: str, cases: list[dict[str, Any]]) -> Table:
         "Overhead percent",
     )
     summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
-    rows = [_baseline_row(cases), *map(_row, cases)]
+    rows = [_baseline_row(cases, baseline), *map(_row, cases)]
     where = "" if target == GETPID.name else f" ({target})"
     return Table(f"{program}{where}: {summary}", headings, rows)
 
 
-def _baseline_row(cases: list[dict[str, Any]]) -> tuple[str, ...]:
+def _baseline_row(cases: list[dict[str, Any]], label: str) -> tuple[str, ...]:
     medians = [case["baseline"]["median"] for case in cases if "baseline" in case]
     median = f"{quartiles(medians).median:.1f}" if medians else "n/a"
-    return ("no probe", median, "", "", "")
+    return (label, median, "", "", "")
 
 
 def _row(case: dict[str, Any]) -> tuple[str, ...]:
@@ -97,6 +103,8 @@ def notes(record: Record) -> list[str]:
             text = f"{case['status']}: {case['reason']}{remedy}"
             reasons.setdefault(text, []).append(case["attach"])
     lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
+    if second(record):
+        lines.append("the same program was attached already: this is what a second one costs")
     early = sum(1 for case in cases if case.get("stopped_by") == "time")
     if early:
         lines.append(

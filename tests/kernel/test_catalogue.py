@@ -105,3 +105,12 @@ def test_what_a_kind_of_program_must_not_do_is_unsupported(support):
     (case,) = select(["tracepoint"], ["spin_lock"])
     with pytest.raises(UnsupportedError, match="tracing progs cannot use bpf_spin_lock"):
         attach.load(case)
+
+
+def test_second_program_is_proven_too(attach_type, witness, nothing_left):
+    (case,) = select([attach_type], ["simple"])
+    result = measure_case(case, Options(time_s=0.05, beside=True), witness)
+    assert result.status == "measured", result.reason
+    hits = result.measurement.hits
+    assert abs(hits.hits - hits.calls) <= hits.slack
+    nothing_left()
