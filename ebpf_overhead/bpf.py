@@ -250,14 +250,18 @@ class ProgInfo:
     recursion_misses : int or None
         Runs left out because the program was running already on that CPU; None on a
         kernel that does not tell (before 5.12).
+    run_time_ns : int
+        Time of those runs, as the kernel takes it.
     """
 
     prog_id: int
     run_count: int
     recursion_misses: int | None
+    run_time_ns: int = 0
 
 
 _INFO_BYTES = 232
+_OFFSET_RUN_TIME = 192
 _OFFSET_RUN_COUNT = 200
 _OFFSET_RECURSION_MISSES = 208
 
@@ -276,6 +280,7 @@ def prog_info(prog_fd: int) -> ProgInfo:
         prog_id=struct.unpack_from("=I", info, 4)[0],
         run_count=struct.unpack_from("=Q", info, _OFFSET_RUN_COUNT)[0],
         recursion_misses=misses,
+        run_time_ns=struct.unpack_from("=Q", info, _OFFSET_RUN_TIME)[0],
     )
 
 

@@ -87,6 +87,8 @@ class Options:
     beside : bool
         Whether the same program is attached at the same hook already, all the time: the
         overhead is then that of a second one.
+    bpf_stats : bool
+        Whether the kernel's run statistics are on while sampling, as a monitor has them.
     """
 
     precision: Precision = field(default_factory=Precision)
@@ -95,6 +97,7 @@ class Options:
     seed: int | None = None
     verifier_log: bool = False
     beside: bool = False
+    bpf_stats: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,9 @@ class Measurement:
     consumer_waits : bool
         Whether a consumer on another CPU waited for them; else they were taken out between
         windows.
+    run_time_reported : float or None
+        What the kernel's statistics say of a run, in the unit of the clock; None unless they
+        were on.
     """
 
     samples: Samples
@@ -160,6 +166,7 @@ class Measurement:
     hook: str
     records: int | None = None
     consumer_waits: bool = False
+    run_time_reported: float | None = None
 
     @property
     def baseline(self) -> Quartiles:
@@ -290,6 +297,26 @@ def _first_one(case: Case, wanted: bool) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _statistics(wanted: bool) -> Iterator[None]:
+    """Have the kernel count and time runs while the block runs."""
+    if not wanted:
+        yield
+        return
+    statistics = bpf.enable_stats()
+    try:
+        yield
+    finally:
+        os.close(statistics)
+
+
+def _reported(before: bpf.ProgInfo, after: bpf.ProgInfo) -> float | None:
+    runs = after.run_count - before.run_count
+    if before.prog_id != after.prog_id or runs <= 0:
+        return None  # loaded anew in between: nothing to subtract from
+    return (after.run_time_ns - before.run_time_ns) / runs
+
+
 def _measure(session: _Session) -> Measurement:
     """Measure, with somebody to take out what the program hands to user space."""
     records = session.probe.compiled.records()
@@ -353,20 +380,30 @@ class _Session:
 
     def measure(self) -> Measurement:
         hits = self._prove()
-        missed_before = bpf.prog_info(self.probe.prog_fd).recursion_misses
+        before = bpf.prog_info(self.probe.prog_fd)
         self.calls = calibrate(self.target.name, self.cpu)
         self._fill_map()
-        samples, overhead, stopped_by = self._sample()
-        missed_after = bpf.prog_info(self.probe.prog_fd).recursion_misses
+        with _statistics(self.options.bpf_stats):
+            samples, overhead, stopped_by = self._sample()
+        after = bpf.prog_info(self.probe.prog_fd)
         hits += self._prove()
         map_use = self.probe.compiled.map_use()
         self._switch(False)
         if map_use is not None:
             map_use.check(self.probe.case.name, self._map_remedy())
         missed = None
-        if missed_before is not None and missed_after is not None:
-            missed = missed_after - missed_before
-        return Measurement(samples, overhead, hits, missed, map_use, stopped_by, self.probe.hook)
+        if before.recursion_misses is not None and after.recursion_misses is not None:
+            missed = after.recursion_misses - before.recursion_misses
+        return Measurement(
+            samples,
+            overhead,
+            hits,
+            missed,
+            map_use,
+            stopped_by,
+            self.probe.hook,
+            run_time_reported=_reported(before, after) if self.options.bpf_stats else None,
+        )
 
     def _map_remedy(self) -> str:
         own = self.probe.case.program.source is not None

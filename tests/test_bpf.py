@@ -262,6 +262,7 @@ OFFSETS = {
     "map.value_size": 12,
     "map.max_entries": 16,
     "info.id": 4,
+    "info.run_time_ns": 192,
     "info.run_cnt": 200,
     "info.recursion_misses": 208,
     "perf.config": 8,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import go_benchmarks
@@ -208,6 +210,15 @@ def test_second_program(run):
     assert "one probe already" in result.stdout
     assert "no probe " not in result.stdout
     assert "this is what a second one costs" in result.stdout
+
+
+def test_statistics_of_the_kernel(run, monkeypatch):
+    counted = dataclasses.replace(MEASUREMENT, run_time_reported=31.4)
+    monkeypatch.setattr(sys.modules[__name__], "MEASUREMENT", counted)
+    result = invoke("--attach", "tp_btf", "--program", "empty", "--bpf-stats")
+    assert run.options is not None
+    assert run.options.bpf_stats
+    assert "the kernel reports 31.4 ns a run of tp_btf/empty" in " ".join(result.stdout.split())
 
 
 def test_guest_gets_the_users_own_programs_by_their_whole_path(run, own, monkeypatch):

@@ -336,6 +336,31 @@ def test_second_program_is_measured_beside_a_first_one(install, monkeypatch):
     assert (first.closed, machine.closed) == (True, True)
 
 
+def test_what_the_kernel_reports_of_a_run(install, monkeypatch, tmp_path):
+    install(Machine())
+    infos = iter([ProgInfo(1, 100, 0, 5_000), ProgInfo(1, 300, 0, 11_000)])
+    monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: next(infos))
+    statistics = os.open(tmp_path, os.O_RDONLY)
+    monkeypatch.setattr(measure.bpf, "enable_stats", lambda: statistics)
+    assert measured(Options(bpf_stats=True)).run_time_reported == 30.0
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(statistics)
+
+
+def test_statistics_stay_off_unless_they_are_asked_for(install, monkeypatch):
+    install(Machine())
+    monkeypatch.setattr(measure.bpf, "enable_stats", lambda: pytest.fail("switched on"))
+    assert measured().run_time_reported is None
+
+
+def test_program_that_was_loaded_anew_has_nothing_reported(install, monkeypatch):
+    install(Machine())
+    infos = iter([ProgInfo(1, 100, 0, 5_000), ProgInfo(2, 300, 0, 11_000)])
+    monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: next(infos))
+    monkeypatch.setattr(measure.bpf, "enable_stats", lambda: os.open(os.devnull, os.O_RDONLY))
+    assert measured(Options(bpf_stats=True)).run_time_reported is None
+
+
 class Ring:
     """A buffer with one record each time it is looked at."""
 

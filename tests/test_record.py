@@ -65,6 +65,7 @@ def test_run_is_described(validator):
         "seed": 42,
         "verifier_log": False,
         "beside": False,
+        "bpf_stats": False,
     }
     assert made_here["phases_s"] == {"start": 0.312, "total": 1.0}
 
@@ -198,3 +199,11 @@ def test_records_and_who_took_them_out(validator, waits, who):
     validator.validate(record)
     (case,) = record["cases"]
     assert (case["records_received"], case["records_consumer"]) == (2040, who)
+
+
+def test_what_the_kernel_reports(validator):
+    measured = dataclasses.replace(MEASUREMENT, run_time_reported=31.41592)
+    result = Result(SIMPLE, "measured", measurement=measured)
+    record = make_record([result], {"kernel": {"release": "6.12"}}, OPTIONS, {"total": 1.0})
+    validator.validate(record)
+    assert record["cases"][0]["run_time_reported"] == 31.416

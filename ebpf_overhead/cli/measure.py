@@ -47,6 +47,7 @@ _PASSED_ON = {
     "seed": "--seed",
     "verifier_log": "--verifier-log",
     "beside": "--beside",
+    "bpf_stats": "--bpf-stats",
 }
 
 
@@ -103,6 +104,12 @@ class _PrecisionType(_PrecisionParamType):
     help="Measure what a second program costs: the same one is attached there all the time.",
 )
 @click.option(
+    "--bpf-stats",
+    is_flag=True,
+    help="Measure with the kernel's run statistics on (kernel.bpf_stats_enabled), and show what"
+    " they say (docs/bpf-stats.md).",
+)
+@click.option(
     "--verifier-log",
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
@@ -148,6 +155,7 @@ def command(
     program: tuple[str, ...],
     target: tuple[str, ...],
     beside: bool,
+    bpf_stats: bool,
     verifier_log: bool,
     precision: Precision,
     time_s: float,
@@ -167,7 +175,7 @@ def command(
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
     cases = select(attach, program, target)
     if kernel is None:
-        options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log, beside)
+        options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log, beside, bpf_stats)
         record = _measure_here(cases, options)
     else:
         record = _measure_there(kernel, _arguments_but_output(), program)

@@ -81,12 +81,14 @@ def _case(result: Result, unit: str) -> dict[str, Any]:
 def _measurement(measured: Measurement) -> dict[str, Any]:
     baseline, samples = measured.baseline, measured.samples
     use = measured.map_use
-    handed_over = {}
+    only_here: dict[str, Any] = {}
     if measured.records is not None:
         where = "other cpu" if measured.consumer_waits else "between windows"
-        handed_over = {"records_received": measured.records, "records_consumer": where}
+        only_here = {"records_received": measured.records, "records_consumer": where}
+    if measured.run_time_reported is not None:
+        only_here["run_time_reported"] = round(measured.run_time_reported, 3)
     return {
-        **handed_over,
+        **only_here,
         "hook": measured.hook,
         "baseline": dataclasses.asdict(baseline),
         "probed": dataclasses.asdict(measured.probed),

@@ -105,6 +105,11 @@ def notes(record: Record) -> list[str]:
     lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
     if second(record):
         lines.append("the same program was attached already: this is what a second one costs")
+    for case in cases:
+        if "run_time_reported" in case:
+            reported, unit = case["run_time_reported"], case["unit"]
+            name = f"{case['attach']}/{case['program']}"
+            lines.append(f"bpf_stats on: the kernel reports {reported:.1f} {unit} a run of {name}")
     early = sum(1 for case in cases if case.get("stopped_by") == "time")
     if early:
         lines.append(

@@ -114,3 +114,14 @@ def test_second_program_is_proven_too(attach_type, witness, nothing_left):
     hits = result.measurement.hits
     assert abs(hits.hits - hits.calls) <= hits.slack
     nothing_left()
+
+
+def test_the_kernels_statistics_report_less_than_the_program_costs(attach_type, witness, note):
+    """They time the program alone, and not the way to it (docs/bpf-stats.md)."""
+    (case,) = select([attach_type], ["simple"])
+    result = measure_case(case, Options(time_s=0.3, bpf_stats=True), witness)
+    assert result.status == "measured", result.reason
+    measured = result.measurement
+    reported = measured.run_time_reported
+    note(f"{attach_type}: reported {reported:.0f} ns, costs {measured.overhead.estimate:.0f} ns")
+    assert 0 < reported < measured.overhead.high
