@@ -131,6 +131,7 @@ def _draw_bodies(axes: Any, parts: Decomposition) -> None:
         )
     axes.set_yticks(range(len(bodies)), [body.program for body in bodies], fontsize=8)
     axes.set_xscale("log")
+    axes.margins(y=0.02)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower right", fontsize=9)
     axes.set_title(
