@@ -426,7 +426,7 @@ class _Session:
         entries = 0
         for _ in range(_FILLINGS_MAX):
             use = self.probe.compiled.map_use()
-            if use is None or use.entries <= entries:
+            if use is None or use.entries is None or use.entries <= entries:
                 return
             entries = use.entries
             self._call(_FILLING_CALLS)
