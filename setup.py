@@ -38,6 +38,7 @@ setup(
                 "ebpf_overhead/_workload.c",
                 "ebpf_overhead/_workload_affinity.c",
                 "ebpf_overhead/_workload_errors.c",
+                "ebpf_overhead/_workload_functions.c",
                 "ebpf_overhead/_workload_loops.c",
                 "ebpf_overhead/_workload_symbol.c",
                 "ebpf_overhead/_workload_syscalls.c",
@@ -45,6 +46,7 @@ setup(
             depends=[
                 "ebpf_overhead/_workload_affinity.h",
                 "ebpf_overhead/_workload_errors.h",
+                "ebpf_overhead/_workload_functions.h",
                 "ebpf_overhead/_workload_loops.h",
                 "ebpf_overhead/_workload_symbol.h",
                 "ebpf_overhead/_workload_syscalls.h",

@@ -129,8 +129,9 @@ static const struct {
     const char *name;
     long number;
 } numbers[] = {
-    {"NR_getpid", __NR_getpid}, {"NR_getppid", __NR_getppid}, {"NR_read", __NR_read},
-    {"NR_openat", __NR_openat}, {"NR_close", __NR_close},     {"NR_sendto", __NR_sendto},
+    {"NR_getpid", __NR_getpid},   {"NR_getppid", __NR_getppid}, {"NR_read", __NR_read},
+    {"NR_openat", __NR_openat},   {"NR_close", __NR_close},     {"NR_sendto", __NR_sendto},
+    {"NR_getpgid", __NR_getpgid},
 };
 
 PyMODINIT_FUNC PyInit__syscalls(void)

@@ -12,6 +12,7 @@ NR_read: int
 NR_openat: int
 NR_close: int
 NR_sendto: int
+NR_getpgid: int
 
 def bpf(command: int, attribute: bytearray, /) -> int:
     """Call bpf(2); ``attribute`` is read, and filled by commands that answer in it."""

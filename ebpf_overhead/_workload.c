@@ -186,12 +186,20 @@ static PyObject *workload_clock_cost(PyObject *Py_UNUSED(module), PyObject *args
 }
 
 PyDoc_STRVAR(target_symbol_doc,
-             "target_symbol()\n--\n\n"
-             "Where the target \"function\" is: (library path, symbol, file offset in bytes).");
+             "target_symbol(target=\"function\")\n--\n\n"
+             "Where a uprobe finds a target: (library path, symbol, file offset in bytes).");
 
-static PyObject *workload_target_symbol(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(args))
+static PyObject *workload_target_symbol(PyObject *Py_UNUSED(module), PyObject *args,
+                                        PyObject *kwargs)
 {
-    return locate_target();
+    static char *keywords[] = {"target", NULL};
+    const char *name = "function";
+    const struct target *target;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|s:target_symbol", keywords, &name))
+        return NULL;
+    target = parse_target(name);
+    return target == NULL ? NULL : locate_target(target);
 }
 
 /* Adds a constant and takes the reference to its value, which may be NULL with an exception set. */
@@ -216,7 +224,8 @@ static PyMethodDef methods[] = {
     {"run", (PyCFunction)(void (*)(void))workload_run, METH_VARARGS | METH_KEYWORDS, run_doc},
     {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
      clock_cost_doc},
-    {"target_symbol", workload_target_symbol, METH_NOARGS, target_symbol_doc},
+    {"target_symbol", (PyCFunction)(void (*)(void))workload_target_symbol,
+     METH_VARARGS | METH_KEYWORDS, target_symbol_doc},
     {NULL, NULL, 0, NULL},
 };
 

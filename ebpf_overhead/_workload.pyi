@@ -23,8 +23,15 @@ TARGETS: Final[tuple[str, ...]]
 ``"sendto"``
     One byte by UDP to a socket on 127.0.0.1 whose receive buffer is full: the packet goes all
     the way and is dropped there.
+``"getpgid"``
+    The raw system call with the id of this process: the cheapest that asks a security module.
 ``"function"``
-    The exported function that `target_symbol` locates.
+    An exported function that begins with a one-byte nop (x86_64), for uprobes.
+``"function_nop5"``, ``"function_nop10"``, ``"function_push"``, ``"function_ret"``
+    The same with another first instruction: a nop of five or ten bytes (x86_64 only), a push
+    (arm64: stp), a return.  In assembly, so only on x86_64 and aarch64.
+``"usdt"``
+    A function with a USDT probe, ``ebpf_overhead:target``, in it; x86_64 and aarch64.
 ``"none"``
     The same loop with nothing called: what the loop itself costs.
 """
@@ -90,20 +97,28 @@ def clock_cost(windows: int = 1000) -> list[int]:
         As in `run`.
     """
 
-def target_symbol() -> tuple[str, str, int]:
-    """Say where the target ``"function"`` is, for a uprobe on it.
+def target_symbol(target: str = "function") -> tuple[str, str, int]:
+    """Say where a target is, for a uprobe on it.
+
+    Parameters
+    ----------
+    target : str, default ``"function"``
+        One of `TARGETS` that is no system call.
 
     Returns
     -------
     path : str
         Path of the library, as it was imported.
     symbol : str
-        Name of the function in the library's dynamic symbol table.
+        Name of the function, or of the USDT probe's place, in the library's dynamic symbol
+        table.
     offset_bytes : int
-        Offset of its first instruction in the file, as uprobes want it.
+        Offset of the instruction in the file, as uprobes want it.
 
     Raises
     ------
+    ValueError
+        If the target is unknown or has no symbol.
     RuntimeError
         If the dynamic linker does not know the library.
     """

@@ -1,4 +1,5 @@
 #include "_workload_loops.h"
+#include "_workload_functions.h"
 #include "_workload_syscalls.h"
 
 #include <errno.h>
@@ -18,18 +19,25 @@
  * ENTER_KERNEL(instruction, number, result): a system call without arguments.  With "" for the
  * instruction everything around it stays: that is the loop with nothing called.
  *
+ * ENTER_KERNEL_WITH(number, argument, result): a system call with one argument.
+ *
  * JUMP: the instruction that jumps to a label.
  *
  * WORKLOAD_PORTABLE chooses the last form on any machine, so that it can be tested on all of them.
  */
-#if defined(__x86_64__) && !defined(WORKLOAD_PORTABLE)
+#if defined(WORKLOAD_X86_64)
 
 #define KERNEL_ENTRY "syscall"
 #define JUMP         "jmp"
 #define ENTER_KERNEL(instruction, number, result)                                                  \
     __asm__ volatile(instruction : "=a"(result) : "0"((long)(number)) : "rcx", "r11", "memory")
+#define ENTER_KERNEL_WITH(number, argument, result)                                                \
+    __asm__ volatile(KERNEL_ENTRY                                                                  \
+                     : "=a"(result)                                                                \
+                     : "0"((long)(number)), "D"((long)(argument))                                  \
+                     : "rcx", "r11", "memory")
 
-#elif defined(__aarch64__) && !defined(WORKLOAD_PORTABLE)
+#elif defined(WORKLOAD_AARCH64)
 
 #define KERNEL_ENTRY "svc #0"
 #define JUMP         "b"
@@ -38,6 +46,13 @@
         register long x8 __asm__("x8") = (number);                                                 \
         register long x0 __asm__("x0");                                                            \
         __asm__ volatile(instruction : "=r"(x0) : "r"(x8) : "memory");                             \
+        (result) = x0;                                                                             \
+    } while (0)
+#define ENTER_KERNEL_WITH(number, argument, result)                                                \
+    do {                                                                                           \
+        register long x8 __asm__("x8") = (number);                                                 \
+        register long x0 __asm__("x0") = (argument);                                               \
+        __asm__ volatile(KERNEL_ENTRY : "+r"(x0) : "r"(x8) : "memory");                            \
         (result) = x0;                                                                             \
     } while (0)
 
@@ -50,6 +65,14 @@ ALWAYS_INLINE long system_call(long number)
     long result;
 
     ENTER_KERNEL(KERNEL_ENTRY, number, result);
+    return result;
+}
+
+ALWAYS_INLINE long system_call_with(long number, long argument)
+{
+    long result;
+
+    ENTER_KERNEL_WITH(number, argument, result);
     return result;
 }
 
@@ -91,6 +114,11 @@ ALWAYS_INLINE long system_call(long number)
     return syscall(number);
 }
 
+ALWAYS_INLINE long system_call_with(long number, long argument)
+{
+    return syscall(number, argument);
+}
+
 ALWAYS_INLINE long no_call(long number)
 {
     __asm__ volatile("" : "+r"(number) : : "memory");
@@ -104,45 +132,6 @@ static long decode_result(long result)
 
 static void settle_branch_predictors(void)
 {
-}
-
-#endif
-
-/*
- * The function a uprobe goes to: nop, return.
- *
- * A uprobe replaces the first instruction, and its cost depends on which one that is, so nothing
- * may come before the nop.  In C the compiler's options decide that (endbr64 with -fcf-protection,
- * bti with -mbranch-protection, push with -fno-omit-frame-pointer), and distributions differ in
- * them.
- *
- * x86_64 kernels emulate a nop; what it costs to execute an instruction out of line is not the
- * probe's.  It is one byte long because recent ones replace the breakpoint on a five-byte nop by a
- * call: another way in, another cost.
- */
-#ifdef KERNEL_ENTRY /* the same in both: nop, ret */
-
-__asm__(".pushsection .text\n"
-        ".balign 16\n"
-        ".globl ebpf_overhead_target\n"
-        ".protected ebpf_overhead_target\n"
-        ".type ebpf_overhead_target, %function\n"
-        "ebpf_overhead_target:\n"
-        ".cfi_startproc\n"
-        "nop\n"
-        "ret\n"
-        ".cfi_endproc\n"
-        ".size ebpf_overhead_target, . - ebpf_overhead_target\n"
-        ".popsection\n");
-
-#else
-
-#if !defined(__clang__) /* which neither clones functions nor knows the attribute */
-__attribute__((noclone))
-#endif
-__attribute__((noinline)) void ebpf_overhead_target(void)
-{
-    __asm__ volatile("nop" : : : "memory");
 }
 
 #endif
@@ -174,13 +163,36 @@ LOOP long loop_getppid(uint64_t calls)
     return result;
 }
 
-LOOP long loop_function(uint64_t calls)
+/* With a process id, because only then is a security module asked. */
+LOOP long loop_getpgid(uint64_t calls)
 {
+    long result, process = getpid();
+
     do {
-        ebpf_overhead_target();
+        result = system_call_with(SYS_getpgid, process);
     } while (--calls != 0);
-    return 0;
+    return result;
 }
+
+#define FUNCTION_LOOP(name, function)                                                              \
+    LOOP long name(uint64_t calls)                                                                 \
+    {                                                                                              \
+        do {                                                                                       \
+            function();                                                                            \
+        } while (--calls != 0);                                                                    \
+        return 0;                                                                                  \
+    }
+
+FUNCTION_LOOP(loop_function, ebpf_overhead_target)
+#ifdef WORKLOAD_ASSEMBLY
+FUNCTION_LOOP(loop_function_push, ebpf_overhead_push)
+FUNCTION_LOOP(loop_function_ret, ebpf_overhead_ret)
+FUNCTION_LOOP(loop_usdt, ebpf_overhead_usdt_site)
+#endif
+#ifdef WORKLOAD_X86_64
+FUNCTION_LOOP(loop_function_nop5, ebpf_overhead_nop5)
+FUNCTION_LOOP(loop_function_nop10, ebpf_overhead_nop10)
+#endif
 
 LOOP long loop_none(uint64_t calls)
 {
@@ -192,13 +204,25 @@ LOOP long loop_none(uint64_t calls)
     return result;
 }
 
+#define AT(function) .symbol = #function, .address = (const void *)(function)
+
 const struct target targets[] = {
     {"getpid", "getpid", loop_getpid},
     {"getppid", "getppid", loop_getppid},
+    {"getpgid", "getpgid", loop_getpgid},
     {"read", "read", loop_read, .prepare = prepare_read, .finish = finish_window},
     {"openat_close", "openat and close", loop_openat_close},
     {"sendto", "sendto", loop_sendto, .prepare = prepare_sendto, .finish = finish_window},
-    {"function", NULL, loop_function},
+    {"function", NULL, loop_function, AT(ebpf_overhead_target)},
+#ifdef WORKLOAD_X86_64
+    {"function_nop5", NULL, loop_function_nop5, AT(ebpf_overhead_nop5)},
+    {"function_nop10", NULL, loop_function_nop10, AT(ebpf_overhead_nop10)},
+#endif
+#ifdef WORKLOAD_ASSEMBLY
+    {"function_push", NULL, loop_function_push, AT(ebpf_overhead_push)},
+    {"function_ret", NULL, loop_function_ret, AT(ebpf_overhead_ret)},
+    {"usdt", NULL, loop_usdt, AT(ebpf_overhead_usdt)},
+#endif
     {"none", NULL, loop_none},
     {NULL, NULL, NULL},
 };

@@ -9,13 +9,16 @@
 
 /* One thing to call.  `loop` calls it `calls` times (at least once) and returns the last result;
  * `system_call` names the system call, NULL where none is made.  `prepare`, NULL where there is
- * nothing to prepare, comes before a window and `finish` after it: see _workload_syscalls.h. */
+ * nothing to prepare, comes before a window and `finish` after it: see _workload_syscalls.h.
+ * `symbol` and `address` are where a uprobe goes, NULL where there is nothing for one. */
 struct target {
     const char *name;
     const char *system_call;
     long (*loop)(uint64_t calls);
     const char *(*prepare)(void);
     void (*finish)(void);
+    const char *symbol;
+    const void *address;
 };
 
 #pragma GCC visibility push(hidden)
@@ -32,9 +35,5 @@ const char *time_window(const struct target *target, uint64_t calls, int64_t *el
 const char *time_empty_window(int64_t *elapsed_ns);
 
 #pragma GCC visibility pop
-
-/* The target "function".  Protected: in the dynamic symbol table, where a uprobe finds it, but
- * called directly: the procedure linkage table would add its own instructions to every call. */
-__attribute__((visibility("protected"))) void ebpf_overhead_target(void);
 
 #endif

@@ -1,9 +1,6 @@
 #include "_workload_symbol.h"
-#include "_workload_loops.h"
 
 #include <link.h>
-
-#define TARGET_SYMBOL "ebpf_overhead_target"
 
 /* An address of this process, and where in which file it came from. */
 struct location {
@@ -35,14 +32,15 @@ static int match_library(struct dl_phdr_info *library, size_t size_bytes, void *
     return 0;
 }
 
-PyObject *locate_target(void)
+PyObject *locate_target(const struct target *target)
 {
-    struct location location = {.address = (uintptr_t)ebpf_overhead_target};
+    struct location location = {.address = (uintptr_t)target->address};
 
-    if (dl_iterate_phdr(match_library, &location) == 0) {
-        PyErr_SetString(PyExc_RuntimeError, "dl_iterate_phdr: no library holds " TARGET_SYMBOL);
-        return NULL;
-    }
-    return Py_BuildValue("NsK", PyUnicode_DecodeFSDefault(location.path), TARGET_SYMBOL,
+    if (target->symbol == NULL)
+        return PyErr_Format(PyExc_ValueError, "target has no symbol: '%s'", target->name);
+    if (dl_iterate_phdr(match_library, &location) == 0)
+        return PyErr_Format(PyExc_RuntimeError, "dl_iterate_phdr: no library holds %s",
+                            target->symbol);
+    return Py_BuildValue("NsK", PyUnicode_DecodeFSDefault(location.path), target->symbol,
                          (unsigned long long)location.offset_bytes);
 }

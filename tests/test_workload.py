@@ -453,8 +453,12 @@ def test_every_call_is_made_and_the_clock_is_read_in_user_space(tmp_path: Path) 
         assert "clock_gettime" not in traced
 
 
-def test_target_symbol_is_where_the_function_is() -> None:
-    path, symbol, offset_bytes = _workload.target_symbol()
+FOR_UPROBES = [name for name in _workload.TARGETS if re.match("function|usdt", name)]
+
+
+@pytest.mark.parametrize("target", FOR_UPROBES)
+def test_target_symbol_is_where_the_function_is(target: str) -> None:
+    path, symbol, offset_bytes = _workload.target_symbol(target)
     assert Path(path).samefile(_workload.__file__)
     library = ctypes.CDLL(path)  # finds it in the dynamic symbol table or raises
     address = ctypes.cast(library[symbol], ctypes.c_void_p).value
@@ -468,12 +472,48 @@ def test_target_symbol_is_where_the_function_is() -> None:
         pytest.fail(f"no mapping holds {address:#x}")
 
 
+def test_only_functions_have_a_symbol() -> None:
+    for target in set(_workload.TARGETS) - set(FOR_UPROBES):
+        with pytest.raises(ValueError, match=f"target has no symbol: '{target}'"):
+            _workload.target_symbol(target)
+    with pytest.raises(ValueError, match="target is unknown: 'fork'"):
+        _workload.target_symbol("fork")
+
+
 @pytest.mark.skipif(os.uname().machine not in ("x86_64", "aarch64"), reason="C chooses elsewhere")
-def test_the_function_begins_with_the_nop() -> None:
-    path, _, offset_bytes = _workload.target_symbol()
-    nop_return = {"x86_64": "90c3", "aarch64": "1f2003d5c0035fd6"}[os.uname().machine]
-    code = Path(path).read_bytes()[offset_bytes:]
-    assert code.startswith(bytes.fromhex(nop_return))
+def test_the_functions_begin_with_what_they_are_called_after() -> None:
+    machine = os.uname().machine
+    for target, begins_with in {
+        "function": {"x86_64": "90c3", "aarch64": "1f2003d5c0035fd6"},
+        "function_nop5": {"x86_64": "0f1f440000c3"},
+        "function_nop10": {"x86_64": "662e0f1f840000000000c3"},
+        "function_push": {"x86_64": "555dc3", "aarch64": "fd7bbfa9fd7bc1a8c0035fd6"},
+        "function_ret": {"x86_64": "c3", "aarch64": "c0035fd6"},
+        "usdt": {"x86_64": "90c3", "aarch64": "1f2003d5c0035fd6"},
+    }.items():
+        if machine not in begins_with:
+            assert target not in _workload.TARGETS
+            continue
+        path, _, offset_bytes = _workload.target_symbol(target)
+        code = Path(path).read_bytes()[offset_bytes:]
+        assert code.startswith(bytes.fromhex(begins_with[machine])), target
+
+
+def test_tools_find_the_usdt_probe_by_its_note() -> None:
+    if "usdt" not in _workload.TARGETS:
+        pytest.skip("written in assembly")
+    notes = subprocess.run(
+        [require("readelf"), "-nW", _workload.__file__], check=True, capture_output=True, text=True
+    ).stdout
+    assert re.findall(r"Provider: (\S+)\s+Name: (\S+)", notes) == [("ebpf_overhead", "target")]
+    (location,) = re.findall(r"Location: 0x([0-9a-f]+)", notes)
+    symbols = subprocess.run(
+        [require("readelf"), "-sW", "--dyn-syms", _workload.__file__],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert re.search(rf"{location} .* ebpf_overhead_usdt$", symbols, re.M)
 
 
 def disassemble(symbol: str) -> list[tuple[int, str, str]]:
@@ -550,11 +590,19 @@ def portable(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return module
 
 
+def test_the_portable_form_has_no_target_in_assembly(portable: ModuleType) -> None:
+    assert list(portable.TARGETS) == IN_C
+
+
 def test_the_portable_form_calls_libc(portable: ModuleType) -> None:
     assert b"\0syscall\0" in Path(str(portable.__file__)).read_bytes()
 
 
-@pytest.mark.parametrize("target", _workload.TARGETS)
+# What is written in assembly the portable form has not got.
+IN_C = [name for name in _workload.TARGETS if not re.match("function_|usdt", name)]
+
+
+@pytest.mark.parametrize("target", IN_C)
 def test_the_portable_form_works(portable: ModuleType, target: str) -> None:
     elapsed_ns, calls = portable.run(target, 10_000, 20, CPU)
     assert (len(elapsed_ns), calls) == (20, 200_000)
