@@ -99,7 +99,7 @@ class Overhead:
         self.case = case_of(*case)
         with skip_unmeasurable():
             attach_proven(self.case).close()
-        self.witness = open_witness(self.case.target)
+        self.witness = open_witness(self.case.target, self.case.attach.at_exit)
 
     def teardown(self, *case: str) -> None:
         witness = getattr(self, "witness", None)

@@ -1,14 +1,12 @@
-"""The commands of bpf(2) and perf_event_open(2) that this project needs.
+"""The commands of bpf(2) that this project needs.
 
-Names and numbers are those of ``include/uapi/linux/bpf.h`` and
-``include/uapi/linux/perf_event.h``, which are stable interfaces of the kernel.
+Names and numbers are those of ``include/uapi/linux/bpf.h``, a stable interface of the kernel.
 Attributes are packed little by little with :mod:`struct`; what is not given is zero.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import struct
@@ -32,6 +30,7 @@ class Command(IntEnum):
     BTF_LOAD = 18
     MAP_LOOKUP_BATCH = 24
     MAP_DELETE_BATCH = 27
+    LINK_CREATE = 28
     ENABLE_STATS = 32
 
 
@@ -42,6 +41,7 @@ class ProgType(IntEnum):
     TRACEPOINT = 5
     RAW_TRACEPOINT = 17
     TRACING = 26
+    LSM = 29
 
 
 class TraceAttachType(IntEnum):
@@ -51,6 +51,12 @@ class TraceAttachType(IntEnum):
     RAW_TP = 23
     FENTRY = 24
     FEXIT = 25
+    MODIFY_RETURN = 26
+    LSM_MAC = 27
+    TRACE_KPROBE_MULTI = 42
+    TRACE_UPROBE_MULTI = 48
+    TRACE_KPROBE_SESSION = 56
+    TRACE_UPROBE_SESSION = 57
 
 
 # Size of the attribute handed over: the kernel accepts a larger one than it knows
@@ -60,15 +66,6 @@ _LOG_BYTES = 1 << 20
 _FULL_LOG_BYTES = 1 << 24
 # Of a program that is accepted the kernel keeps a log at this level only.
 _FULL_LOG_LEVEL = 2
-
-_PERF_TYPE_SOFTWARE = 1
-_PERF_TYPE_TRACEPOINT = 2
-_PERF_COUNT_SW_BPF_OUTPUT = 10
-_PERF_SAMPLE_RAW = 1 << 10
-_PERF_ATTRIBUTE_BYTES = 112  # PERF_ATTR_SIZE_VER5, Linux 4.1
-_PERF_FLAG_FD_CLOEXEC = 8
-_PERF_EVENT_IOC_SET_BPF = 0x40042408
-_PERF_EVENT_IOC_ENABLE = 0x2400
 
 
 def call(command: Command, layout: str, *values: int | bytes) -> tuple[int, bytearray]:
@@ -105,9 +102,9 @@ def prog_load(
     prog_type : ProgType
         Kind of program.
     attach : TraceAttachType
-        Kind of hook, for ``ProgType.TRACING``.
+        Kind of hook, for programs that are bound to one.
     attach_btf_id : int
-        BTF id of the function or tracepoint type, for ``ProgType.TRACING``.
+        BTF id of the function or tracepoint type, for ``TRACING`` and ``LSM``.
     name : str
         Name that ``bpftool prog`` will show, cut to 15 characters; those that the kernel
         does not take become ``_``.
@@ -282,56 +279,3 @@ def prog_info(prog_fd: int) -> ProgInfo:
         recursion_misses=misses,
         run_time_ns=struct.unpack_from("=Q", info, _OFFSET_RUN_TIME)[0],
     )
-
-
-def perf_tracepoint(event_id: int) -> int:
-    """Open a perf event on a tracepoint of tracefs, for a program to be attached to.
-
-    The event is opened for CPU 0 only, but the program runs on every CPU: perf keeps
-    the list of programs by tracepoint, not by event (``perf_event_set_bpf_prog``).
-    """
-    return _perf_event_open(_PERF_TYPE_TRACEPOINT, event_id)
-
-
-def perf_kprobe(pmu_type: int, symbol: str, offset: int = 0) -> int:
-    """Open a perf event on a kprobe, through the ``kprobe`` PMU (Linux 4.17).
-
-    No event is written to tracefs, so there is none to clean up after a crash.
-    """
-    name = symbol.encode() + b"\0"
-    return _perf_event_open(pmu_type, 0, _syscalls.address(name), offset)
-
-
-def perf_output(cpu: int) -> int:
-    """Open a perf event that takes what programs hand to user space on a CPU.
-
-    It wakes whoever waits at every record, as libbpf's and BCC's do.
-    """
-    attribute = _perf_attribute(_PERF_TYPE_SOFTWARE, _PERF_COUNT_SW_BPF_OUTPUT)
-    struct.pack_into("=Q", attribute, 24, _PERF_SAMPLE_RAW)
-    struct.pack_into("=I", attribute, 48, 1)  # wakeup_events
-    fd = _syscalls.perf_event_open(bytes(attribute), -1, cpu, -1, _PERF_FLAG_FD_CLOEXEC)
-    fcntl.ioctl(fd, _PERF_EVENT_IOC_ENABLE, 0)
-    return fd
-
-
-def _perf_event_open(pmu_type: int, config: int, config1: int = 0, config2: int = 0) -> int:
-    attribute = _perf_attribute(pmu_type, config)
-    struct.pack_into("=QQ", attribute, 56, config1, config2)
-    return _syscalls.perf_event_open(bytes(attribute), -1, 0, -1, _PERF_FLAG_FD_CLOEXEC)
-
-
-def _perf_attribute(pmu_type: int, config: int) -> bytearray:
-    attribute = bytearray(_PERF_ATTRIBUTE_BYTES)
-    struct.pack_into("=IIQ", attribute, 0, pmu_type, _PERF_ATTRIBUTE_BYTES, config)
-    struct.pack_into("=Q", attribute, 16, 1)  # sample_period
-    return attribute
-
-
-def perf_attach(event_fd: int, prog_fd: int) -> None:
-    """Attach a loaded program to an open perf event and switch the event on."""
-    try:
-        fcntl.ioctl(event_fd, _PERF_EVENT_IOC_SET_BPF, prog_fd)
-        fcntl.ioctl(event_fd, _PERF_EVENT_IOC_ENABLE, 0)
-    except OSError as error:
-        raise OSError(error.errno, "ioctl(PERF_EVENT_IOC_SET_BPF)") from error

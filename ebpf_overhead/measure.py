@@ -20,7 +20,7 @@ import numpy as np
 
 from ebpf_overhead import _workload, bpf, clock
 from ebpf_overhead.attach import Probe, load, status_of
-from ebpf_overhead.cases import Case
+from ebpf_overhead.cases import Case, Target
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.phases import phase
@@ -228,17 +228,18 @@ def measure_cases(
     Result
         One a case, in order; never an exception for what this kernel cannot do.
     """
-    witnesses: dict[str, Witness | None] = {}
+    witnesses: dict[tuple[Target, bool], Witness | None] = {}
     try:
         for case in cases:
-            if case.target.name not in witnesses:
-                witnesses[case.target.name] = open_witness(case.target)
+            wanted = (case.target, case.attach.at_exit)
+            if wanted not in witnesses:
+                witnesses[wanted] = open_witness(*wanted)
 
             def report(share: float, case: Case = case) -> None:
                 if progress is not None:
                     progress(case, share)
 
-            yield measure_case(case, options, witnesses[case.target.name], report)
+            yield measure_case(case, options, witnesses[wanted], report)
     finally:
         for witness in witnesses.values():
             if witness is not None:

@@ -61,7 +61,7 @@ def attach_proven(case: Case) -> Probe:
         It cannot be attached here, or does not fire.
     """
     probe = load(case)
-    witness = open_witness(case.target)
+    witness = open_witness(case.target, case.attach.at_exit)
     try:
         cpu = choose_cpu()
 

@@ -18,10 +18,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ebpf_overhead import _syscalls, bpf, programs
+from ebpf_overhead import _syscalls, bpf, perf, programs
 from ebpf_overhead.attach import Probe
 from ebpf_overhead.cases import PROGRAMS, STANDARD_PROGRAMS, Target
 from ebpf_overhead.errors import FailedError, OverheadError
+from ebpf_overhead.hooks.tracepoints import tracepoint_id
 
 # Tries to read the run count and the witness with nobody else calling in between.
 _QUIET_ATTEMPTS = 200
@@ -105,15 +106,18 @@ class Counters(NamedTuple):
 
 
 class Witness:
-    """The program that tells who calls, attached to the raw tracepoint ``sys_enter``.
+    """The program that tells who calls, attached to a tracepoint of all system calls.
 
     Parameters
     ----------
     target : Target
         System call whose callers are told apart.
+    at_exit : bool
+        Watch the ends of system calls instead of their beginnings: a call that began
+        before the count may end in it.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, at_exit: bool = False) -> None:
         compiled = _compiled_witness()
         table, subject = compiled.table("witnessed"), compiled.table("subject")
         assert table is not None
@@ -127,7 +131,11 @@ class Witness:
             getattr(_syscalls, f"NR_{target.syscall}"),
             getattr(_syscalls, f"NR_{target.second_syscall or target.syscall}"),
         )
-        self._prog_fd = compiled.load(bpf.ProgType.RAW_TRACEPOINT, "witness")
+        self._at_exit = at_exit
+        # The raw tracepoint has no number of the call at its end; perf's has it in the same place.
+        kind = bpf.ProgType.TRACEPOINT if at_exit else bpf.ProgType.RAW_TRACEPOINT
+        self._event_id = tracepoint_id("raw_syscalls:sys_exit") if at_exit else 0
+        self._prog_fd = compiled.load(kind, "witness")
         self._counters = mmap.mmap(
             table.map_fd, mmap.PAGESIZE, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ
         )
@@ -142,7 +150,10 @@ class Witness:
         """Count while the block runs."""
         # Witnesses of several targets share the map: the last one opened would hold.
         self._subject_map[0] = self._subject
-        link = bpf.raw_tracepoint_open(self._prog_fd, "sys_enter")
+        if self._at_exit:
+            link = perf.attach(perf.tracepoint(self._event_id), self._prog_fd)
+        else:
+            link = bpf.raw_tracepoint_open(self._prog_fd, "sys_enter")
         try:
             yield self
         finally:
@@ -167,10 +178,15 @@ def precompile() -> None:
     _compiled_witness()
 
 
-def open_witness(target: Target) -> Witness | None:
-    """Return a witness for the calling thread; None where the kernel cannot have one."""
+def open_witness(target: Target, at_exit: bool = False) -> Witness | None:
+    """Return a witness for the calling thread; None where the kernel cannot have one.
+
+    A function of this process needs none.
+    """
+    if target.syscall is None:
+        return None
     try:
-        return Witness(target)
+        return Witness(target, at_exit)
     except OverheadError:
         return None
 
@@ -220,7 +236,8 @@ def count_hits(
         if witness is None:
             before = bpf.prog_info(probe.prog_fd).run_count
             call(calls)
-            hits = Hits(calls, 0, None, runs_per_call=probe.case.runs_per_call)
+            foreign = None if probe.case.target.syscall else 0
+            hits = Hits(calls, 0, foreign, runs_per_call=probe.case.runs_per_call)
             runs = bpf.prog_info(probe.prog_fd).run_count - before
             if probe.case.attach.system_wide:
                 runs = min(runs, hits.expected)
@@ -243,6 +260,7 @@ def _count_with_witness(
     call(calls)
     runs_after, seen_after, slack_after = _snapshot(probe, witness)
     foreign = seen_after.foreign(system_wide) - seen_before.foreign(system_wide)
+    foreign *= probe.case.attach.runs_per_call
     own_other = seen_after.own_other - seen_before.own_other if system_wide else 0
     # A system-wide program that does not run lacks the runs of others, too.
     hits = max(runs_after - runs_before - foreign - own_other, 0)
@@ -250,6 +268,7 @@ def _count_with_witness(
     if foreign:
         # On every other CPU a call may have been between the two programs, at either end.
         slack += 2 * ((os.cpu_count() or 1) - 1)
+    slack *= probe.case.attach.runs_per_call
     runs_per_call = probe.case.runs_per_call
     exact = hits == calls * runs_per_call
     return Hits(calls, hits, foreign, 0 if exact else slack, runs_per_call)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ebpf_overhead import bpf, maps
+from ebpf_overhead import maps, perf
 from ebpf_overhead.rights import explain
 
 _RINGBUF, _PERF_EVENT_ARRAY = 27, 4  # enum bpf_map_type
@@ -115,7 +115,7 @@ class PerfBuffer:
     """A perf event that a program's output goes to, with its buffer: one for each CPU."""
 
     def __init__(self, cpu: int, size_bytes: int = _PERF_BYTES) -> None:
-        self.fd = bpf.perf_output(cpu)
+        self.fd = perf.output(cpu)
         self._size = size_bytes
         try:
             self._memory = mmap.mmap(self.fd, mmap.PAGESIZE + size_bytes)

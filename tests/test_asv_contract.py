@@ -256,14 +256,15 @@ def discover(release: str, machine: str) -> dict[str, list[list[str]]]:
 
 
 def test_names_and_parameters_are_the_same_on_every_machine():
-    from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_PROGRAMS
+    from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
     here = discover("6.12.107+deb13-amd64", "x86_64")
     assert discover("5.10.0-32-arm64", "aarch64") == here
     from benchmarks.common import GRID
 
     grid = [["attach", "program"], [[repr(each) for each in axis] for axis in GRID]]
-    assert [list(map(str, axis)) for axis in GRID] == [list(ATTACH_TYPES), list(STANDARD_PROGRAMS)]
+    standard = [list(STANDARD_ATTACH_TYPES), list(STANDARD_PROGRAMS)]
+    assert [list(map(str, axis)) for axis in GRID] == standard
     assert here["getpid.Unprobed.time_getpid"] == [[], []]
     assert here["getpid.Probed.time_getpid"] == grid
     assert here["getpid.Overhead.track_overhead"] == grid

@@ -1,4 +1,4 @@
-"""Attributes of bpf(2) and perf_event_open(2), byte by byte, without calling either."""
+"""Attributes of bpf(2), byte by byte, without calling it."""
 
 from __future__ import annotations
 
@@ -191,29 +191,6 @@ def test_failed_call_names_its_command(monkeypatch):
         bpf.enable_stats()
 
 
-def test_perf_tracepoint(kernel):
-    assert bpf.perf_tracepoint(321) == 42
-    ((attribute, pid, cpu, group, flags),) = kernel.perf_calls
-    assert struct.unpack_from("=IIQQ", attribute) == (2, 112, 321, 1)
-    assert len(attribute) == 112
-    assert not any(attribute[24:])
-    assert (pid, cpu, group, flags) == (-1, 0, -1, 8)
-
-
-def test_perf_kprobe_names_the_symbol(kernel):
-    names = text_behind(kernel, offset=56)
-    bpf.perf_kprobe(6, "__do_sys_getpid", 4)
-    ((attribute, *_),) = kernel.perf_calls
-    assert struct.unpack_from("=IIQQ", attribute) == (6, 112, 0, 1)
-    assert names == [b"__do_sys_getpid"]
-    assert struct.unpack_from("=Q", attribute, 64) == (4,)
-
-
-def test_perf_attach_names_the_call_that_failed():
-    with open(os.devnull) as not_an_event, pytest.raises(OSError, match="PERF_EVENT_IOC_SET_BPF"):
-        bpf.perf_attach(not_an_event.fileno(), 0)
-
-
 C_SOURCE = """
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
@@ -237,6 +214,9 @@ NUMBERS = {
     **{f"BPF_MAP_TYPE_{each.name}": int(each) for each in maps.MapType},
     "BPF_TRACE_RAW_TP": bpf.TraceAttachType.RAW_TP,
     "BPF_TRACE_FENTRY": bpf.TraceAttachType.FENTRY,
+    "BPF_TRACE_FEXIT": bpf.TraceAttachType.FEXIT,
+    "BPF_MODIFY_RETURN": bpf.TraceAttachType.MODIFY_RETURN,
+    "BPF_LSM_MAC": bpf.TraceAttachType.LSM_MAC,
     "BPF_STATS_RUN_TIME": 0,
     "PERF_TYPE_TRACEPOINT": 2,
     "PERF_ATTR_SIZE_VER5": 112,

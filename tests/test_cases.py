@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead import attach
 from ebpf_overhead.cases import (
     ATTACH_TYPES,
+    GROUPS,
     PROGRAMS,
     STANDARD_ATTACH_TYPES,
     STANDARD_PROGRAMS,
@@ -126,7 +128,7 @@ def test_go_names_are_the_references():
     """So that results of both can be compared by benchstat, line by line."""
     names = {f"Getpid{case.attach.go_name}With{case.program.go_name}" for case in reference_grid()}
     assert "GetpidTracepointWithNoMap" in names
-    assert len({case.attach.go_name for case in select()}) == len(ATTACH_TYPES)
+    assert len({attach.go_name for attach in ATTACH_TYPES.values()}) == len(ATTACH_TYPES)
     assert len({case.program.go_name for case in select()}) == len(STANDARD_PROGRAMS)
     assert len({program.go_name for program in PROGRAMS.values()}) == len(PROGRAMS)
 
@@ -152,3 +154,47 @@ def test_groups_of_programs():
     assert not PROGRAM_GROUPS.keys() & PROGRAMS.keys()
     chosen = [each.name for each in programs_named(["buffers", "empty", "ringbuf_output"])]
     assert chosen == ["empty", "ringbuf_output", "ringbuf_reserve", "perf_event_array"]
+
+
+def test_groups_are_of_attach_types_and_every_one_is_in_one():
+    grouped = [name for group, names in GROUPS.items() if group not in ("all", "standard")
+               for name in names]  # fmt: skip
+    assert sorted(grouped) == sorted(ATTACH_TYPES)
+    assert GROUPS["all"] == tuple(ATTACH_TYPES)
+    assert GROUPS["standard"] == STANDARD_ATTACH_TYPES
+    assert not GROUPS.keys() & ATTACH_TYPES.keys()
+
+
+def test_group_stands_for_its_attach_types():
+    chosen = {case.attach.name for case in select(["uprobes", "lsm"], ["empty"])}
+    assert chosen == {*GROUPS["uprobes"], "lsm"}
+
+
+def test_each_attach_type_has_targets_of_its_kind_only():
+    cases = select(["all"], ["empty"])
+    assert {case.attach.name for case in cases} == ATTACH_TYPES.keys()
+    assert all(case.target.kind == case.attach.targets for case in cases)
+    assert [case.name for case in select(["lsm", "usdt"], ["empty"])] == [
+        "getpgid/lsm/empty",
+        "usdt/usdt/empty",
+    ]
+    assert len(select(["uprobe"], ["empty"])) == 5
+    assert [case.name for case in select(["uprobe", "kprobe"], ["empty"], ["function_ret"])] == [
+        "function_ret/uprobe/empty"
+    ]
+
+
+def test_targets_that_fit_no_attach_type_are_bad_use():
+    words = "no attach type chosen is for target getpid; choose of function, function_nop5"
+    with pytest.raises(BadUseError, match=words):
+        select(["uprobe"], ["empty"], ["getpid"])
+
+
+def test_sessions_run_at_both_ends():
+    twice = {case.attach.name for case in select(["all"], ["empty"]) if case.runs_per_call == 2}
+    assert twice == {"kprobe_session", "uprobe_session"}
+
+
+def test_every_attach_type_says_how_it_is_reached_and_has_a_loader():
+    assert attach._LOADERS.keys() == ATTACH_TYPES.keys()
+    assert all(each.reach and each.hook for each in ATTACH_TYPES.values())

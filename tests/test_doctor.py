@@ -11,7 +11,7 @@ from machine_trees import CONTAINER, CONTAINER_LINKS, LAPTOP, MINIMAL_VM, plant
 from rich.console import Console
 
 from ebpf_overhead.attach import Support
-from ebpf_overhead.cases import ATTACH_TYPES
+from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES
 from ebpf_overhead.cli import doctor
 from ebpf_overhead.machine import describe
 
@@ -52,6 +52,7 @@ def test_everything_is_shown_and_fits(tmp_path, files, links, width):
     flowing = " ".join(text.split())
     for name in ATTACH_TYPES:
         assert name in flowing
+    for name in STANDARD_ATTACH_TYPES:
         assert f"hook_of_{name}" in flowing or name == "kprobe"
     assert "kprobe events absent: CONFIG_KPROBES off -> measure it on another kernel" in flowing
     for each in diagnosis.advice:
@@ -67,8 +68,37 @@ def test_what_brackets_mean_to_rich_is_shown_as_it_is(tmp_path):
 
 def test_one_reason_for_all_is_written_once(laptop):
     text = " ".join(shown(doctor.diagnose(laptop, refuse), 80).split())
-    assert text.count("EPERM at load: CAP_BPF and CAP_PERFMON missing") == 1
-    assert text.count("as above") == len(ATTACH_TYPES) - 1
+    # Once for the standard ones, once for all others.
+    assert text.count("EPERM at load: CAP_BPF and CAP_PERFMON missing") == 2
+    assert text.count("as above") == len(STANDARD_ATTACH_TYPES) - 1
+
+
+def test_further_attach_types_are_told_by_outcome(laptop):
+    refused = {"lsm", "fexit"}
+
+    def attempt(name: str) -> Support:
+        if name in refused:
+            return Support("unsupported", f"EPERM at load: {name} refused")
+        return Support("available", hook="hook")
+
+    text = " ".join(shown(doctor.diagnose(laptop, attempt), 120).split())
+    assert "unsupported: fexit, lsm: EPERM at load -> measure it on another kernel" in text
+    available = [name for name in ATTACH_TYPES if name not in {*refused, *STANDARD_ATTACH_TYPES}]
+    assert f"available: {', '.join(available)}" in text
+
+
+def test_quiet_tries_the_standard_attach_types_only(monkeypatch, laptop):
+    tried = []
+    monkeypatch.setattr(doctor.preflight, "check", lambda: None)
+    monkeypatch.setattr(
+        doctor, "diagnose", lambda attach_types: tried.extend(attach_types) or measurable(laptop)
+    )
+    assert CliRunner().invoke(doctor.command, ["--quiet"]).exit_code == 0
+    assert tuple(tried) == STANDARD_ATTACH_TYPES
+
+
+def measurable(laptop):
+    return doctor.Diagnosis(laptop, {"tp_btf": Support("available")}, [])
 
 
 def test_commands_can_be_copied_at_80_columns(laptop):
@@ -108,7 +138,8 @@ def test_json_is_one_object_with_everything(monkeypatch, laptop):
     assert record["measurable"] is True
     assert record["machine"] == laptop.as_dict()
     assert [each["attach"] for each in record["attach_types"]] == list(ATTACH_TYPES)
-    assert record["attach_types"][-1] == {
+    (kprobe,) = [each for each in record["attach_types"] if each["attach"] == "kprobe"]
+    assert kprobe == {
         "attach": "kprobe",
         "reference": True,
         "status": "unsupported",

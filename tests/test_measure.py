@@ -121,7 +121,7 @@ def install(monkeypatch):
         monkeypatch.setattr(measure, "_workload", machine)
         monkeypatch.setattr(measure, "time", machine)
         monkeypatch.setattr(measure, "load", lambda case: machine)
-        monkeypatch.setattr(measure, "open_witness", lambda target: None)
+        monkeypatch.setattr(measure, "open_witness", lambda target, at_exit: None)
         monkeypatch.setattr(
             proof, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
         )
@@ -466,7 +466,7 @@ def test_one_witness_serves_all_cases_and_is_closed(install, monkeypatch):
     install(Machine())
     opened = []
 
-    def open_witness(target):
+    def open_witness(target, at_exit):
         opened.append(FakeWitness())
         return opened[-1]
 

@@ -73,7 +73,7 @@ def proven(monkeypatch):
     def proven(hits: int):
         probe, witness = FakeProbe(), FakeWitness()
         monkeypatch.setattr(percall, "load", lambda case: probe)
-        monkeypatch.setattr(percall, "open_witness", lambda target: witness)
+        monkeypatch.setattr(percall, "open_witness", lambda target, at_exit: witness)
         monkeypatch.setattr(
             proof, "count_hits", lambda probe, calls, call, witness: Hits(calls, hits, 0)
         )

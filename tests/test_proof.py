@@ -201,3 +201,20 @@ def test_what_is_foreign_to_a_hook():
     seen = Counters(own_target=1, own_other=10, foreign_target=100, foreign_other=1000)
     assert seen.foreign(system_wide=True) == 1100
     assert seen.foreign(system_wide=False) == 100
+
+
+(SESSION,) = select(["kprobe_session"], ["empty"])
+(FUNCTION, *_) = select(["uprobe"], ["empty"])
+
+
+def test_session_runs_twice_a_call():
+    Hits(1000, 2000, 0, runs_per_call=2).check("case")
+    words = "case did not fire twice a call: 1000 hits for 1000 calls"
+    with pytest.raises(FailedError, match=words):
+        Hits(1000, 1000, 0, runs_per_call=2).check("case")
+
+
+def test_function_of_this_process_has_no_witness_and_no_foreign_hits(kernel):
+    assert proof.open_witness(FUNCTION.target) is None
+    made = kernel(FUNCTION)
+    assert count_hits(made, 500, made.call, None) == Hits(500, 500, 0)

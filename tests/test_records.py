@@ -104,7 +104,7 @@ def test_samples_are_counted_and_records_of_losses_are_not():
 
 @pytest.fixture
 def perf(memory, monkeypatch):
-    monkeypatch.setattr(records.bpf, "perf_output", lambda cpu: os.dup(memory))
+    monkeypatch.setattr(records.perf, "output", lambda cpu: os.dup(memory))
     buffer = PerfBuffer(0, size_bytes=PAGE)
     yield buffer, mmap.mmap(memory, 2 * PAGE)
     buffer.close()

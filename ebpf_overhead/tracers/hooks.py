@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ebpf_overhead import _syscalls, bpf, btf, pseudofs
+from ebpf_overhead import _syscalls, bpf, btf, perf, pseudofs
 from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
 from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.rights import explain
@@ -204,12 +204,7 @@ def _perf_hook(prog_fd: int, kind: int, config: int, config1: int = 0, config2: 
     struct.pack_into("=IIQQ", attribute, 0, kind, _PERF_ATTRIBUTE_BYTES, config, 1)
     struct.pack_into("=QQ", attribute, 56, config1, config2)
     event_fd = _syscalls.perf_event_open(bytes(attribute), -1, 0, -1, _PERF_FLAG_FD_CLOEXEC)
-    try:
-        bpf.perf_attach(event_fd, prog_fd)
-    except OSError:
-        os.close(event_fd)
-        raise
-    return event_fd
+    return perf.attach(event_fd, prog_fd)
 
 
 def _tracepoint_id(name: str) -> int:

@@ -14,9 +14,13 @@ from asv_projects import PYTHON, ROOT, values
 from asv_suite import INSTRUCTIONS, MEASURED, OVERHEAD, PROBED, UNPROBED
 from processes import run_command
 
-from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_PROGRAMS
+from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
-CASES = [(repr(attach), repr(program)) for attach in ATTACH_TYPES for program in STANDARD_PROGRAMS]
+CASES = [
+    (repr(attach), repr(program))
+    for attach in STANDARD_ATTACH_TYPES
+    for program in STANDARD_PROGRAMS
+]
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +80,8 @@ def test_overhead_has_its_samples_statistics(stored, measurable):
 
 
 def test_reasons_are_shown_with_show_stderr(suite, support):
-    for name, here in support.items():
+    for name in STANDARD_ATTACH_TYPES:
+        here = support[name]
         if here.status != "available":
             reason = f"SkipNotImplemented('{here.status}: {here.reason}"
             # Once for each program, in each of the two benchmarks; others may share the reason.
@@ -132,7 +137,8 @@ def test_show_has_the_table_with_units_and_na(suite, support):
     shown = suite.printed["show"]
     assert all(name in shown for name in MEASURED)
     table = shown[shown.index(PROBED) :]
-    for name, here in support.items():
+    for name in STANDARD_ATTACH_TYPES:
+        here = support[name]
         (row,) = re.findall(rf"^ +{name} +(.*)$", table, re.M)
         cells = row.split()
         assert len(cells) == len(STANDARD_PROGRAMS)

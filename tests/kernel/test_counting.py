@@ -13,13 +13,13 @@ from processes import start_python
 
 from ebpf_overhead import _workload, attach, bpf, measure, proof
 from ebpf_overhead.attach import Probe
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, Target, select
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID, STANDARD_ATTACH_TYPES, Target, select
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.measure import Options, measure_case
 from ebpf_overhead.proof import count_hits
 
 CALLS = 1_000
-TARGET_ONLY = [name for name, each in ATTACH_TYPES.items() if not each.system_wide]
+TARGET_ONLY = [name for name in STANDARD_ATTACH_TYPES if not ATTACH_TYPES[name].system_wide]
 HAMMER = """
 import os
 print("ready", flush=True)

@@ -16,7 +16,7 @@ import gate
 import pytest
 from asv_suite import MEASURED, PROBED
 
-from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_PROGRAMS
+from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
@@ -118,7 +118,7 @@ def test_running_kernel_can_be_selected(overview):
 
 def test_page_of_a_benchmark_has_a_series_for_every_case(explored):
     text = explored.document.replace("'", "")
-    for attach in ATTACH_TYPES:
+    for attach in STANDARD_ATTACH_TYPES:
         for program in STANDARD_PROGRAMS:
             assert f"attach={attach}, program={program}<" in text
 

@@ -1,0 +1,116 @@
+"""The further attach types on the running kernel: one run a call, and none when detached.
+
+How hooks are held, dropped and counted is the same for all of them, and tested with the
+standard ones.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from processes import open_descriptors, start_python
+
+from ebpf_overhead import _workload, attach, bpf, proof
+from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, Case, select
+from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.proof import count_hits
+
+CALLS = 1_000
+FURTHER = [name for name in ATTACH_TYPES if name not in STANDARD_ATTACH_TYPES]
+CASES = select(FURTHER, ["simple"])
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def probe(request, support):
+    """A probe of every further attach type that this kernel has, on each of its targets."""
+    here = support[request.param.attach.name]
+    if here.status != "available":
+        pytest.skip(f"{here.status}: {here.reason}")
+    try:
+        loaded = attach.load(request.param)
+    except UnsupportedError as error:
+        pytest.skip(f"unsupported on this target: {error}")
+    with loaded:
+        yield loaded
+
+
+@pytest.fixture
+def witness(probe):
+    case = probe.case
+    opened = proof.open_witness(case.target, case.attach.at_exit)
+    assert (opened is None) == (case.target.syscall is None)
+    yield opened
+    if opened is not None:
+        opened.close()
+
+
+def call_target(case: Case):
+    return lambda calls: _workload.run(case.target.name, calls)
+
+
+def runs(probe: attach.Probe) -> int:
+    stats = bpf.enable_stats()
+    try:
+        before = bpf.prog_info(probe.prog_fd).run_count
+        _workload.run(probe.case.target.name, CALLS)
+        return bpf.prog_info(probe.prog_fd).run_count - before
+    finally:
+        os.close(stats)
+
+
+def test_attached_program_runs_as_often_as_it_should_and_detached_never(probe, witness):
+    assert runs(probe) == 0, "loaded only"
+    before = open_descriptors()
+    for _ in range(2):
+        probe.attach()
+        hits = count_hits(probe, CALLS, call_target(probe.case), witness)
+        assert hits.hits == hits.expected == CALLS * probe.case.attach.runs_per_call
+        probe.detach()
+        assert runs(probe) == 0, "detached"
+    assert open_descriptors() == before
+
+
+SLEEPER = """
+import os, time
+print("ready", flush=True)
+while True:
+    time.sleep(0.001); os.getpid(); os.getppid()
+"""
+
+
+def test_calls_of_others_are_told_apart(probe, witness):
+    """Also of those who began to wait in a system call before the count and return in it."""
+    if not probe.case.attach.system_wide:
+        pytest.skip("serves the target only")
+    child = start_python(SLEEPER)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        probe.attach()
+        foreign = 0
+        for _ in range(200):
+            hits = count_hits(probe, CALLS, call_target(probe.case), witness)
+            hits.check(probe.case.name)
+            foreign += hits.foreign_hits
+            if foreign:
+                break
+        assert foreign > 0
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_another_process_runs_no_uprobe_of_this_one(probe):
+    if probe.case.target.syscall is not None:
+        pytest.skip("a system call is everybody's")
+    probe.attach()
+    stats = bpf.enable_stats()
+    try:
+        code = "import sys; from ebpf_overhead import _workload; _workload.run(sys.argv[1], 1000)"
+        child = start_python(code, probe.case.target.name)
+        assert child.communicate(timeout=60)[1] == ""
+        assert bpf.prog_info(probe.prog_fd).run_count == 0
+        assert child.returncode == 0
+    finally:
+        os.close(stats)
