@@ -1,0 +1,58 @@
+"""Every attach type on the newest kernel, which has them all."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from processes import run_command
+
+from ebpf_overhead.cases import select
+
+
+@pytest.fixture(scope="module")
+def measured(kernels, tmp_path_factory):
+    """The empty program at every attach type, on every target of theirs."""
+    path = tmp_path_factory.mktemp("attach-types") / "result.json"
+    run = run_command(
+        "measure", f"--kernel={kernels[-1].release}", "--attach=all", "--program=empty",
+        "--format=json", f"--output={path}",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    cases = json.loads(path.read_text())["cases"]
+    return {(case["target"], case["attach"]): case for case in cases}
+
+
+def test_every_attach_type_is_measured_and_proven(measured):
+    expected = select(["all"], ["empty"])
+    assert list(measured) == [(case.target.name, case.attach.name) for case in expected]
+    for case in expected:
+        found = measured[case.target.name, case.attach.name]
+        assert found["status"] == "measured", (case.name, found["reason"])
+        assert found["hits"] == found["calls"] * case.runs_per_call >= 2000, case.name
+        assert found["overhead"]["estimate"] > 20, case.name
+
+
+def test_baseline_is_that_of_the_target(measured):
+    by_target: dict[str, list[float]] = {}
+    for (target, _), case in measured.items():
+        by_target.setdefault(target, []).append(case["baseline"]["median"])
+    for target, baselines in by_target.items():
+        assert max(baselines) < 1.01 * min(baselines), target
+    # Call, return, two of the loop, and what is in the function: as the disassembly shows.
+    for target, instructions in {"function": 5, "function_push": 6, "function_ret": 4}.items():
+        assert by_target[target][0] == pytest.approx(instructions, abs=0.5)
+
+
+def test_paths_are_the_ones_they_are_called_after(measured):
+    def overhead(attach: str, target: str = "getpid") -> float:
+        return measured[target, attach]["overhead"]["estimate"]
+
+    # A breakpoint inside the function costs more than ftrace's nop at its entry, and both ends
+    # more than one.
+    assert overhead("fentry") < overhead("kprobe_multi") < overhead("kprobe")
+    assert overhead("kprobe") < overhead("kprobe_offset")
+    assert overhead("kprobe_multi") < overhead("kretprobe_multi") < overhead("kprobe_session")
+    assert overhead("fentry") < overhead("fexit")
+    # ret is executed out of line and single-stepped: a second exception.
+    assert overhead("uprobe", "function") + 300 < overhead("uprobe", "function_ret")
