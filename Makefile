@@ -7,12 +7,13 @@ ASV    := $(BIN)/asv
 # The commit that `make bench` measures.
 COMMIT ?= HEAD
 # What the running kernel can answer: instructions are counted in guests only.
-TIMED  := 'getpid\.(Unprobed|Probed|Overhead)\.'
+TIMED  := '^getpid\.(Unprobed|Probed|Overhead)\.'
+ALL    := '^\w+\.(?!Instructions\.)'
 
 SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*.c ebpf_overhead/*.h)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench publish test lint format clean
+.PHONY: help bench bench-all publish test lint format clean
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ bench: .setup/bench ## Measure the suite on the running kernel, show the tables,
 	@$(BIN)/ebpf-overhead report
 	@$(MAKE) --no-print-directory publish
 	@echo "results: $(CURDIR)/.asv/results"
+
+bench-all: TIMED := $(ALL)
+bench-all: bench ## The same for every group of benchmarks, which takes long
 
 publish: .setup/bench ## Publish the stored results as a self-contained site
 	@$(ASV) publish > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }

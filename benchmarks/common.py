@@ -12,7 +12,7 @@ from ebpf_overhead.attach import status_of
 from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.measure import Measurement, Result, Samples
-from ebpf_overhead.percall import CLOCK
+from ebpf_overhead.percall import CLOCK, Window, attach_proven
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
 GRID = (list(STANDARD_ATTACH_TYPES), list(STANDARD_PROGRAMS))
@@ -30,10 +30,15 @@ class PerCall:
     timeout = 60
 
 
-def case_of(attach: str, program: str, target: str = "getpid") -> Case:
-    """Return the case of a combination of parameters."""
-    (case,) = select([attach], [program], [target])
-    return case
+def case_of(attach: str, program: str, target: str | None = None) -> Case:
+    """Return the case of a combination of parameters.
+
+    The target is the attach type's own unless it is given, as a parameter or as
+    ``target/attach type``.
+    """
+    before, _, name = attach.rpartition("/")
+    wanted = target or before
+    return select([name], [program], [wanted] if wanted else ())[0]
 
 
 def tracked(samples: Samples) -> dict[str, object]:
@@ -82,3 +87,18 @@ def skip_unmeasurable() -> Iterator[None]:
         if status_of(error) == "failed":
             raise
         raise SkipNotImplemented(f"{status_of(error)}: {error}") from error
+
+
+class ProbedPerCall(PerCall):
+    """The same with one program attached, proven to fire."""
+
+    def setup(self, *case: str) -> None:
+        require_time()
+        chosen = case_of(*case)
+        with skip_unmeasurable():
+            self.probe = attach_proven(chosen)
+        self.window = Window(chosen.target.name)
+
+    def teardown(self, *case: str) -> None:
+        if hasattr(self, "probe"):
+            self.probe.close()

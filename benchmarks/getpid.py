@@ -11,6 +11,7 @@ from .common import (
     GRID,
     GRID_NAMES,
     PerCall,
+    ProbedPerCall,
     cached,
     case_of,
     counts_instructions,
@@ -66,21 +67,11 @@ class Unprobed(PerCall):
         self.window()
 
 
-class Probed(PerCall):
+class Probed(ProbedPerCall):
     """getpid with one program attached."""
 
     params = GRID
     param_names = GRID_NAMES
-
-    def setup(self, attach: str, program: str) -> None:
-        require_time()
-        with skip_unmeasurable():
-            self.probe = attach_proven(case_of(attach, program))
-        self.window = Window("getpid")
-
-    def teardown(self, attach: str, program: str) -> None:
-        if hasattr(self, "probe"):
-            self.probe.close()
 
     def time_getpid(self, attach: str, program: str) -> None:
         self.window()

@@ -13,7 +13,7 @@ from ebpf_overhead.targets import require
 from . import getpid
 from .common import GRID, GRID_NAMES, PerCall, counts_instructions, require_time, skip_unmeasurable
 
-_DEARER = [name for name in TARGETS if name != "getpid"]
+_DEARER = [name for name, each in TARGETS.items() if each.kind == "syscall" and name != "getpid"]
 
 
 class Instructions(getpid.Instructions):

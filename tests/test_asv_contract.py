@@ -405,3 +405,42 @@ def test_only_asvs_own_variable_adds_to_the_path(environment, monkeypatch, varia
         ["-c", "import sys; print(sys.path)"], env={**variables, variable: "/nowhere/to/be/found"}
     )
     assert ("/nowhere/to/be/found" in printed) is passes
+
+
+# --- what runs by default
+
+
+def test_default_selection_is_the_configurations_unless_asked(monkeypatch, tmp_path):
+    from types import SimpleNamespace
+
+    from asv.benchmarks import Benchmarks
+
+    from ebpf_overhead.asv_plugin import default_selection
+
+    names = ["getpid.Unprobed.time_getpid", "attach_types.Unprobed.time_call"]
+    found = [{"name": name, "params": []} for name in names]
+    monkeypatch.setattr(Benchmarks, "_disc_benchmarks", classmethod(lambda *_: found))
+    default_selection.install()
+
+    def selected(regex=None, **conf):
+        conf = SimpleNamespace(benchmark_dir="benchmarks", **conf)
+        benchmarks = Benchmarks.discover(conf, None, [None], ["HEAD"], regex=regex)
+        assert list(benchmarks._all_benchmarks) == names, "all are listed, whatever is selected"
+        return list(benchmarks)
+
+    assert selected() == names
+    assert selected(default_bench=[r"^getpid\."]) == names[:1]
+    assert selected("^attach", default_bench=[r"^getpid\."]) == names[1:]
+    assert selected(["."], default_bench=[r"^getpid\."]) == names
+
+
+@pytest.mark.parametrize("name", ["asv.conf.json", "asv.kernels.json"])
+def test_default_of_the_suite_is_the_standard_grid(name):
+    from asv.config import Config
+
+    (expression,) = Config.load(str(ROOT / name)).default_bench
+    here = discover(os.uname().release, os.uname().machine)
+    selected = [benchmark for benchmark in here if re.search(expression, benchmark)]
+    assert selected
+    assert {benchmark.split(".")[0] for benchmark in selected} == {"getpid"}
+    assert len(here) > 2 * len(selected)

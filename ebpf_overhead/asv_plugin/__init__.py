@@ -6,6 +6,7 @@ alone, use :mod:`ebpf_overhead.percall`.
 
 from pathlib import Path
 
+from ebpf_overhead.asv_plugin import default_selection
 from ebpf_overhead.asv_plugin.kernel_guest import KernelGuest
 from ebpf_overhead.asv_plugin.running_kernel import RunningKernel
 from ebpf_overhead.kernels.layout import default_layout
@@ -14,6 +15,9 @@ __all__ = ["KernelGuest", "RunningKernel", "setup"]
 
 # The ``repo`` of asv.kernels.json; a configuration cannot name a path of this machine.
 _HISTORY_LINK = Path(".asv") / "kernel-history"
+
+
+default_selection.install()
 
 
 def setup() -> None:

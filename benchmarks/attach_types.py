@@ -1,0 +1,54 @@
+"""What the further attach types cost, on each of their targets (docs/attach-types.md).
+
+Not part of a default run: ``asv run --bench '^attach_types'``.
+"""
+
+from __future__ import annotations
+
+from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, select
+from ebpf_overhead.measure import Options, measure_cases
+
+from . import common, getpid, targets
+
+_FURTHER = [name for name in ATTACH_TYPES if name not in STANDARD_ATTACH_TYPES]
+_CASES = select(_FURTHER)
+_HOOKS = list(dict.fromkeys(f"{case.target.name}/{case.attach.name}" for case in _CASES))
+_GRID = (_HOOKS, list(STANDARD_PROGRAMS))
+_NAMES = ("hook", "program")
+
+
+class Instructions(getpid.Instructions):
+    """In instructions, where the clock counts them: in guests."""
+
+    params = _GRID
+    param_names = _NAMES
+    timeout = 900
+
+    # asv knows a cache by the line of its function: this is another one than getpid's.
+    def setup_cache(self) -> dict[str, object]:
+        if not common.counts_instructions():
+            return {}
+        return {result.case.name: result for result in measure_cases(_CASES, Options())}
+
+
+class Unprobed(targets.Unprobed):
+    """A call with nothing attached: the baseline of each target."""
+
+    params = (list(dict.fromkeys(case.target.name for case in _CASES)),)
+
+
+class Probed(common.ProbedPerCall):
+    """A call with one program attached."""
+
+    params = _GRID
+    param_names = _NAMES
+
+    def time_call(self, hook: str, program: str) -> None:
+        self.window()
+
+
+class Overhead(getpid.Overhead):
+    """What the program adds to a call: paired difference of probed and baseline windows."""
+
+    params = _GRID
+    param_names = _NAMES
