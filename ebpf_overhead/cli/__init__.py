@@ -19,6 +19,7 @@ _COMMANDS = {
     "doctor": "say what this machine is and what can be measured on it",
     "decompose": "say which part of an overhead is the hook, which the program",
     "report": "show the tables of stored results",
+    "plot": "draw figures from records that were stored as JSON",
     "kernels": "fetch, list and remove kernels to measure on",
     "funclatency": "show how long calls of a function take, and how many there are",
     "guest": "run a command in a guest booted on a kernel",
