@@ -21,6 +21,7 @@ _COMMANDS = {
     "report": "show the tables of stored results",
     "plot": "draw figures from records that were stored as JSON",
     "kernels": "fetch, list and remove kernels to measure on",
+    "estimate": "say what a probe would cost here, before it is attached",
     "funclatency": "show how long calls of a function take, and how many there are",
     "guest": "run a command in a guest booted on a kernel",
 }

@@ -23,8 +23,8 @@ from ebpf_overhead import pseudofs
 PATIENCE_S = 5.0
 
 NAMES = {
-    "prog": {"program", "empty", "simple", "complex", "witness", "entered", "returned"},
-    "map": {"counts", "lost_updates", "witnessed", "subject", "starts", "latencies"},
+    "prog": {"program", "empty", "simple", "complex", "witness", "entered", "returned", "count"},
+    "map": {"counts", "lost_updates", "witnessed", "subject", "starts", "latencies", "events"},
 }
 KINDS = ("prog", "map", "link")
 EVENT_FILES = ("dynamic_events", "kprobe_events", "uprobe_events")

@@ -1,0 +1,151 @@
+"""``estimate`` on the running kernel: exact counts, right sums, clear refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import leftovers
+import pytest
+from processes import run_command, start_command, start_python
+
+from ebpf_overhead import _workload
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.estimate.counting import count, counters
+from ebpf_overhead.estimate.places import Place
+from ebpf_overhead.tracers.filters import Filters
+from ebpf_overhead.tracers.waiting import Watch
+
+CALLS = 10_007  # a prime number
+PATH, SYMBOL, _ = _workload.target_symbol()
+OWN = Filters(pid=os.getpid())
+CALLER = f"""
+import sys
+from ebpf_overhead import _workload
+sys.stdin.readline()
+_workload.run("getpid", {CALLS})
+"""
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBPF_OVERHEAD_DATA", str(tmp_path))
+
+
+@pytest.fixture
+def results(tmp_path) -> str:
+    """A record of ``measure`` with round overheads, so that nothing has to be measured."""
+    cases = [
+        {
+            "attach": attach,
+            "program": "simple",
+            "status": "measured",
+            "overhead": {"estimate": 200.0, "low": 190.0, "high": 220.0, "confidence": 0.99},
+        }
+        for attach in ("tracepoint", "raw_tracepoint", "tp_btf", "fentry", "kprobe")
+    ]
+    machine = {"kernel": {"release": os.uname().release}}
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps({"machine": machine, "cases": cases}))
+    return str(path)
+
+
+def test_every_place_is_counted_exactly_and_by_itself():
+    places = [
+        Place("syscall", "getpid"),
+        Place("user", f"{PATH}:{SYMBOL}"),
+        Place("syscall", "getppid"),
+    ]
+    with counters(places, OWN) as counter:
+        _workload.run("getpid", CALLS)
+        _workload.run("function", 2 * CALLS)
+        assert counter.read().tolist() == [CALLS, 2 * CALLS, 0]
+    _workload.run("getpid", CALLS)
+    assert counter.read().tolist() == [CALLS, 2 * CALLS, 0]
+
+
+def test_rates_are_events_by_time():
+    with counters([Place("syscall", "getpid")], OWN) as counter, Watch(0.05) as watch:
+        rates = count(counter, watch, lambda seconds: _workload.run("getpid", CALLS))
+        # Called after the last reading of a step and before the final one.
+        assert rates.events.tolist() == [CALLS]
+        assert rates.steps.shape == (1, 1)
+
+
+def test_place_that_cannot_be_counted_does_not_keep_others_from_it():
+    places = [Place("tracepoint", "no:such_event"), Place("syscall", "getpid")]
+    with counters(places, OWN) as counter:
+        assert counter.places == places[1:]
+        assert "no tracepoint no:such_event" in str(counter.refused[places[0]])
+    with pytest.raises(OverheadError), counters(places[:1], OWN):
+        pass
+
+
+def attached(process: subprocess.Popen[str]) -> None:
+    for line in process.stderr:
+        if line.startswith("Counting "):
+            while not leftovers.is_attached(process.pid):
+                time.sleep(0.01)
+            return
+    raise AssertionError("it ended before it counted")
+
+
+@pytest.mark.parametrize(("budget", "status"), [("50%", 0), ("0.0001%", 1)])
+def test_answer_budget_and_exit_status(results, budget, status, nothing_left):
+    with start_python(CALLER) as caller:
+        arguments = ["--pid", str(caller.pid), "--results", results, "--budget", budget]
+        command = start_command(
+            "estimate", "tracepoint:syscalls:sys_enter_getpid", *arguments, "--format", "json"
+        )
+        attached(command)
+        caller.communicate("go\n")
+        out, err = command.communicate(timeout=100)
+    record = json.loads(out)
+    assert command.returncode == status, err
+    assert record["ended_by"] == "exit"  # of the process, long before the ten seconds
+    assert record["places"][0]["events"] == CALLS
+    expected = CALLS / record["seconds"] * 200e-9
+    assert record["core_share"]["estimate"] == pytest.approx(expected, rel=1e-4)
+    assert record["machine_share"]["high"] == pytest.approx(
+        record["total_core_share"]["high"] / os.cpu_count()
+    )
+    assert record["budget"]["verdict"] == ("yes" if status == 0 else "no")
+    nothing_left()
+
+
+def test_target_that_never_runs(results, nothing_left):
+    run = run_command("estimate", "syscall:acct", "-d", "0.1", "--results", results, "--no-latency")
+    assert run.returncode == 3
+    assert "none of the targets ran in 0.1 s" in run.stderr
+    nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 2, "no target was named"),
+        (["syscall:reed"], 2, "no system call is called 'reed'"),
+        (["--function", "no_such_function_*"], 2, "no kernel function matches"),
+        (["--function", "*"], 2, "at most 200 can be hooked"),
+        (["vfs_reed"], 2, "no function vfs_reed in this kernel"),
+        (["syscall:read", "--pid", "4194305"], 2, "no process has id 4194305"),
+        (["tracepoint:no:such"], 3, "no tracepoint no:such in this kernel"),
+        (["syscall:read", "--budget", "1"], 2, "is not like 1%"),
+        (["c:no_such_function"], 2, "no function no_such_function"),
+    ],
+)
+def test_wrong_use(arguments, status, words, nothing_left):
+    run = run_command("estimate", *arguments)
+    assert (run.returncode, words in run.stderr) == (status, True), run.stderr
+    nothing_left()
+
+
+def test_results_of_another_kernel_are_refused(results):
+    path = Path(results)
+    path.write_text(path.read_text().replace(os.uname().release, "5.4.0"))
+    run = run_command("estimate", "syscall:read", "--results", results)
+    assert run.returncode == 2
+    assert "is of kernel 5.4.0" in run.stderr
