@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ebpf_overhead import _workload
 from ebpf_overhead.attach import load
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, is_file, own_programs, select
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID, select
+from ebpf_overhead.catalogue import is_file, own_programs
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.estimate.counting import attach_counter
 from ebpf_overhead.estimate.places import SERVED_BY, SYSTEM_WIDE, Place
@@ -86,7 +87,9 @@ class Costs:
             date = time.strftime("%Y-%m-%d", time.localtime(found.measured_at))
             return Cost(attach, program, found.interval, f"stored {date}")
         self._say(f"Measuring what {attach} with {program} costs here")
-        (result,) = measure_cases(select([attach], [program]), Options(time_s=_TIME_S))
+        # On the first of its targets: those of uprobes begin with different instructions.
+        cases = select([attach], [program])[:1]
+        (result,) = measure_cases(cases, Options(time_s=_TIME_S))
         if result.measurement is None:
             return Cost(attach, program, None, "measured now", result.status, result.reason)
         overhead = result.measurement.overhead
@@ -128,7 +131,7 @@ class Costs:
 
 def _measure_counting(attach: str) -> Interval:
     compiled = compile_source("count", source("count"), [f"WANTED_PID={os.getpid()}"], ["count"])
-    place, target = Place("syscall", GETPID.syscall), GETPID.name
+    place, target = Place("syscall", GETPID.name), GETPID.name
     if attach == "uprobe":
         path, symbol, _ = _workload.target_symbol()
         place, target = Place("user", f"{path}:{symbol}"), "function"

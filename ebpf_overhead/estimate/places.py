@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ebpf_overhead.attach import entry_symbols
 from ebpf_overhead.cases import Target
 from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.hooks.loaded import entry_symbols
 from ebpf_overhead.tracers.hooks import Point
 from ebpf_overhead.tracers.symbols import is_syscall, matching_functions, user_offset
 
