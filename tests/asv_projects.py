@@ -71,7 +71,7 @@ class Project:
             env={**self._environment(), **extra},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=580,
         )
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done

@@ -4,6 +4,7 @@ Only asv itself imports this package.  Benchmark processes, which have ``asv_run
 alone, use :mod:`ebpf_overhead.percall`.
 """
 
+import os
 from pathlib import Path
 
 from ebpf_overhead.asv_plugin import default_selection
@@ -25,7 +26,10 @@ def setup() -> None:
     history = default_layout().history
     if not (history / "HEAD").exists() or not Path("asv.kernels.json").exists():
         return
+    if _HISTORY_LINK.is_symlink() and _HISTORY_LINK.readlink() == history:
+        return
+    # In one step: several asv may do this at the same time.
     _HISTORY_LINK.parent.mkdir(exist_ok=True)
-    if _HISTORY_LINK.is_symlink():
-        _HISTORY_LINK.unlink()
-    _HISTORY_LINK.symlink_to(history)
+    link = _HISTORY_LINK.with_name(f"{_HISTORY_LINK.name}.{os.getpid()}")
+    link.symlink_to(history)
+    link.replace(_HISTORY_LINK)

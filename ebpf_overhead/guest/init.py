@@ -41,6 +41,7 @@ def _serve(configuration: dict[str, Any]) -> None:
     from ebpf_overhead.guest.agent import Agent
     from ebpf_overhead.guest.child import keep_descriptors
 
+    _forget_this_package()
     failures = preload(configuration["preload"])
     keep_descriptors()
     # What was imported is never collected, so that forked commands do not copy its pages.
@@ -52,6 +53,17 @@ def _serve(configuration: dict[str, Any]) -> None:
         python_names=configuration["python"],
         facts={"release": os.uname().release, "preload_failures": failures},
     ).serve()
+
+
+def _forget_this_package() -> None:
+    """Let preloaded modules and commands import this package from their own search path.
+
+    What this process is made of may be another version of it: a commit of the project is
+    measured by its own code, in a guest booted by today's.
+    """
+    for name in list(sys.modules):
+        if name.partition(".")[0] == "ebpf_overhead":
+            del sys.modules[name]
 
 
 def preload(entries: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Benchmarks that say what they ran on, and one that brings its kernel down."""

@@ -1,0 +1,24 @@
+"""What asv runs in guests, without the seconds that real benchmarks take."""
+
+import os
+from pathlib import Path
+
+RELEASE = os.uname().release
+
+
+def track_series():
+    major, minor = RELEASE.split(".")[:2]
+    return 100 * int(major) + int(minor)
+
+
+def track_clock_is_icount():
+    return int(os.environ.get("EBPF_OVERHEAD_CLOCK") == "icount")
+
+
+def track_panic():
+    if os.environ.get("ASV_TEST_PANIC") == RELEASE:
+        Path("/proc/sysrq-trigger").write_text("c")
+    return 1
+
+
+track_panic.timeout = 60

@@ -1,0 +1,180 @@
+"""asv's commands over kernels: good ones, one that panics, one truncated, the running one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+
+import pytest
+from asv.util import load_json
+from asv_projects import PYTHON, ROOT, Project
+
+from ebpf_overhead.kernels import store
+from ebpf_overhead.kernels.adding import Adder, Choices
+from ebpf_overhead.kernels.layout import Layout
+from ebpf_overhead.kernels.record import from_json
+from ebpf_overhead.kernels.reporting import Silent
+
+SERIES = "quick.track_series"
+ICOUNT = f"kernel-py{PYTHON}-ACCELtcg-CLOCKicount-CPUmax"
+
+
+class Kernels(Project):
+    """asv.kernels.json with places of its own, and a history of chosen kernels.
+
+    Attributes
+    ----------
+    old, middle, new : str
+        Releases of kernels that boot; the middle one panics in a benchmark.
+    broken : str
+        Release of a kernel, next to the middle one, whose image is truncated.
+    """
+
+    def __init__(self, folder, kernels):
+        super().__init__(folder)
+        self.data = Layout(folder / "data", folder / "data" / "history")
+        self.old, self.middle, self.new = (kernels[i].release for i in (0, len(kernels) // 2, -1))
+        self.broken = f"{kernels[len(kernels) // 2].record.series}.999-broken"
+        self.data.kernels.mkdir(parents=True)
+        for kernel in {kernels[0], kernels[len(kernels) // 2], kernels[-1]}:
+            (self.data.kernels / kernel.release).symlink_to(kernel.directory)
+        self._break(kernels[len(kernels) // 2])
+        Adder(self.data, lambda: None, Choices(), Silent()).add(["running"])
+        self.configure("quick.json", benchmark_dir=str(ROOT / "tests/guest/suite"))
+        self.configure("both.json", benchmark_dir=str(ROOT / "tests/guest/suite"),
+                       matrix={"env_nobuild": {"CLOCK": ["icount", "wall"]}})  # fmt: skip
+        self.configure("real.json", benchmark_dir=str(ROOT / "benchmarks"))
+
+    def _break(self, kernel):
+        directory = self.data.kernels / self.broken
+        directory.mkdir()
+        record = from_json((kernel.directory / store.RECORD).read_text(), "")
+        record = dataclasses.replace(record, release=self.broken, version=self.broken)
+        (directory / store.RECORD).write_text(record.to_json())
+        (directory / store.IMAGE).write_bytes(kernel.image.read_bytes()[:3_000_000])
+
+    def configure(self, name, **changes):
+        conf = load_json(str(ROOT / "asv.kernels.json"), js_comments=True)
+        own = {"repo": str(self.data.history), "env_dir": "env", "results_dir": "results"}
+        (self.folder / name).write_text(json.dumps({**conf, **own, "html_dir": "html", **changes}))
+
+    def asv(self, command, *arguments, conf="quick.json", **extra):
+        extra = {"EBPF_OVERHEAD_DATA": str(self.data.root), "ASV_TEST_PANIC": self.middle, **extra}
+        return super().asv(command, "--config", conf, *arguments, **extra)
+
+    def results(self, release):
+        """What is stored for a kernel: name of the environment -> benchmark -> values."""
+        commit = self.run("git", "-C", str(self.data.history), "rev-parse", release).stdout.strip()
+        found = {}
+        for path in (self.folder / "results" / self.machine).glob(f"{commit[:8]}-*.json"):
+            stored = json.loads(path.read_text())
+            found[stored["env_name"]] = {
+                name: row[0] if isinstance(row, list) else row
+                for name, row in stored["results"].items()
+            }
+        return found
+
+
+@pytest.fixture(scope="module")
+def project(kernels, tmp_path_factory):
+    if len({kernel.release for kernel in kernels}) < 3:
+        pytest.skip("three kernels are needed: ebpf-overhead kernels add 6.1 6.12 7.3")
+    return Kernels(tmp_path_factory.mktemp("asv-kernels") / "project", kernels)
+
+
+@pytest.fixture(scope="module")
+def printed(project):
+    """What the first kernel and the range after it print; some benchmarks fail in the range."""
+    first = project.asv("run", f"{project.old}^!")
+    return first + project.asv("run", f"{project.old}..{project.new}", check=False)
+
+
+def number(release):
+    major, minor = release.split(".")[:2]
+    return 100 * int(major) + int(minor)
+
+
+def test_every_kernel_is_measured_on_that_kernel(project, printed):
+    for release in (project.old, project.middle, project.new):
+        (values,) = project.results(release).values()
+        assert values[SERIES] == [number(release)], printed
+        assert values["quick.track_clock_is_icount"] == [1]
+    assert project.results(project.old).keys() == {ICOUNT}
+
+
+def test_panic_costs_one_benchmark(project, printed):
+    panic = {
+        release: project.results(release)[ICOUNT]["quick.track_panic"]
+        for release in (project.old, project.middle, project.new)
+    }
+    assert panic == {project.old: [1], project.middle: None, project.new: [1]}
+
+
+def test_truncated_image_costs_its_own_revision_and_is_told_once(project, printed):
+    assert set(project.results(project.broken)[ICOUNT].values()) == {None}
+    assert printed.count("truncated") == 1
+
+
+def test_running_kernel_is_measured_natively_under_its_own_name(project, printed):
+    ((name, values),) = project.results(os.uname().release).items()
+    assert name.startswith(f"kernel-py{PYTHON}-ACCELnative-CLOCKwall-CPU")
+    assert values[SERIES] == [number(os.uname().release)]
+    assert values["quick.track_clock_is_icount"] == [0]
+
+
+def test_clock_that_cannot_measure_a_kernel_is_one_line_and_no_failure(project, printed):
+    shown = project.asv("run", f"{os.uname().release}^!", "--bench", SERIES, conf="both.json")
+    assert shown.count("whose clock cannot count instructions") == 1
+    stored = project.results(os.uname().release)
+    assert math.isnan(stored.pop(ICOUNT)[SERIES][0])
+    ((name, values),) = stored.items()
+    assert "CLOCKwall" in name
+    assert values[SERIES] == [number(os.uname().release)]
+
+
+def test_range_begins_after_its_first_kernel(project, printed):
+    assert "(1 commits * 1 environments * 3 benchmarks)" in printed
+    assert "(4 commits * 1 environments * 3 benchmarks)" in printed
+
+
+def test_compare_and_show_by_release(project, printed):
+    shown = project.asv("compare", project.old, project.new)
+    assert re.search(rf"\|\s*{number(project.old)}\s*\|\s*{number(project.new)}\s*\|", shown)
+    assert SERIES in project.asv("show", project.new)
+
+
+def test_find_names_the_kernel_with_the_step_past_one_that_does_not_boot(project, printed):
+    shown = project.asv("find", f"{project.old}..{project.new}", SERIES)
+    assert re.search(rf"Greatest regression found: \w+ <{re.escape(project.new)}", shown)
+
+
+def test_continuous_measures_two_kernels(project):
+    shown = project.asv("continuous", project.old, project.new, "--bench", SERIES, check=False)
+    assert "(2 commits * 1 environments * 1 benchmarks)" in shown
+    assert "PERFORMANCE DECREASED" in shown
+
+
+def test_parallel_is_refused_in_one_line(project):
+    shown = project.asv("run", "-j", "2", f"{project.new}^!", check=False)
+    assert shown.count("leave it out") == 1
+    assert "Traceback" not in shown
+
+
+def test_real_suite(project):
+    """Every row of the grid counted on the newest kernel; times are n/a there, with the reason."""
+    shown = project.asv("run", "--show-stderr", "--bench", "^getpid", f"{project.new}^!",
+                        conf="real.json")  # fmt: skip
+    values = project.results(project.new)[ICOUNT]
+    for name in ("instructions", "overhead", "baseline"):
+        counted = values[f"getpid.Instructions.track_{name}"]
+        assert len(counted) == 15
+        assert all(value > 20 for value in counted), shown
+    for name in ("Probed.time_getpid", "Unprobed.time_getpid", "Overhead.track_overhead"):
+        assert all(math.isnan(value) for value in values[f"getpid.{name}"])
+    assert "time means nothing under icount" in shown
+    project.asv("publish", conf="real.json")
+    index = json.loads((project.folder / "html/index.json").read_text())
+    assert "icount" in index["params"]["env-CLOCK"]
