@@ -26,9 +26,13 @@ def kernel(kernels) -> catalogue.Kernel:
     return kernels[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared_guest(kernel):
-    """A guest for every test that leaves it as it was."""
+    """A guest for every test of a module that leaves it as it was.
+
+    It does not outlive the module: an idle guest takes a processor to itself, as its clock
+    leaps from timer to timer.
+    """
     with Guest(kernel, preload=("json", "ebpf_overhead.stats")) as guest:
         yield guest
 

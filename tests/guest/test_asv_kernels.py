@@ -58,7 +58,8 @@ class Kernels(Project):
 
     def configure(self, name, **changes):
         conf = load_json(str(ROOT / "asv.kernels.json"), js_comments=True)
-        own = {"repo": str(self.data.history), "env_dir": "env", "results_dir": "results"}
+        own = {"repo": str(self.data.history), "env_dir": "env", "results_dir": "results",
+               "default_bench": None}  # fmt: skip
         (self.folder / name).write_text(json.dumps({**conf, **own, "html_dir": "html", **changes}))
 
     def asv(self, command, *arguments, conf="quick.json", **extra):
