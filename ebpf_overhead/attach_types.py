@@ -115,7 +115,7 @@ _BTF = "call from the tracepoint through a stub, typed arguments"
 _TRAMPOLINE = "BPF trampoline in place of the function's ftrace nop: direct call"
 _FTRACE = "ftrace trampoline of the function's nop, kprobe handler, perf's list of programs"
 _FPROBE = "ftrace trampoline of the function's nop, fprobe, BPF link"
-_UPROBE = "int3 in the process (recent kernels: a call in place of nop5), handler chain"
+_UPROBE = "int3 in the process (some kernels: a call in place of a long nop), handler chain"
 
 ATTACH_TYPES = {
     attach.name: attach
@@ -168,14 +168,14 @@ ATTACH_TYPES = {
             "fexit",
             "trampolines",
             "__do_sys_getpid",
-            f"{_TRAMPOLINE}, which calls the function",
+            f"{_TRAMPOLINE}; it calls the function, then the program",
             "Fexit",
         ),
         AttachType(
             "fmod_ret",
             "trampolines",
             "security_task_getpgid",
-            f"{_TRAMPOLINE}, which calls the function unless told not to",
+            f"{_TRAMPOLINE}; then the function, unless the program says no",
             "FmodRet",
             targets="security",
         ),
