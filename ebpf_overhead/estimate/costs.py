@@ -12,11 +12,12 @@ from pathlib import Path
 
 from ebpf_overhead import _workload
 from ebpf_overhead.attach import load
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, select
-from ebpf_overhead.catalogue import is_file, own_programs
+from ebpf_overhead.attach_types import STANDARD_TARGETS
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID, TARGETS, Case, select
+from ebpf_overhead.catalogue import programs_named
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.estimate.counting import attach_counter
-from ebpf_overhead.estimate.places import SERVED_BY, SYSTEM_WIDE, Place
+from ebpf_overhead.estimate.places import SERVED_BY, Place
 from ebpf_overhead.measure import Options, measure_cases
 from ebpf_overhead.paired import paired_difference
 from ebpf_overhead.programs import compile_source
@@ -27,6 +28,7 @@ from ebpf_overhead.tracers.filters import Filters
 from ebpf_overhead.tracers.hooks import Hook, Point
 
 _TIME_S = 1.5
+_AT_RETURN = ("fexit", "kretprobe", "kretprobe_multi", "uretprobe", "uretprobe_multi")
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,7 @@ class Costs:
             date = time.strftime("%Y-%m-%d", time.localtime(found.measured_at))
             return Cost(attach, program, found.interval, f"stored {date}")
         self._say(f"Measuring what {attach} with {program} costs here")
-        # On the first of its targets: those of uprobes begin with different instructions.
-        cases = select([attach], [program])[:1]
-        (result,) = measure_cases(cases, Options(time_s=_TIME_S))
+        (result,) = measure_cases([_case(attach, program)], Options(time_s=_TIME_S))
         if result.measurement is None:
             return Cost(attach, program, None, "measured now", result.status, result.reason)
         overhead = result.measurement.overhead
@@ -114,9 +114,9 @@ class Costs:
 
         None where the hook concerns nobody else, or it cannot be measured.
         """
-        if attach in SYSTEM_WIDE:
+        if ATTACH_TYPES[attach].system_wide:
             return self.of(attach, program).overhead
-        if attach != "tracepoint":
+        if attach not in ("tracepoint", "tracepoint_exit"):
             return None
         found = self._store.get("bystander/tracepoint")
         if found is None:
@@ -150,8 +150,7 @@ def _measure_counting(attach: str) -> Interval:
 
 
 def _measure_bystander() -> Interval:
-    (case,) = select(["tracepoint"], ["empty"])
-    with load(case) as probe:
+    with load(_case("tracepoint", "empty")) as probe:
         # The probe stays on getpid; the calls that are timed are others.
         return paired_difference(
             "getppid", lambda on: probe.attach() if on else probe.detach(), _TIME_S
@@ -182,15 +181,36 @@ def _read_results(path: Path) -> dict[tuple[str, str], Cost]:
     }
 
 
+def _case(attach: str, program: str) -> Case:
+    """Return the case that an attach type is priced by: its kind's cheapest target."""
+    kind = ATTACH_TYPES[attach].targets
+    target = next(name for name in STANDARD_TARGETS if TARGETS[name].kind == kind)
+    (case,) = select([attach], [program], [target])
+    return case
+
+
 def _identity(program: str) -> str:
     """Return what a stored value belongs to: a program of the user's own may change."""
-    if not is_file(program):
-        return program
-    (own,) = own_programs([program])
-    assert own.source is not None
-    return f"{own.name}@{hashlib.sha256(own.source.read_bytes()).hexdigest()[:16]}"
+    chosen, *others = programs_named([program])
+    if others:
+        raise BadUseError(f"{program!r} names {1 + len(others)} programs", "choose one")
+    if chosen.source is None:
+        return chosen.name
+    digest = hashlib.sha256(chosen.source.read_bytes()).hexdigest()
+    return f"{chosen.name}@{digest[:16]}"
 
 
 def attach_types_for(place: Place) -> list[str]:
     """Return the attach types that can serve a place and whose cost can be measured."""
     return [name for name in SERVED_BY[place.kind] if name in ATTACH_TYPES]
+
+
+def comparable(attach: str, other: str) -> bool:
+    """Whether two attach types see the same moment: the entry, the return, or both."""
+    return _moment(attach) == _moment(other)
+
+
+def _moment(attach: str) -> str:
+    if ATTACH_TYPES[attach].runs_per_call > 1:
+        return "both"
+    return "return" if attach in _AT_RETURN or attach.endswith("_exit") else "entry"

@@ -27,22 +27,36 @@ _ALIASES = {
 }
 
 # Kind of place -> attach types that can serve it, most specific first.
+_FUNCTION = (
+    "fentry",
+    "fexit",
+    "kprobe",
+    "kretprobe",
+    "kprobe_multi",
+    "kretprobe_multi",
+    "kprobe_session",
+)
 SERVED_BY = {
-    "function": ("fentry", "fexit", "fmod_ret", "kprobe", "kretprobe", "kprobe_multi"),
-    "syscall": ("tracepoint", "fentry", "fexit", "kprobe", "kretprobe", "raw_tracepoint", "tp_btf"),
+    "function": _FUNCTION,
+    "syscall": (
+        "tracepoint",
+        "tracepoint_exit",
+        *_FUNCTION,
+        "raw_syscalls",
+        "raw_tracepoint",
+        "raw_tracepoint_exit",
+        "tp_btf",
+        "tp_btf_exit",
+    ),
     "tracepoint": ("tp_btf", "raw_tracepoint", "tracepoint"),
-    "user": ("uprobe", "uretprobe", "uprobe_multi"),
+    "user": ("uprobe", "uretprobe", "uprobe_multi", "uretprobe_multi", "uprobe_session"),
 }
 _KINDS = {
-    "function": "function",
     "syscall": "syscall",
-    **dict.fromkeys(("fentry", "fexit", "fmod_ret", "kprobe", "kretprobe"), "function"),
-    **dict.fromkeys(("kprobe_multi", "kretprobe_multi"), "function"),
+    **dict.fromkeys(("function", *_FUNCTION), "function"),
     **dict.fromkeys(("tracepoint", "raw_tracepoint", "tp_btf"), "tracepoint"),
-    **dict.fromkeys(("uprobe", "uretprobe"), "user"),
+    **dict.fromkeys(SERVED_BY["user"], "user"),
 }
-# Hooks that run for every system call of every process.
-SYSTEM_WIDE = ("raw_tracepoint", "tp_btf")
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ class Place:
     attach: str | None = None
 
     def __str__(self) -> str:
-        return self.name if self.kind == "function" else f"{self.kind}:{self.name}"
+        return self.name if self.kind in ("function", "user") else f"{self.kind}:{self.name}"
 
     def counting_points(self) -> list[Point]:
         """Return the hooks that can count it, cheapest first."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from ebpf_overhead.cases import ATTACH_TYPES
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.estimate.answer import (
     Alternative,
@@ -17,9 +18,9 @@ from ebpf_overhead.estimate.answer import (
     add,
     cheapest_first,
 )
-from ebpf_overhead.estimate.costs import Cost, Costs, attach_types_for
+from ebpf_overhead.estimate.costs import Cost, Costs, attach_types_for, comparable
 from ebpf_overhead.estimate.counting import Counter, Rates, count, counters
-from ebpf_overhead.estimate.places import SYSTEM_WIDE, Place
+from ebpf_overhead.estimate.places import Place
 from ebpf_overhead.latency.histogram import Scale
 from ebpf_overhead.latency.observe import observe
 from ebpf_overhead.latency.record import Observation
@@ -102,7 +103,7 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
         peak=float(rates.steps.sum(axis=1).max()),
         peak_share=_peak_share(rates, [cost[place] for place in counted]),
         bystanders=payers.of([(rate.place, rate.cost.attach) for rate in found], rates),
-        alternatives=_alternatives(counted, rates, costs, question.program, payers),
+        alternatives=_alternatives(found, rates, costs, question.program, payers),
         counting=_counting_share(counter, rates, costs, question.filters),
         latency=_own_latency(question, counter, rates, say),
         budget=None,
@@ -149,8 +150,8 @@ class _Bystanders:
         """Return what probes, (place, attach type), cost bystanders; None where nobody pays."""
         attach = [name for place, name in probes if place.kind == "syscall"]
         # A second tracepoint on system calls adds nothing to those that have none.
-        payable = [name for name in attach if name in SYSTEM_WIDE]
-        payable += ["tracepoint"] if "tracepoint" in attach else []
+        payable = [name for name in attach if ATTACH_TYPES[name].system_wide]
+        payable += [name for name in attach if name in ("tracepoint", "tracepoint_exit")][:1]
         others = max(self.syscalls_per_s - float(rates.events.sum()) / rates.seconds, 0.0)
         costs = [self.costs.of_bystanders(name, self.program) for name in payable]
         shares = [Share.of(others, cost) for cost in costs if cost is not None]
@@ -158,14 +159,17 @@ class _Bystanders:
 
 
 def _alternatives(
-    places: list[Place], rates: Rates, costs: Costs, program: str, payers: _Bystanders
+    chosen: list[PlaceRate], rates: Rates, costs: Costs, program: str, payers: _Bystanders
 ) -> list[Alternative]:
-    """Return every attach type that could serve all of the places, cheapest first."""
+    """Return the attach types that could serve all of the places as well, cheapest first."""
     mean = float(rates.events.sum()) / rates.seconds
+    places = [rate.place for rate in chosen]
+    asked = {rate.cost.attach for rate in chosen}
     serving = [attach_types_for(place) for place in places]
     found = []
     for name in serving[0]:
-        if all(name in each for each in serving):
+        fits = all(name in each for each in serving)
+        if fits and all(comparable(name, other) for other in asked):
             cost = costs.of(name, program)
             share = None if cost.overhead is None else Share.of(mean, cost.overhead)
             others = payers.of([(place, name) for place in places], rates)
