@@ -26,14 +26,16 @@ def environment(**extra: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **extra}
 
 
-def run_command(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run ``ebpf-overhead`` in a process of its own."""
+def run_command(
+    *arguments: str, timeout: float = 120, **extra: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``ebpf-overhead`` in a process of its own, for that many seconds at most."""
     return subprocess.run(
         [*COMMAND, *arguments],
         env=environment(**extra),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
     )
 
 

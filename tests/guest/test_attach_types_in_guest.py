@@ -16,7 +16,7 @@ def measured(kernels, tmp_path_factory):
     path = tmp_path_factory.mktemp("attach-types") / "result.json"
     run = run_command(
         "measure", f"--kernel={kernels[-1].release}", "--attach=all", "--program=empty",
-        "--format=json", f"--output={path}",
+        "--format=json", f"--output={path}", timeout=500,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     cases = json.loads(path.read_text())["cases"]
