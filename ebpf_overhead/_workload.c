@@ -5,9 +5,11 @@
 #include <Python.h>
 
 #include "_workload_affinity.h"
+#include "_workload_arguments.h"
 #include "_workload_errors.h"
 #include "_workload_loops.h"
 #include "_workload_symbol.h"
+#include "_workload_together.h"
 
 /* A window cannot be interrupted; at 100 ns a call the longest takes seven minutes. */
 #define MAX_CALLS ((long long)1 << 32)
@@ -16,28 +18,6 @@
 
 /* The sum of the calls made never overflows. */
 _Static_assert(MAX_CALLS <= INT64_MAX / MAX_WINDOWS, "calls times windows must fit 64 bits");
-
-/* Reads a whole number from `low` to `high`, or sets TypeError or ValueError. */
-static int parse_whole(const char *name, PyObject *value, long long low, long long high,
-                       long long *whole)
-{
-    PyObject *number;
-    int overflow;
-
-    number = PyNumber_Index(value);
-    if (number == NULL)
-        return -1;
-    *whole = PyLong_AsLongLongAndOverflow(number, &overflow);
-    Py_DECREF(number);
-    if (*whole == -1 && PyErr_Occurred())
-        return -1;
-    if (overflow || *whole < low || *whole > high) {
-        PyErr_Format(PyExc_ValueError, "%s is out of range: %R; choose %lld to %lld", name, value,
-                     low, high);
-        return -1;
-    }
-    return 0;
-}
 
 /* A tuple of the targets' names. */
 static PyObject *target_names(void)
@@ -69,22 +49,6 @@ static const struct target *parse_target(const char *name)
         Py_DECREF(names);
     }
     return target;
-}
-
-/* The times as a list of int. */
-static PyObject *list_from_times(const int64_t *elapsed_ns, Py_ssize_t windows)
-{
-    PyObject *list, *time_ns;
-
-    list = PyList_New(windows);
-    for (Py_ssize_t i = 0; list != NULL && i < windows; i++) {
-        time_ns = PyLong_FromLongLong(elapsed_ns[i]);
-        if (time_ns == NULL)
-            Py_CLEAR(list);
-        else
-            PyList_SET_ITEM(list, i, time_ns);
-    }
-    return list;
 }
 
 /* Times the windows one after another, empty ones when there is no target.  Other threads run
@@ -168,6 +132,31 @@ static PyObject *workload_run(PyObject *Py_UNUSED(module), PyObject *args, PyObj
     return Py_BuildValue("NL", list, calls * windows);
 }
 
+PyDoc_STRVAR(run_together_doc,
+             "run_together(target, calls, windows, cpus, keep_busy=True)\n--\n\n"
+             "Time windows of calls on several CPUs at once: (elapsed ns of each window by CPU,\n"
+             "beginnings of them, calls made in all).");
+
+static PyObject *workload_run_together(PyObject *Py_UNUSED(module), PyObject *args,
+                                       PyObject *kwargs)
+{
+    static char *keywords[] = {"target", "calls", "windows", "cpus", "keep_busy", NULL};
+    PyObject *calls_object, *windows_object, *cpus;
+    long long calls, windows;
+    int keep_busy = 1;
+    const struct target *target;
+    const char *name;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sOOO|p:run_together", keywords, &name,
+                                     &calls_object, &windows_object, &cpus, &keep_busy))
+        return NULL;
+    target = parse_target(name);
+    if (target == NULL || parse_whole("calls", calls_object, 1, MAX_CALLS, &calls) < 0 ||
+        parse_whole("windows", windows_object, 1, MAX_WINDOWS, &windows) < 0)
+        return NULL;
+    return time_together(target, calls, (Py_ssize_t)windows, cpus, keep_busy);
+}
+
 PyDoc_STRVAR(clock_cost_doc, "clock_cost(windows=1000)\n--\n\n"
                              "Elapsed ns of empty windows: what reading the clock costs.");
 
@@ -222,6 +211,8 @@ static int workload_exec(PyObject *module)
 
 static PyMethodDef methods[] = {
     {"run", (PyCFunction)(void (*)(void))workload_run, METH_VARARGS | METH_KEYWORDS, run_doc},
+    {"run_together", (PyCFunction)(void (*)(void))workload_run_together,
+     METH_VARARGS | METH_KEYWORDS, run_together_doc},
     {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
      clock_cost_doc},
     {"target_symbol", (PyCFunction)(void (*)(void))workload_target_symbol,

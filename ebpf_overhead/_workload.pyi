@@ -8,6 +8,7 @@ The global interpreter lock is released during a window.  Signal handlers run be
 windows, never within one, so a window cannot be interrupted.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 TARGETS: Final[tuple[str, ...]]
@@ -75,6 +76,51 @@ def run(target: str, calls: int, windows: int = 1, cpu: int | None = None) -> tu
         name.  The result of the target's last call in each window is checked, not of every one.
     BaseException
         Whatever a signal handler raised between two windows.
+    """
+
+def run_together(
+    target: str, calls: int, windows: int, cpus: Sequence[int], keep_busy: bool = True
+) -> tuple[list[list[int]], list[list[int]], int]:
+    """Time windows of calls on several CPUs at once.
+
+    One thread a CPU, pinned to it.  Before each window they wait for each other, spinning,
+    so that all begin within a fraction of a microsecond.  The interpreter lock is released;
+    signal handlers run in the calling thread, every few milliseconds.  All threads have
+    ended when it returns, on every way out.
+
+    Parameters
+    ----------
+    target : str
+        What to call, one of `TARGETS`.
+    calls : int
+        Calls in each window of each CPU, 1 to `MAX_CALLS`.
+    windows : int
+        Windows to time, 1 to `MAX_WINDOWS`.
+    cpus : sequence of int
+        Where; each CPU once.
+    keep_busy : bool, default True
+        Have a CPU that has done its window go on calling, untimed, until the slowest has,
+        too: so all of every window is measured with the others at work.
+
+    Returns
+    -------
+    elapsed_ns : list of list of int
+        For each CPU, the elapsed time of each window in nanoseconds.
+    start_ns : list of list of int
+        For each CPU, when each window began, by ``CLOCK_MONOTONIC_RAW``.
+    calls_made : int
+        Calls made on all CPUs together, untimed ones included.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If the target is unknown, a number is out of range, or a CPU is named twice.
+    OSError
+        If a system call failed; the message begins with its name, and says on which CPU.
+    BaseException
+        Whatever a signal handler raised.
     """
 
 def clock_cost(windows: int = 1000) -> list[int]:

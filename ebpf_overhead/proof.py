@@ -115,9 +115,11 @@ class Witness:
     at_exit : bool
         Watch the ends of system calls instead of their beginnings: a call that began
         before the count may end in it.
+    whole_process : bool
+        Take the calls of all threads of this process for own, not only the calling thread's.
     """
 
-    def __init__(self, target: Target, at_exit: bool = False) -> None:
+    def __init__(self, target: Target, at_exit: bool = False, whole_process: bool = False) -> None:
         compiled = _compiled_witness()
         table, subject = compiled.table("witnessed"), compiled.table("subject")
         assert table is not None
@@ -127,9 +129,10 @@ class Witness:
         self._subject = subject.Leaf(
             namespace.st_dev,
             namespace.st_ino,
-            threading.get_native_id(),
+            os.getpid() if whole_process else threading.get_native_id(),
             getattr(_syscalls, f"NR_{target.syscall}"),
             getattr(_syscalls, f"NR_{target.second_syscall or target.syscall}"),
+            whole_process,
         )
         self._at_exit = at_exit
         # The raw tracepoint has no number of the call at its end; perf's has it in the same place.
@@ -178,7 +181,9 @@ def precompile() -> None:
     _compiled_witness()
 
 
-def open_witness(target: Target, at_exit: bool = False) -> Witness | None:
+def open_witness(
+    target: Target, at_exit: bool = False, whole_process: bool = False
+) -> Witness | None:
     """Return a witness for the calling thread; None where the kernel cannot have one.
 
     A function of this process needs none.
@@ -186,7 +191,7 @@ def open_witness(target: Target, at_exit: bool = False) -> Witness | None:
     if target.syscall is None:
         return None
     try:
-        return Witness(target, at_exit)
+        return Witness(target, at_exit, whole_process)
     except OverheadError:
         return None
 

@@ -8,8 +8,9 @@
  * proof can be split into own and foreign hits.  The counters are an array that user
  * space maps into its memory: reading them makes no system call.
  *
- * The map "subject" says whom to watch: the measuring thread, in its own process id
- * namespace (so this works in containers), and the number of the target; of both system
+ * The map "subject" says whom to watch: the measuring thread, or the whole process where
+ * several threads measure, in its own process id namespace (so this works in containers),
+ * and the number of the target; of both system
  * calls, where a call of the target makes two.
  */
 #define BPF_F_MMAPABLE 1024
@@ -24,6 +25,7 @@ struct subject {
     u64 thread;
     u64 syscall;
     u64 second_syscall;
+    u64 whole_process; /* "thread" is then the id of a process */
 };
 
 BPF_ARRAY(subject, struct subject, 1);
@@ -43,7 +45,7 @@ int program(struct sys_enter_args *ctx)
     /* Fails for a task of another namespace: that one is foreign. */
     bpf_get_ns_current_pid_tgid(watched->namespace_dev, watched->namespace_ino, &ids, sizeof(ids));
 
-    bool own = ids.pid == watched->thread;
+    bool own = (watched->whole_process ? ids.tgid : ids.pid) == watched->thread;
     bool target =
         ctx->syscall == watched->syscall || (own && ctx->syscall == watched->second_syscall);
     u32 counter =

@@ -16,6 +16,7 @@ from ebpf_overhead.errors import ExitStatus, OverheadError
 # Name of the subcommand -> (module of this package, line in the help).
 _COMMANDS = {
     "measure": "measure what BPF probes cost on the running kernel",
+    "scale": "measure what they cost when many CPUs call at once",
     "doctor": "say what this machine is and what can be measured on it",
     "decompose": "say which part of an overhead is the hook, which the program",
     "report": "show the tables of stored results",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS, is_file, own_programs
+from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
 from ebpf_overhead.phases import mark_started, spent
@@ -226,26 +225,8 @@ def _as_seen_there(value: object) -> str:
 def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:
     """Measure cases, showing on the terminal what is measured and how long it still takes."""
     cases = list(cases)
-    # Descriptor 2 is borrowed while BCC works, so progress has one of its own.
-    with open(os.dup(2), "w", encoding="utf-8") as terminal:
-        progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} cases"),
-            TimeRemainingColumn(),
-            console=Console(file=terminal),
-            auto_refresh=False,  # no second thread while windows are timed
-            transient=True,
-            disable=not terminal.isatty(),
-        )
-        with progress:
-            task = progress.add_task("starting", total=len(cases))
-
-            def show(case: Case, share: float) -> None:
-                done = cases.index(case) + share
-                progress.update(task, description=case.name, completed=done, refresh=True)
-
-            return list(measure_cases(cases, options, show))
+    with showing_cases(cases) as show:
+        return list(measure_cases(cases, options, show))
 
 
 def exit_status(record: Record) -> ExitStatus:

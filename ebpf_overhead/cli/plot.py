@@ -12,7 +12,7 @@ from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.figures.canvas import save
 from ebpf_overhead.report.record import Record
 
-_FIGURES = ("targets",)
+_FIGURES = ("scaling", "targets")
 
 _EXAMPLES = """
 \b

@@ -1,0 +1,116 @@
+"""``ebpf-overhead scale``: what probes cost when many CPUs call at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ebpf_overhead import machine, preflight, scaling
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID
+from ebpf_overhead.cli.measure import exit_status
+from ebpf_overhead.cli.progress import showing_cases
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.measure import Options
+from ebpf_overhead.phases import mark_started, spent
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.scaling import HEADINGS, make_record, rows
+
+_EXAMPLES = """
+\b
+Examples:
+  ebpf-overhead scale
+  ebpf-overhead scale --attach fentry --program array --program percpu_hash --cpus 2 --time 10
+  ebpf-overhead scale --format json -o scaling.json && ebpf-overhead plot scaling scaling.json
+
+Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
+"""
+
+
+@click.command(name="scale", epilog=_EXAMPLES)
+@click.option(
+    "--attach",
+    type=click.Choice([n for n, a in ATTACH_TYPES.items() if a.targets == GETPID.kind]),
+    default="tp_btf",
+    show_default=True,
+    help="Attach type.",
+)
+@click.option(
+    "--program",
+    multiple=True,
+    type=click.Choice(list(scaling.SHARING)),
+    help="Program; may be repeated.  [default: all of these]",
+)
+@click.option(
+    "--cpus",
+    multiple=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Number of CPUs; may be repeated.  [default: 1, 2, 4 ... and all]",
+)
+@click.option(
+    "--time",
+    "time_s",
+    type=click.FloatRange(0.05, 3600),
+    default=3.0,
+    show_default=True,
+    help="Seconds of sampling for each program.",
+)
+@click.option("--seed", type=int, help="Seed of the order of the windows.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
+def command(
+    attach: str,
+    program: tuple[str, ...],
+    cpus: tuple[int, ...],
+    time_s: float,
+    seed: int | None,
+    format_name: str,
+    output: Path | None,
+) -> None:
+    """Measure what BPF probes cost when 1 ... all CPUs call at once.
+
+    Efficiency is the throughput of all CPUs, as a share of what they would do if each did
+    as one does alone.
+    """
+    mark_started()
+    scaling.require()
+    if output is not None and not output.absolute().parent.is_dir():
+        raise BadUseError(f"{output.parent} is not a directory", "create it first")
+    cases, counts = scaling.select(attach, program), scaling.choose_counts(cpus)
+    preflight.check()
+    with showing_cases(cases) as show:
+        results = list(scaling.measure(cases, counts, Options(time_s=time_s, seed=seed), show))
+    record = make_record(results, machine.describe().as_dict(), spent())
+    with click.open_file(str(output) if output else "-", "w", encoding="utf-8") as stream:
+        if format_name == "json":
+            stream.write(json.dumps(record, indent=1) + "\n")
+        else:
+            _print(record, Console(file=stream))
+    raise click.exceptions.Exit(int(exit_status(record)))
+
+
+def _print(record: Record, console: Console) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for index, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
+    for row in rows(record):
+        table.add_row(*row)
+    console.print(table)
+    for case in record["cases"]:
+        if case["status"] != "measured":
+            remedy = f"; {case['remedy']}" if case["remedy"] else ""
+            console.print(f"{case['program']}: {case['status']}: {case['reason']}{remedy}")

@@ -1,0 +1,342 @@
+"""Many CPUs calling at once: what a probe costs then, and how much throughput is left.
+
+A round measures every number of CPUs, with the probe and without, in an order drawn by
+lot.  The differences and ratios of all rounds give the estimates and their intervals.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ebpf_overhead import _workload, clock
+from ebpf_overhead.attach import Probe, load, status_of
+from ebpf_overhead.cases import ATTACH_TYPES, GETPID, Case
+from ebpf_overhead.catalogue import PROGRAMS
+from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.measure import Options, calibrate
+from ebpf_overhead.phases import phase
+from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
+from ebpf_overhead.stats import Array, Interval, Quartiles, interval, quartiles
+
+# What the CPUs share in each: nothing; an element or an entry that all write; one that each has a
+# value in; an entry and the marks of its use; a lock.
+SHARING = {
+    name: PROGRAMS[name]
+    for name in ("empty", "array", "simple", "percpu_hash", "lru_hash", "ringbuf_output")
+}
+
+_WINDOWS = 16
+_ROUNDS_MIN, _ROUNDS_MAX = 10, 2_000
+_PROOF_CALLS = 1_000
+# Of 24 bytes each, an eighth of what the ring buffer holds: a CPU that another process takes
+# away for milliseconds lets the others go on writing.
+_RECORDS_MAX = 20_000
+
+
+class Half(NamedTuple):
+    """Medians of a few windows with so many CPUs, either probed or not.
+
+    Attributes
+    ----------
+    per_call_ns : float
+        What a call takes, averaged over the CPUs.
+    calls_per_s : float
+        What all CPUs do together.
+    """
+
+    per_call_ns: float
+    calls_per_s: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was found for a number of CPUs.
+
+    Attributes
+    ----------
+    cpus : tuple of int
+        Which they were.
+    baseline, probed : Quartiles
+        Time of a call on each CPU, in ns.
+    overhead : Interval
+        Probed minus baseline, in ns per call.
+    baseline_throughput, throughput : Interval
+        Calls per second of all CPUs together.
+    baseline_efficiency, efficiency : Interval
+        Throughput as a share of what as many CPUs would do if each did as one alone does.
+    """
+
+    cpus: tuple[int, ...]
+    baseline: Quartiles
+    probed: Quartiles
+    overhead: Interval
+    baseline_throughput: Interval
+    throughput: Interval
+    baseline_efficiency: Interval
+    efficiency: Interval
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """One case on ever more CPUs, or the reason why not.
+
+    Attributes
+    ----------
+    case : Case
+        What was to be measured.
+    status : str
+        ``measured``, ``unsupported``, ``refused`` or ``failed``.
+    reason, remedy : str or None
+        Why it was not measured, and what would help.
+    hook : str or None
+        What the program was attached to.
+    hits : Hits or None
+        Runs counted before and after measuring, on all CPUs at once.
+    lost_updates : int or None
+        Updates or records that found no room; None for a program that has no such counter.
+    rounds : int
+        Rounds measured.
+    discarded_rounds : int
+        Rounds besides that lost something and do not count: what is lost costs less.
+    points : tuple of Point
+        One a number of CPUs.
+    """
+
+    case: Case
+    status: str
+    reason: str | None = None
+    remedy: str | None = None
+    hook: str | None = None
+    hits: Hits | None = None
+    lost_updates: int | None = None
+    rounds: int = 0
+    discarded_rounds: int = 0
+    points: tuple[Point, ...] = ()
+
+
+def require() -> None:
+    """Raise UnsupportedError where contention cannot be measured.
+
+    Under icount it cannot: contention is the time that cache lines take from CPU to CPU,
+    such a guest has one CPU, and its clock counts instructions, which stay the same.
+    """
+    if clock.current() is clock.ICOUNT:
+        raise UnsupportedError(
+            "contention cannot be seen under icount: one CPU, and a clock of instructions, which"
+            " do not grow with the time that a cache line takes from CPU to CPU",
+            "measure natively, or in a guest with the clock wall",
+        )
+    if len(os.sched_getaffinity(0)) < 2:
+        raise UnsupportedError("this process may use one CPU only", "allow it two or more")
+
+
+def select(attach: str, programs: Iterable[str] = ()) -> list[Case]:
+    """Return the cases of some of the programs, all by default, at an attach type."""
+    wanted = set(programs) or SHARING.keys()
+    if unknown := sorted(wanted - SHARING.keys()):
+        raise BadUseError(f"no program is called {unknown[0]!r}", f"choose of {', '.join(SHARING)}")
+    return [
+        Case(GETPID, ATTACH_TYPES[attach], each) for name, each in SHARING.items() if name in wanted
+    ]
+
+
+def choose_counts(wanted: Sequence[int] = ()) -> list[int]:
+    """Return the numbers of CPUs to measure: 1, those asked for or 2, 4, 8 … and all.
+
+    Raises
+    ------
+    BadUseError
+        There are not so many CPUs.
+    """
+    available = len(os.sched_getaffinity(0))
+    if wanted and not 1 <= min(wanted) <= max(wanted) <= available:
+        raise BadUseError(f"{max(wanted)} CPUs asked for, {available} available", "choose fewer")
+    doubling = [1 << power for power in range(available.bit_length())]
+    return sorted({1, *(wanted or [*(each for each in doubling if each < available), available])})
+
+
+def measure(
+    cases: Iterable[Case],
+    counts: Sequence[int],
+    options: Options,
+    progress: Callable[[Case, float], None] = lambda case, share: None,
+) -> Iterator[Scaling]:
+    """Measure cases of one attach type; ``options`` gives time, seed and nothing else.
+
+    Yields
+    ------
+    Scaling
+        One a case, in order; never an exception for what this kernel cannot do.
+    """
+    cases = list(cases)
+    witness = open_witness(GETPID, cases[0].attach.at_exit, whole_process=True)
+    try:
+        for case in cases:
+            try:
+                with phase("load"):
+                    loaded = load(case)
+                with (
+                    loaded as probe,
+                    closing(_Session(probe, counts, options, witness, progress)) as session,
+                ):
+                    result = session.measure()
+            except OverheadError as error:
+                result = Scaling(case, status_of(error), error.what, error.remedy or None)
+            yield result
+    finally:
+        if witness is not None:
+            witness.close()
+
+
+class _Session:
+    """The measurement of one loaded probe."""
+
+    def __init__(
+        self,
+        probe: Probe,
+        counts: Sequence[int],
+        options: Options,
+        witness: Witness | None,
+        progress: Callable[[Case, float], None],
+    ) -> None:
+        self.probe = probe
+        self.target = probe.case.target.name
+        # The last ones, as where one CPU is measured.
+        allowed = sorted(os.sched_getaffinity(0))
+        self.cpus = {count: allowed[-count:] for count in counts}
+        self.options = options
+        self.witness = witness
+        self.progress = progress
+        self.random = random.Random(options.seed)
+        # Emptied between windows: no CPU is left for a consumer, whose cost is so left out.
+        self.records = probe.compiled.records()
+        self.discarded = 0
+
+    def measure(self) -> Scaling:
+        self.probe.compiled.clear()
+        self.calls = calibrate(self.target, self.cpus[1][0])
+        hits = self._prove()
+        rounds = self._sample()
+        hits += self._prove()
+        self.probe.detach()
+        case = self.probe.case
+        if len(rounds) < _ROUNDS_MIN:
+            raise FailedError(
+                f"{case.name} lost {self._lost_updates()} updates, in all but {len(rounds)} rounds",
+                "measure on fewer CPUs, or when the machine does less",
+            )
+        lost = self._lost_updates()
+        points = tuple(self._point(count, rounds) for count in self.cpus)
+        return Scaling(
+            case,
+            "measured",
+            hook=self.probe.hook,
+            hits=hits,
+            lost_updates=lost,
+            rounds=len(rounds),
+            discarded_rounds=self.discarded,
+            points=points,
+        )
+
+    def _prove(self) -> Hits:
+        cpus = self.cpus[max(self.cpus)]
+
+        def call(calls: int) -> None:
+            each = calls // len(cpus)
+            _workload.run_together(self.target, each, 1, cpus, keep_busy=False)
+
+        with phase("prove"):
+            self._drain()
+            self.probe.attach()
+            hits = count_hits(self.probe, _PROOF_CALLS * len(cpus), call, self.witness)
+        hits.check(self.probe.case.name)
+        return hits
+
+    def _sample(self) -> list[dict[tuple[bool, int], Half]]:
+        rounds: list[dict[tuple[bool, int], Half]] = []
+        start = time.monotonic()
+        for made in range(1, _ROUNDS_MAX + 1):
+            lost = self._lost_updates()
+            found = self._round()
+            if self._lost_updates() == lost:
+                rounds.append(found)
+            else:
+                self.discarded += 1
+            elapsed_s = time.monotonic() - start
+            self.progress(self.probe.case, min(elapsed_s / self.options.time_s, 0.99))
+            if elapsed_s >= self.options.time_s and made >= _ROUNDS_MIN:
+                break
+        return rounds
+
+    def _round(self) -> dict[tuple[bool, int], Half]:
+        found = {}
+        first = self.random.random() < 0.5
+        for attached in (first, not first):
+            with phase("switch"):
+                self.probe.attach() if attached else self.probe.detach()
+            for count in self.random.sample(list(self.cpus), len(self.cpus)):
+                found[attached, count] = self._half(count)
+        return found
+
+    def _half(self, count: int) -> Half:
+        windows = _WINDOWS
+        if self.records is not None:
+            windows = max(min(_WINDOWS, _RECORDS_MAX // (self.calls * count)), 2)
+        parts: list[Array] = []
+        while sum(part.shape[1] for part in parts) < _WINDOWS // 2:
+            self._drain()
+            with phase("sample"):
+                elapsed_ns, _, _ = _workload.run_together(
+                    self.target, self.calls, windows, self.cpus[count]
+                )
+            # The first window warms up and does not count.
+            parts.append(np.array(elapsed_ns)[:, 1:])
+        per_call_ns = np.hstack(parts) / self.calls
+        return Half(
+            float(np.median(per_call_ns.mean(axis=0))),
+            float(np.median((1e9 / per_call_ns).sum(axis=0))),
+        )
+
+    def _drain(self) -> None:
+        if self.records is not None:
+            self.records.drain()
+
+    def close(self) -> None:
+        """Give back what the session opened."""
+        if self.records is not None:
+            self.records.close()
+
+    def _point(self, count: int, rounds: list[dict[tuple[bool, int], Half]]) -> Point:
+        per_call = {
+            attached: np.array([each[attached, count].per_call_ns for each in rounds])
+            for attached in (False, True)
+        }
+        together, alone = (
+            {
+                attached: np.array([each[attached, number].calls_per_s for each in rounds])
+                for attached in (False, True)
+            }
+            for number in (count, 1)
+        )
+        return Point(
+            tuple(self.cpus[count]),
+            quartiles(per_call[False]),
+            quartiles(per_call[True]),
+            interval(per_call[True] - per_call[False]),
+            interval(together[False]),
+            interval(together[True]),
+            interval(together[False] / (count * alone[False])),
+            interval(together[True] / (count * alone[True])),
+        )
+
+    def _lost_updates(self) -> int | None:
+        lost = self.probe.compiled.table("lost_updates")
+        return None if lost is None else int(next(iter(lost.values())).value)

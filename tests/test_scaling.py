@@ -1,0 +1,203 @@
+"""Many CPUs at once on a simulated machine: counts, rounds, estimates, losses."""
+
+from __future__ import annotations
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from ebpf_overhead import clock, scaling
+from ebpf_overhead.cli import main
+from ebpf_overhead.errors import BadUseError, ExitStatus, UnsupportedError
+from ebpf_overhead.figures import scaling as figure
+from ebpf_overhead.measure import Options
+from ebpf_overhead.proof import Hits
+from ebpf_overhead.report.scaling import HEADINGS, make_record, rows
+
+MACHINE = {"kernel": {"release": "6.1.0"}}
+
+
+class Machine:
+    """CPUs that need 100 ns a call, 50 more with the probe, and 30 more for each other CPU."""
+
+    def __init__(self, lost_each_round=0):
+        self.attached = False
+        self.lost = 0
+        self.lost_each_round = lost_each_round
+        self.ran = []
+        self.compiled = SimpleNamespace(clear=lambda: None, table=self.table, records=lambda: None)
+        (self.case,) = scaling.select("tp_btf", ["simple"])
+        self.hook = "sys_enter"
+
+    def table(self, name):
+        return {0: SimpleNamespace(value=self.lost)} if name == "lost_updates" else None
+
+    def attach(self):
+        self.attached = True
+        self.lost += self.lost_each_round
+
+    def detach(self):
+        self.attached = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.detach()
+
+    def run_together(self, target, calls, windows, cpus, keep_busy=True):
+        self.ran.append((self.attached, tuple(cpus)))
+        per_call = 100 + self.attached * (50 + 30 * (len(cpus) - 1))
+        return [[per_call * calls] * windows for _ in cpus], [], calls * windows * len(cpus)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    def install(cpus=4, **options):
+        made = Machine(**options)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cpus)))
+        monkeypatch.setattr(scaling, "_workload", made)
+        monkeypatch.setattr(scaling, "load", lambda case: made)
+        monkeypatch.setattr(scaling, "open_witness", lambda target, at_exit, whole_process: None)
+        monkeypatch.setattr(scaling, "calibrate", lambda target, cpu: 1000)
+        monkeypatch.setattr(
+            scaling,
+            "count_hits",
+            lambda probe, calls, call, witness: Hits(calls, calls, 0),
+        )
+        return made
+
+    return install
+
+
+def measured(machine, counts):
+    (result,) = scaling.measure([machine.case], counts, Options(time_s=0.05, seed=1))
+    return result
+
+
+def test_overhead_throughput_and_efficiency_of_each_number_of_cpus(machine):
+    result = measured(machine(), [1, 2, 4])
+    assert (result.status, result.hook, result.lost_updates) == ("measured", "sys_enter", 0)
+    assert [point.cpus for point in result.points] == [(3,), (2, 3), (0, 1, 2, 3)]
+    for point, count, overhead in zip(result.points, (1, 2, 4), (50, 80, 140), strict=True):
+        assert point.baseline.median == pytest.approx(100)
+        assert point.probed.median == pytest.approx(100 + overhead)
+        assert point.overhead.estimate == pytest.approx(overhead)
+        assert point.baseline_throughput.estimate == pytest.approx(count * 1e7)
+        assert point.throughput.estimate == pytest.approx(count * 1e9 / (100 + overhead))
+        assert point.baseline_efficiency.estimate == pytest.approx(1)
+        assert point.efficiency.estimate == pytest.approx(150 / (100 + overhead))
+
+
+def test_hits_are_counted_on_all_cpus_before_and_after(machine):
+    result = measured(machine(), [1, 4])
+    assert result.hits == Hits(8000, 8000, 0)
+
+
+def test_the_probe_is_off_in_the_end_and_every_round_has_every_half(machine):
+    made = machine()
+    result = measured(made, [1, 2])
+    assert not made.attached
+    assert result.rounds >= 10
+    for half in ((False, (3,)), (True, (3,)), (False, (2, 3)), (True, (2, 3))):
+        assert made.ran.count(half) == result.rounds
+
+
+def test_rounds_that_lost_updates_do_not_count(machine):
+    result = measured(machine(lost_each_round=5), [1, 2])
+    assert result.status == "failed"
+    assert "updates, in all but 0 rounds" in (result.reason or "")
+
+
+def test_program_that_does_not_fire_is_a_failed_row(machine, monkeypatch):
+    made = machine()
+    monkeypatch.setattr(
+        scaling, "count_hits", lambda probe, calls, call, witness: Hits(calls, 0, 0)
+    )
+    result = measured(made, [1, 2])
+    assert result.status == "failed"
+    assert "never fired" in (result.reason or "")
+    assert not made.attached
+
+
+@pytest.mark.parametrize(
+    ("cpus", "wanted", "counts"),
+    [
+        (2, [], [1, 2]),
+        (6, [], [1, 2, 4, 6]),
+        (8, [], [1, 2, 4, 8]),
+        (1, [], [1]),
+        (8, [3], [1, 3]),
+        (8, [8, 1, 8], [1, 8]),
+    ],
+)
+def test_numbers_of_cpus(machine, cpus, wanted, counts):
+    machine(cpus=cpus)
+    assert scaling.choose_counts(wanted) == counts
+
+
+def test_more_cpus_than_there_are(machine):
+    machine(cpus=2)
+    with pytest.raises(BadUseError, match="3 CPUs asked for, 2 available"):
+        scaling.choose_counts([3])
+
+
+def test_one_cpu_has_nobody_to_contend_with(machine):
+    machine(cpus=1)
+    with pytest.raises(UnsupportedError, match="one CPU only"):
+        scaling.require()
+
+
+def test_icount_is_refused_in_one_line_that_says_why(machine, monkeypatch):
+    machine(cpus=4)
+    monkeypatch.setenv(clock.VARIABLE, "icount")
+    run = CliRunner().invoke(main, ["scale"])
+    assert run.exit_code == ExitStatus.NOTHING_MEASURABLE
+    (line,) = run.output.splitlines()
+    assert "contention cannot be seen under icount: one CPU" in line
+
+
+def test_unknown_program_says_what_there_is():
+    with pytest.raises(BadUseError, match="no program is called 'none'; choose of empty, array"):
+        scaling.select("tp_btf", ["none"])
+
+
+# What is shown of it.
+
+
+@pytest.fixture
+def record(machine):
+    results = [measured(machine(cpus=2), [1, 2])]
+    results.append(scaling.Scaling(results[0].case, "failed", "did not fire", None))
+    return json.loads(json.dumps(make_record(results, MACHINE, {"total": 1.0})))
+
+
+def test_rows_begin_with_the_unprobed_call(record):
+    shown = rows(record)
+    assert all(len(row) == len(HEADINGS) for row in shown)
+    assert shown == [
+        ("no probe", "1", "100.0", "", "10.00", ""),
+        ("no probe", "2", "100.0", "", "20.00", "100% ± 0%"),
+        ("simple", "1", "150.0", "+50 ± 0", "6.67", ""),
+        ("simple", "2", "180.0", "+80 ± 0", "11.11", "83% ± 0%"),
+        ("simple", "", "n/a", "failed", "", ""),
+    ]
+
+
+def test_figure_has_a_curve_a_program_that_was_measured(record):
+    pytest.importorskip("matplotlib")
+    drawn = figure.draw([record])
+    overhead, efficiency = drawn.axes
+    (curve,) = overhead.containers
+    assert list(curve.lines[0].get_ydata()) == pytest.approx([50, 80])
+    (curve,) = efficiency.containers
+    assert list(curve.lines[0].get_ydata()) == pytest.approx([100, 100 * 150 / 180])
+
+
+def test_table_in_markdown(record):
+    lines = figure.markdown([record]).splitlines()
+    assert lines[0] == "**native, 6.1.0**, tp_btf"
+    assert "| simple | 2 | 180.0 | +80 ± 0 | 11.11 | 83% ± 0% |" in lines

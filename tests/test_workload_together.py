@@ -1,0 +1,171 @@
+"""The timed loops on several CPUs at once: pinned, begun together, and nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import signal
+import statistics
+import sys
+import threading
+import tracemalloc
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from ebpf_overhead import _workload
+
+CPUS = sorted(os.sched_getaffinity(0))
+NO_SUCH_CPU = 1_000_000
+several = pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+
+
+class InterruptionError(Exception):
+    pass
+
+
+@contextmanager
+def signal_after(delay_s, handler):
+    """Once: a handler that raises must not be called on the way out."""
+    earlier = signal.signal(signal.SIGPROF, handler)
+    signal.setitimer(signal.ITIMER_PROF, delay_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, earlier)
+
+
+def interrupt(signum, frame):
+    raise InterruptionError
+
+
+def threads() -> set[str]:
+    return {path.name for path in Path("/proc/self/task").iterdir()}
+
+
+@pytest.mark.parametrize("target", _workload.TARGETS)
+def test_every_window_of_every_cpu_is_returned(target):
+    elapsed_ns, start_ns, calls = _workload.run_together(target, 300, 5, CPUS, keep_busy=False)
+    assert [len(windows) for windows in elapsed_ns] == [5] * len(CPUS)
+    assert all(type(each) is int and each > 0 for windows in elapsed_ns for each in windows)
+    assert all(windows == sorted(windows) for windows in start_ns)
+    assert calls == 300 * 5 * len(CPUS)
+
+
+@several
+def test_cpus_that_are_done_go_on_calling_and_it_is_counted():
+    _, _, calls = _workload.run_together("getpid", 300, 200, CPUS)
+    assert calls >= 300 * 200 * len(CPUS)
+    assert calls % 100 == 0
+
+
+def test_one_cpu_waits_for_nobody():
+    assert _workload.run_together("getpid", 300, 5, CPUS[-1:])[2] == 1500
+
+
+@several
+def test_windows_begin_together():
+    """Half of them so close that nearly all of a window is measured with the others at work."""
+    elapsed_ns, start_ns, _ = _workload.run_together("getpid", 3_000, 100, CPUS)
+    apart = [max(each) - min(each) for each in zip(*start_ns, strict=True)]
+    shortest = min(min(windows) for windows in elapsed_ns)
+    assert statistics.median(apart) < shortest / 10
+
+
+def test_each_thread_is_pinned_to_its_cpu_and_the_caller_stays_free():
+    before, allowed = threads(), os.sched_getaffinity(0)
+    seen = set()
+
+    def look() -> None:
+        while not done.is_set():
+            for thread in threads() - before - {str(threading.get_native_id())}:
+                with suppress(ProcessLookupError):
+                    seen.add(frozenset(os.sched_getaffinity(int(thread))))
+
+    done = threading.Event()
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        _workload.run_together("getpid", 5_000, 300, CPUS)
+        assert os.sched_getaffinity(0) == allowed
+    finally:
+        done.set()
+        watcher.join()
+    # A thread that was just made may be seen before it is pinned.
+    assert seen - {frozenset(allowed)} == {frozenset({cpu}) for cpu in CPUS} - {frozenset(allowed)}
+    assert threads() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("fork", 1, 1, CPUS), ValueError, "target is unknown: 'fork'"),
+        (("getpid", 0, 1, CPUS), ValueError, "calls is out of range: 0"),
+        (("getpid", 1, 0, CPUS), ValueError, "windows is out of range: 0"),
+        (("getpid", 1, 1, []), ValueError, "cpus is empty"),
+        (("getpid", 1, 1, [0, 0]), ValueError, "cpus has CPU 0 twice"),
+        (("getpid", 1, 1, [-1]), ValueError, "cpu is out of range: -1"),
+        (("getpid", 1, 1, [0.5]), TypeError, "float"),
+        (("getpid", 1, 1, 0), TypeError, "cpus must be a sequence"),
+        (("getpid", 1, 1), TypeError, "cpus"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        _workload.run_together(*arguments)
+
+
+@pytest.mark.parametrize("cpus", [[NO_SUCH_CPU], [CPUS[0], NO_SUCH_CPU]])
+def test_an_impossible_cpu_is_named_and_ends_the_others(cpus):
+    before = threads()
+    words = f"sched_setaffinity on CPU {NO_SUCH_CPU}: Invalid argument"
+    with pytest.raises(OSError, match=words) as caught:
+        _workload.run_together("getpid", 1_000, 1_000_000, cpus)
+    assert caught.value.errno == errno.EINVAL
+    assert threads() == before
+
+
+def test_an_exception_of_a_signal_handler_ends_all_threads():
+    before = threads()
+    with signal_after(0.02, interrupt), pytest.raises(InterruptionError):
+        _workload.run_together("getpid", 1_000, 1_000_000, CPUS)  # minutes
+    assert threads() == before
+
+
+def test_handlers_run_while_the_others_work():
+    handled = []
+    with signal_after(0.02, lambda *arguments: handled.append(threading.get_ident())):
+        _workload.run_together("getpid", 1_000, 1_000, CPUS)
+    assert handled == [threading.get_ident()]
+
+
+def test_nothing_is_left_behind():
+    def use():
+        _workload.run_together("getpid", 10, 100, CPUS)
+        for cpus in ([], [NO_SUCH_CPU]):
+            with suppress(ValueError, OSError):
+                _workload.run_together("getpid", 10, 100, cpus)
+        with signal_after(0.001, interrupt), suppress(InterruptionError):
+            _workload.run_together("getpid", 1_000, 100_000, CPUS)
+
+    for _ in range(5):
+        use()
+    before = threads()
+    tracemalloc.start()
+    try:
+        gc.collect()
+        blocks, traced = sys.getallocatedblocks(), tracemalloc.get_traced_memory()[0]
+        for _ in range(100):
+            use()
+        gc.collect()
+        traced_growth = tracemalloc.get_traced_memory()[0] - traced
+        blocks_growth = sys.getallocatedblocks() - blocks
+    finally:
+        tracemalloc.stop()
+    # One allocation leaked by each would be more.
+    assert blocks_growth < 50
+    assert traced_growth < 3200
+    assert threads() == before
