@@ -604,8 +604,9 @@ IN_C = [name for name in _workload.TARGETS if not re.match("function_|usdt", nam
 
 @pytest.mark.parametrize("target", IN_C)
 def test_the_portable_form_works(portable: ModuleType, target: str) -> None:
-    elapsed_ns, calls = portable.run(target, 10_000, 20, CPU)
-    assert (len(elapsed_ns), calls) == (20, 200_000)
-    ours_ns = _workload.run(target, 10_000, 20, CPU)[0]
+    # Windows of dear targets are short, too, so that some are not interrupted.
+    elapsed_ns, calls = portable.run(target, 500, 400, CPU)
+    assert (len(elapsed_ns), calls) == (400, 200_000)
+    ours_ns = _workload.run(target, 500, 400, CPU)[0]
     # libc adds a few ns to a system call, not another system call.
-    assert min(elapsed_ns) < 2 * min(ours_ns) + 100_000
+    assert min(elapsed_ns) < 2 * min(ours_ns) + 5_000
