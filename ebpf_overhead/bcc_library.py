@@ -53,6 +53,11 @@ def import_bcc() -> ModuleType:
     MissingToolError
         BCC is not installed, or its library does not load.
     """
+    loaded = sys.modules.get("bcc")
+    if loaded is not None and hasattr(
+        loaded, "libbcc"
+    ):  # loaded anew it would lack the submodules that stayed
+        return loaded
     spec = PathFinder.find_spec("bcc", [*sys.path, *_search_path()])
     if spec is None or spec.loader is None or spec.origin is None:
         raise MissingToolError("BCC (Python module bcc) not found", _INSTALL_HINT)
