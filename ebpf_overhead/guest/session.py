@@ -24,6 +24,7 @@ _READ_BYTES = 1 << 16
 # How long a guest may take to end a command, or to answer at all, before it counts as hung.
 # It may share its processor with much other work.
 GRACE_S = 60.0
+_HELLO_AGAIN_S = 5.0
 
 
 class ConnectionLostError(Exception):
@@ -280,12 +281,23 @@ class Session:
         # An answer to somebody else, who hung up before it came, is not for us.
         session = secrets.token_hex(8)
         # The empty line ends what that somebody may have left unfinished.
-        self._socket.settimeout(GRACE_S)
-        self._socket.sendall(b"\n" + wire.encode({"op": "hello", "session": session}))
+        hello = b"\n" + wire.encode({"op": "hello", "session": session})
+        while True:
+            # What is said while the guest learns of the last host's end may go under.  Saying
+            # it again does no harm: commands follow later in the same stream.
+            self._socket.settimeout(GRACE_S)
+            self._socket.sendall(hello)
+            event = self._hear_until(min(deadline_s, time.monotonic() + _HELLO_AGAIN_S), session)
+            if event is not None:
+                return event
+            if time.monotonic() >= deadline_s:
+                raise ConnectionLostError("it does not answer")
+
+    def _hear_until(self, deadline_s: float, session: str) -> dict[str, Any] | None:
         while True:
             try:
                 event = self.receive(deadline_s)
             except TimeoutError:
-                raise ConnectionLostError("it does not answer") from None
+                return None
             if event.get("event") == "hello" and event.get("session") == session:
                 return event
