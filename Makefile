@@ -6,14 +6,16 @@ BIN    := .venv/bin
 ASV    := $(BIN)/asv
 # The commit that `make bench` measures.
 COMMIT ?= HEAD
-# What the running kernel can answer: instructions are counted in guests only.
-TIMED  := '^getpid\.(Unprobed|Probed|Overhead)\.'
-ALL    := '^\w+\.(?!Instructions\.)'
+# Where: the running kernel, or a release or series in a guest.  auto: the running one if it
+# can be measured, else Debian's newest stable one.
+KERNEL ?= auto
+# Which groups of benchmarks.
+GROUPS := getpid
 
 SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*.c ebpf_overhead/*.h)
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-all publish test lint format clean
+.PHONY: help bench bench-all kernels publish test lint format clean
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,15 +27,20 @@ help: ## Show this help
 	@PYTHON=$(PYTHON) scripts/setup test
 
 bench: .setup/bench ## Measure the suite on the running kernel, show the tables, publish the site
-	@$(BIN)/ebpf-overhead doctor --quiet
-	@$(ASV) machine --yes > /dev/null
-	$(ASV) run --record-samples --bench $(TIMED) $(COMMIT)^!
-	@$(BIN)/ebpf-overhead report
+	@BIN=$(BIN) scripts/bench '$(KERNEL)' '$(COMMIT)' '$(GROUPS)'
 	@$(MAKE) --no-print-directory publish
 	@echo "results: $(CURDIR)/.asv/results"
 
-bench-all: TIMED := $(ALL)
+bench-all: GROUPS := \w+
 bench-all: bench ## The same for every group of benchmarks, which takes long
+
+kernels: .setup/bench ## Measure every kernel of the history in guests, one a CPU, publish the site
+	@scripts/setup guest
+	@$(BIN)/ebpf-overhead kernels measure
+	@$(ASV) publish --config asv.kernels.json > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }
+	@$(BIN)/asv-tachyon install .asv/kernels/html > /dev/null
+	@echo "results: $(CURDIR)/results/kernels"
+	@echo "site:    $(CURDIR)/.asv/kernels/html ($(ASV) preview --config asv.kernels.json shows it)"
 
 publish: .setup/bench ## Publish the stored results as a self-contained site
 	@$(ASV) publish > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }

@@ -119,3 +119,13 @@ def test_flavour(release, flavour):
 
 def test_other_flavour():
     assert [k.release for k in kernels(EVERYTHING, "amd64", "cloud")] == ["6.1.0-56-cloud-amd64"]
+
+
+def test_stable_is_the_newest_kernel_of_the_stable_release_without_backports():
+    everything = [
+        offer("linux-image-6.1.0-56-amd64", "6.1.192-2", suite="bookworm"),
+        offer("linux-image-6.12.107+deb13-amd64", "6.12.107-1", suite="trixie"),
+        offer("linux-image-6.12.118+deb13-amd64", "6.12.118-1", suite="trixie-security"),
+        offer("linux-image-7.2.3+deb13-amd64", "7.2.3-1~bpo13+1", suite="trixie-backports"),
+    ]
+    assert choose(kernels(everything, "amd64"), "stable", False).release == "6.12.118+deb13-amd64"

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ebpf_overhead.cli.kernels_measure import measure
 from ebpf_overhead.cli.kernels_view import TerminalReporter, print_installed, print_offered
 from ebpf_overhead.errors import ExitStatus
 from ebpf_overhead.kernels import debian, offers, store, upkeep
@@ -33,6 +34,7 @@ _WHAT = """\b
 WHAT:
   6.12                    the newest Debian kernel of a series
   6.12.107+deb13-amd64    a Debian kernel by its release
+  stable                  the newest kernel of Debian's stable release
   ./linux-image-….deb     a package; all of them where a kernel is split
   ./vmlinuz               an image, with --modules lib/modules/RELEASE
   ./linux                 a built kernel tree
@@ -156,19 +158,29 @@ def available(
     "checked with the key in the listed image.",
 )
 @click.option("--replace", is_flag=True, help="Replace a different kernel of the same release.")
+@click.option("--quiet", is_flag=True, help="Print the releases asked for and nothing else.")
 @_archive_options
 @click.pass_obj
 def add(
     layout: Layout,
     /,
     what: tuple[str, ...],
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Add kernels, each one a WHAT below."""
     chosen = {field.name: options.pop(field.name) for field in fields(Choices)}
     with TerminalReporter() as reporter:
-        Adder(layout, lambda: _apt(layout, **options), Choices(**chosen), reporter).add(what)
-    print_installed(installed(layout), layout)
+        added = Adder(layout, lambda: _apt(layout, **options), Choices(**chosen), reporter).add(
+            what
+        )
+    if quiet:
+        click.echo("\n".join(added))
+    else:
+        print_installed(installed(layout), layout)
+
+
+command.add_command(measure)
 
 
 @command.command(epilog=_example("remove 6.12.107+deb13-amd64"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from ebpf_overhead.kernels.catalogue import find
 from ebpf_overhead.report.asv_results import latest_record
 from ebpf_overhead.report.formats import to_markdown
 from ebpf_overhead.report.terminal import print_tables
@@ -29,6 +31,12 @@ Examples:
 )
 @click.option("--commit", help="Commit of the project that was measured.  [default: the newest]")
 @click.option(
+    "--kernel",
+    default="running",
+    show_default=True,
+    help="Kernel that was measured on: a release or series of `ebpf-overhead kernels list`.",
+)
+@click.option(
     "--format",
     "format_name",
     type=click.Choice(["table", "markdown"]),
@@ -36,9 +44,10 @@ Examples:
     show_default=True,
     help="How to print the tables.",
 )
-def command(config: Path, commit: str | None, format_name: str) -> None:
-    """Show the three tables of the running kernel's newest results in asv's store."""
-    record = latest_record(config, commit)
+def command(config: Path, commit: str | None, kernel: str, format_name: str) -> None:
+    """Show the three tables of a kernel's newest results in asv's store."""
+    guest = None if kernel in ("running", os.uname().release) else find(kernel).release
+    record = latest_record(config, commit, kernel=guest)
     if format_name == "markdown":
         click.echo(to_markdown(record), nl=False)
     else:

@@ -104,7 +104,7 @@ class Qemu:
                     pass_fds=tuple(self._descriptors),
                     # Out of reach of the terminal's Ctrl-C: we end it ourselves.
                     start_new_session=True,
-                    preexec_fn=_DieWithParent(),
+                    preexec_fn=DieWithParent(),
                 )
         except OSError as error:
             self._failure = error
@@ -140,7 +140,7 @@ class Qemu:
                 return
 
 
-class _DieWithParent:
+class DieWithParent:
     """Runs between fork and exec: the kernel shall kill this process when its parent ends."""
 
     def __init__(self) -> None:
@@ -149,6 +149,7 @@ class _DieWithParent:
         self._parent = os.getpid()
 
     def __call__(self) -> None:
+        """Ask for it; end at once where the parent has ended already."""
         self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != self._parent:
             os._exit(1)  # It has ended already.

@@ -84,7 +84,7 @@ class Adder:
         Parameters
         ----------
         wanted : sequence of str
-            Releases, versions, series, paths, or ``running``.  The ``.deb`` files among
+            Releases, versions, series, paths, ``stable`` or ``running``.  The ``.deb`` files among
             them may be the several packages of one kernel.  What is only a version is
             never taken for a path: write ``./6.12``.
 
@@ -243,4 +243,4 @@ class Adder:
 
 
 def _is_version(what: str) -> bool:
-    return "/" not in what and looks_like_version(what)
+    return what == debian.STABLE_KERNEL or ("/" not in what and looks_like_version(what))

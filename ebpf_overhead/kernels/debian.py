@@ -9,8 +9,11 @@ from typing import Any
 
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.kernels.debfile import release_in_name
-from ebpf_overhead.kernels.offers import Offer
+from ebpf_overhead.kernels.offers import STABLE, Offer
 from ebpf_overhead.kernels.versions import is_of, series, version_key
+
+# Stands for the newest kernel of Debian's stable release.
+STABLE_KERNEL = "stable"
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
     offered : iterable of OfferedKernel
         In version order.
     wanted : str
-        A release, a version or a series (the newest of it).
+        A release, a version, a series (the newest of it), or ``stable``.
     delisted : bool
         Accept one whose modules no signed list names any more, if there is no other.
 
@@ -111,9 +114,7 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
         When the mirror has none.
     """
     everything = list(offered)
-    matching = [k for k in everything if wanted == k.release] or [
-        k for k in everything if is_of(k.version, wanted)
-    ]
+    matching = _matching(everything, wanted)
     complete = [kernel for kernel in matching if not kernel.delisted]
     if complete:
         return complete[-1]
@@ -131,6 +132,14 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
         f"the mirror offers no kernel {wanted!r}; its series: {known}",
         "see `ebpf-overhead kernels available`, or read more lists with --suite",
     )
+
+
+def _matching(offered: list[OfferedKernel], wanted: str) -> list[OfferedKernel]:
+    if wanted == STABLE_KERNEL:
+        return [kernel for kernel in offered if kernel.suite in STABLE]
+    return [kernel for kernel in offered if wanted == kernel.release] or [
+        kernel for kernel in offered if is_of(kernel.version, wanted)
+    ]
 
 
 def _assemble(release: str, offers: dict[str, Offer]) -> OfferedKernel | None:

@@ -24,6 +24,8 @@ SUITES = (
     "trixie-backports",
     "sid",
 )
+# The suites of Debian's stable release, without backports.
+STABLE = ("trixie", "trixie-security")
 LISTS_LAST_S = 24 * 3600
 _STANZA = re.compile(
     rb"^Package: linux-(?:image|binary|modules|base)-\d.*?(?:\n\n|\Z)", re.M | re.S

@@ -21,12 +21,17 @@ from ebpf_overhead.stats import CONFIDENCE
 _UNPROBED = "getpid.Unprobed.time_getpid"
 _PROBED = "getpid.Probed.time_getpid"
 _OVERHEAD = "getpid.Overhead.track_overhead"
+_COUNTED = "getpid.Instructions.track_"
+_STATUS_MEASURED = {"status": "measured", "reason": None, "remedy": None}
 
 
 def latest_record(
-    conf_path: Path, commit: str | None = None, attempt: Callable[[str], Support] = try_attach
+    conf_path: Path,
+    commit: str | None = None,
+    attempt: Callable[[str], Support] = try_attach,
+    kernel: str | None = None,
 ) -> Record:
-    """Return the newest results of the running kernel as a record.
+    """Return the newest results of a kernel as a record.
 
     Parameters
     ----------
@@ -35,7 +40,9 @@ def latest_record(
     commit : str, optional
         Beginning of the hash of the project's commit measured; any by default.
     attempt : callable
-        Says why an attach type without a result cannot be measured.
+        Says why an attach type without a result cannot be measured on the running kernel.
+    kernel : str, optional
+        Release measured in a guest, in instructions; the running kernel by default.
 
     Returns
     -------
@@ -47,12 +54,13 @@ def latest_record(
     BadUseError
         There are no such results.
     """
-    release = os.uname().release
+    release = kernel or os.uname().release
+    wanted = _OVERHEAD if kernel is None else f"{_COUNTED}overhead"
     found = [
         result
         for result in _results(conf_path)
         if result.env_vars.get("KERNEL") == release
-        and _OVERHEAD in result.get_all_result_keys()
+        and wanted in result.get_all_result_keys()
         and (commit is None or result.commit_hash.startswith(commit))
     ]
     if not found:
@@ -61,7 +69,12 @@ def latest_record(
             "run `asv run` first",
         )
     newest = max(found, key=lambda result: max(result.started_at.values(), default=0))
-    return _record(newest, release, attempt)
+    cases = _timed_cases(newest, attempt) if kernel is None else _counted_cases(newest)
+    return {
+        "machine": {"kernel": {"release": release}},
+        "commit": newest.commit_hash,
+        "cases": cases,
+    }
 
 
 def _results(conf_path: Path) -> Iterator[Any]:
@@ -76,7 +89,7 @@ def _results(conf_path: Path) -> Iterator[Any]:
     yield from iter_results(str(conf_path.parent / folder))
 
 
-def _record(result: Any, release: str, attempt: Callable[[str], Support]) -> Record:
+def _timed_cases(result: Any, attempt: Callable[[str], Support]) -> list[dict[str, Any]]:
     baseline = _by_parameters(result, _UNPROBED).get((), {})
     probed = _by_parameters(result, _PROBED)
     overhead = _by_parameters(result, _OVERHEAD)
@@ -92,11 +105,27 @@ def _record(result: Any, release: str, attempt: Callable[[str], Support]) -> Rec
                 support[attach] = attempt(attach)
             case.update(_unmeasured(support[attach]))
         cases.append(case)
-    return {
-        "machine": {"kernel": {"release": release}},
-        "commit": result.commit_hash,
-        "cases": cases,
-    }
+    return cases
+
+
+def _counted_cases(result: Any) -> list[dict[str, Any]]:
+    names = ("baseline", "instructions", "overhead")
+    baseline, probed, overhead = (_by_parameters(result, _COUNTED + name) for name in names)
+    cases = []
+    for (attach, program), stats in overhead.items():
+        case: dict[str, Any] = {"target": "getpid", "attach": attach, "program": program}
+        case["unit"] = "instructions"
+        parts = (baseline.get((attach, program)), probed.get((attach, program)), stats)
+        if all(parts):
+            before, after, difference = (part["value"] for part in parts if part)
+            case.update(_STATUS_MEASURED)
+            case["baseline"], case["probed"] = {"median": before}, {"median": after}
+            case["overhead"] = {"estimate": difference, "confidence": CONFIDENCE}
+            case["overhead_percent"] = {"estimate": 100 * difference / before}
+        else:
+            case.update(_unmeasured(Support("available")))
+        cases.append(case)
+    return cases
 
 
 def _by_parameters(result: Any, name: str) -> dict[tuple[str, ...], dict[str, float] | None]:
@@ -128,9 +157,7 @@ def _measured(
         "high": overhead.get("ci_99_b", math.inf),
     }
     return {
-        "status": "measured",
-        "reason": None,
-        "remedy": None,
+        **_STATUS_MEASURED,
         "baseline": {"median": baseline_ns},
         "probed": {"median": probed["value"] * 1e9},
         "overhead": {**bounds, "confidence": CONFIDENCE},

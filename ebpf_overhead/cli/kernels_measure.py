@@ -1,0 +1,66 @@
+"""``ebpf-overhead kernels measure``: the kernel history, several guests side by side."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ebpf_overhead.errors import BadUseError, ExitStatus
+from ebpf_overhead.kernels.catalogue import find, installed
+from ebpf_overhead.kernels.layout import DATA_VARIABLE, HISTORY_VARIABLE, Layout
+
+_EXAMPLES = """
+\b
+Examples:
+  ebpf-overhead kernels measure
+  ebpf-overhead kernels measure --jobs 1 6.1 6.12
+"""
+
+
+@click.command(name="measure", epilog=_EXAMPLES)
+@click.argument("what", nargs=-1)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), help="Kernels at a time.  [default: one a CPU]"
+)
+@click.option("--bench", multiple=True, metavar="REGEX", help="As for asv run.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default="asv.kernels.json",
+    show_default=True,
+    help="asv's configuration for kernels.",
+)
+@click.pass_obj
+def measure(
+    layout: Layout, /, what: tuple[str, ...], jobs: int | None, bench: tuple[str, ...], config: Path
+) -> None:
+    """Run asv on kernels of the history, all by default, several side by side.
+
+    The results are where `asv run` puts them.  The running kernel is measured last and alone:
+    it is timed.
+    """
+    from ebpf_overhead import side_by_side
+
+    kernels = [find(wanted, layout) for wanted in what] if what else installed(layout)
+    if not kernels:
+        raise BadUseError("no kernel is here", "ebpf-overhead kernels add 6.1 6.12 7.3")
+    # asv and its plugin look for kernels where this command does.
+    os.environ.update({DATA_VARIABLE: str(layout.root), HISTORY_VARIABLE: str(layout.history)})
+    options = [word for regex in bench for word in ("--bench", regex)]
+    failed = False
+    for timed, at_once in ((False, jobs or len(os.sched_getaffinity(0))), (True, 1)):
+        chosen = [each.release for each in kernels if (each.source == "running") == timed]
+        for outcome in side_by_side.measure(
+            chosen,
+            at_once,
+            config,
+            config.absolute().parent / ".asv" / "kernels" / "log",
+            options,
+            lambda release: click.echo(f"{release}: measuring"),
+        ):
+            click.echo(str(outcome))
+            failed = failed or outcome.exit_status != 0
+    if failed:
+        raise click.exceptions.Exit(int(ExitStatus.CASE_FAILED))
