@@ -6,7 +6,6 @@ Not part of a default run: ``asv run --bench '^attach_types'``.
 from __future__ import annotations
 
 from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, select
-from ebpf_overhead.measure import Options, measure_cases
 
 from . import common, getpid, targets
 
@@ -25,10 +24,8 @@ class Instructions(getpid.Instructions):
     timeout = 900
 
     # asv knows a cache by the line of its function: this is another one than getpid's.
-    def setup_cache(self) -> dict[str, object]:
-        if not common.counts_instructions():
-            return {}
-        return {result.case.name: result for result in measure_cases(_CASES, Options())}
+    def setup_cache(self) -> common.Counted:
+        return common.counted(_CASES)
 
 
 class Unprobed(targets.Unprobed):

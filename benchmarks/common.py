@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
 from ebpf_overhead import clock
 from ebpf_overhead.attach import status_of
 from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
-from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.measure import Measurement, Result, Samples
+from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
+from ebpf_overhead.measure import Measurement, Options, Result, Samples, measure_cases
 from ebpf_overhead.percall import CLOCK, Window, attach_proven
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
@@ -63,13 +63,31 @@ def require_time() -> None:
         raise SkipNotImplemented("time means nothing under icount: see Instructions")
 
 
-def cached(cache: Mapping[str, Result], case: Case) -> Measurement:
+Counted = Mapping[str, Result] | str
+
+
+def counted(cases: Iterable[Case]) -> Counted:
+    """Measure cases in instructions, in one go, by the guest's clock or the CPU's counter.
+
+    Returns
+    -------
+    dict or str
+        Results by the case's name; or why nothing here counts instructions.
+    """
+    try:
+        with nullcontext() if counts_instructions() else clock.counting():
+            return {result.case.name: result for result in measure_cases(cases, Options())}
+    except (UnsupportedError, RefusedError) as error:
+        return str(error)
+
+
+def cached(cache: Counted, case: Case) -> Measurement:
     """Return the measurement of a case out of all that were made in one go.
 
     Skips the benchmark where there is none, and fails where the case failed.
     """
-    if not cache:
-        raise SkipNotImplemented("no instruction clock here: measure in a guest")
+    if isinstance(cache, str):
+        raise SkipNotImplemented(cache)
     result = cache[case.name]
     if result.measurement is None:
         if result.status == "failed":

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from ebpf_overhead.cases import select
-from ebpf_overhead.measure import Options, Result, measure_case, measure_cases
+from ebpf_overhead.measure import Options, measure_case
 from ebpf_overhead.percall import Window, attach_proven
 from ebpf_overhead.proof import open_witness
 
 from .common import (
     GRID,
     GRID_NAMES,
+    Counted,
     PerCall,
     ProbedPerCall,
     cached,
     case_of,
-    counts_instructions,
+    counted,
     require_time,
     skip_unmeasurable,
     tracked,
@@ -22,7 +23,7 @@ from .common import (
 
 
 class Instructions:
-    """What the same costs in instructions, where the clock counts them: in guests.
+    """What the same costs in instructions: by a guest's clock, or the CPU's own counter.
 
     All cases are measured in one go; each benchmark picks its number.
     """
@@ -32,12 +33,10 @@ class Instructions:
     unit = "instructions"
     timeout = 300
 
-    def setup_cache(self) -> dict[str, object]:
-        if not counts_instructions():
-            return {}
-        return {result.case.name: result for result in measure_cases(select(), Options())}
+    def setup_cache(self) -> Counted:
+        return counted(select())
 
-    def setup(self, cache: dict[str, Result], *case: str) -> None:
+    def setup(self, cache: Counted, *case: str) -> None:
         self.measurement = cached(cache, case_of(*case))
 
     def track_instructions(self, cache: object, *case: str) -> float:

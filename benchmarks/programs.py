@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ebpf_overhead.cases import select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS
-from ebpf_overhead.measure import Options, Result, measure_cases
 
 from . import common, getpid
 
@@ -21,12 +20,8 @@ class Instructions(getpid.Instructions):
     params = (_ATTACH, _PROGRAMS)
     timeout = 900
 
-    def setup_cache(self) -> dict[str, object]:
-        if not common.counts_instructions():
-            return {}
-        cases = select(_ATTACH, _PROGRAMS)
-        found: dict[str, Result] = {r.case.name: r for r in measure_cases(cases, Options())}
-        return dict(found)
+    def setup_cache(self) -> common.Counted:
+        return common.counted(select(_ATTACH, _PROGRAMS))
 
 
 class Overhead(getpid.Overhead):

@@ -6,12 +6,11 @@ Not part of ``make bench``: ``asv run --bench targets``.
 from __future__ import annotations
 
 from ebpf_overhead.cases import TARGETS, select
-from ebpf_overhead.measure import Options, measure_cases
 from ebpf_overhead.percall import Window
 from ebpf_overhead.targets import require
 
 from . import getpid
-from .common import GRID, GRID_NAMES, PerCall, counts_instructions, require_time, skip_unmeasurable
+from .common import GRID, GRID_NAMES, Counted, PerCall, counted, require_time, skip_unmeasurable
 
 _DEARER = [name for name, each in TARGETS.items() if each.kind == "syscall" and name != "getpid"]
 
@@ -23,11 +22,8 @@ class Instructions(getpid.Instructions):
     param_names = (*GRID_NAMES, "target")
 
     # asv knows a cache by the line of its function: this is another one than getpid's.
-    def setup_cache(self) -> dict[str, object]:
-        if not counts_instructions():
-            return {}
-        cases = select(target=_DEARER)
-        return {result.case.name: result for result in measure_cases(cases, Options())}
+    def setup_cache(self) -> Counted:
+        return counted(select(target=_DEARER))
 
 
 class Unprobed(PerCall):

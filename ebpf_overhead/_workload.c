@@ -11,6 +11,8 @@
 #include "_workload_symbol.h"
 #include "_workload_together.h"
 
+#include <limits.h>
+
 /* A window cannot be interrupted; at 100 ns a call the longest takes seven minutes. */
 #define MAX_CALLS ((long long)1 << 32)
 /* 128 MiB of results. */
@@ -51,17 +53,21 @@ static const struct target *parse_target(const char *name)
     return target;
 }
 
-/* Times the windows one after another, empty ones when there is no target.  Other threads run
- * during a window, signal handlers between two. */
+/* Times the windows one after another, empty ones when there is no target, or reads a counter for
+ * them unless that is negative.  Other threads run during a window, signal handlers between two. */
 static int time_windows(const struct target *target, long long calls, Py_ssize_t windows,
-                        int64_t *elapsed_ns)
+                        int counter, int64_t *elapsed_ns)
 {
     const char *failed_call;
 
     for (Py_ssize_t i = 0; i < windows; i++) {
         Py_BEGIN_ALLOW_THREADS;
-        failed_call = target != NULL ? time_window(target, (uint64_t)calls, &elapsed_ns[i])
-                                     : time_empty_window(&elapsed_ns[i]);
+        if (target == NULL)
+            failed_call = time_empty_window(&elapsed_ns[i]);
+        else if (counter < 0)
+            failed_call = time_window(target, (uint64_t)calls, &elapsed_ns[i]);
+        else
+            failed_call = count_window(target, (uint64_t)calls, counter, &elapsed_ns[i]);
         Py_END_ALLOW_THREADS;
         if (failed_call != NULL) {
             raise_os_error(failed_call, NULL);
@@ -74,7 +80,8 @@ static int time_windows(const struct target *target, long long calls, Py_ssize_t
 }
 
 /* The windows' times as a list, or NULL with an exception set. */
-static PyObject *list_windows(const struct target *target, long long calls, Py_ssize_t windows)
+static PyObject *list_windows(const struct target *target, long long calls, Py_ssize_t windows,
+                              int counter)
 {
     PyObject *list = NULL;
     int64_t *elapsed_ns;
@@ -82,7 +89,7 @@ static PyObject *list_windows(const struct target *target, long long calls, Py_s
     elapsed_ns = PyMem_Calloc((size_t)windows, sizeof(*elapsed_ns));
     if (elapsed_ns == NULL)
         return PyErr_NoMemory();
-    if (time_windows(target, calls, windows, elapsed_ns) == 0)
+    if (time_windows(target, calls, windows, counter, elapsed_ns) == 0)
         list = list_from_times(elapsed_ns, windows);
     PyMem_Free(elapsed_ns);
     return list;
@@ -90,32 +97,33 @@ static PyObject *list_windows(const struct target *target, long long calls, Py_s
 
 /* The same on one CPU, unless `cpu` is negative.  The affinity is restored on every way out. */
 static PyObject *list_windows_pinned(const struct target *target, long long calls,
-                                     Py_ssize_t windows, int cpu)
+                                     Py_ssize_t windows, int cpu, int counter)
 {
     struct affinity earlier = {NULL};
     PyObject *list;
 
     if (cpu >= 0 && affinity_pin(cpu, &earlier) < 0)
         return NULL;
-    list = list_windows(target, calls, windows);
+    list = list_windows(target, calls, windows, counter);
     if (affinity_restore(&earlier) < 0)
         Py_CLEAR(list);
     return list;
 }
 
-PyDoc_STRVAR(run_doc, "run(target, calls, windows=1, cpu=None)\n--\n\n"
+PyDoc_STRVAR(run_doc, "run(target, calls, windows=1, cpu=None, counter=None)\n--\n\n"
                       "Time windows of calls: (elapsed ns of each window, calls made in all).");
 
 static PyObject *workload_run(PyObject *Py_UNUSED(module), PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"target", "calls", "windows", "cpu", NULL};
+    static char *keywords[] = {"target", "calls", "windows", "cpu", "counter", NULL};
     PyObject *calls_object, *windows_object = NULL, *cpu_object = Py_None, *list;
-    long long calls, windows = 1, cpu = -1;
+    PyObject *counter_object = Py_None;
+    long long calls, windows = 1, cpu = -1, counter = -1;
     const struct target *target;
     const char *name;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|OO:run", keywords, &name, &calls_object,
-                                     &windows_object, &cpu_object))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|OOO:run", keywords, &name, &calls_object,
+                                     &windows_object, &cpu_object, &counter_object))
         return NULL;
     target = parse_target(name);
     if (target == NULL || parse_whole("calls", calls_object, 1, MAX_CALLS, &calls) < 0)
@@ -125,8 +133,11 @@ static PyObject *workload_run(PyObject *Py_UNUSED(module), PyObject *args, PyObj
         return NULL;
     if (cpu_object != Py_None && parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) < 0)
         return NULL;
+    if (counter_object != Py_None &&
+        parse_whole("counter", counter_object, 0, INT_MAX, &counter) < 0)
+        return NULL;
 
-    list = list_windows_pinned(target, calls, (Py_ssize_t)windows, (int)cpu);
+    list = list_windows_pinned(target, calls, (Py_ssize_t)windows, (int)cpu, (int)counter);
     if (list == NULL)
         return NULL;
     return Py_BuildValue("NL", list, calls * windows);
@@ -171,7 +182,7 @@ static PyObject *workload_clock_cost(PyObject *Py_UNUSED(module), PyObject *args
     if (windows_object != NULL &&
         parse_whole("windows", windows_object, 1, MAX_WINDOWS, &windows) < 0)
         return NULL;
-    return list_windows(NULL, 0, (Py_ssize_t)windows);
+    return list_windows(NULL, 0, (Py_ssize_t)windows, -1);
 }
 
 PyDoc_STRVAR(target_symbol_doc,

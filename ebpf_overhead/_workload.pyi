@@ -43,7 +43,13 @@ MAX_CALLS: Final[int]
 MAX_WINDOWS: Final[int]
 """The most windows one call can time, 2**24."""
 
-def run(target: str, calls: int, windows: int = 1, cpu: int | None = None) -> tuple[list[int], int]:
+def run(
+    target: str,
+    calls: int,
+    windows: int = 1,
+    cpu: int | None = None,
+    counter: int | None = None,
+) -> tuple[list[int], int]:
     """Time windows of calls of a target.
 
     Parameters
@@ -58,10 +64,15 @@ def run(target: str, calls: int, windows: int = 1, cpu: int | None = None) -> tu
         Pin the calling thread to this CPU for as long as the windows take.  What it was
         allowed before is restored on every way out.  By default it is not pinned.
 
+    counter : int, optional
+        Descriptor of a perf event: what it counted in each window is returned instead of
+        the elapsed time.  Each reading is a read(2), about as much as one call more.
+
     Returns
     -------
     elapsed_ns : list of int
-        Elapsed time of each window in nanoseconds, in the order of measurement.
+        Elapsed time of each window in nanoseconds (or what the counter counted), in the
+        order of measurement.
     calls_made : int
         Calls made in all windows together.
 

@@ -263,16 +263,52 @@ static const char *time_prepared_window(const struct target *target, uint64_t ca
     return NULL;
 }
 
-const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns)
+static const char *count_prepared_window(const struct target *target, uint64_t calls, int counter,
+                                         int64_t *counted)
+{
+    uint64_t start, end;
+    ssize_t start_bytes, end_bytes;
+    long result;
+
+    settle_branch_predictors();
+    start_bytes = read(counter, &start, sizeof(start));
+    result = target->loop(calls);
+    end_bytes = read(counter, &end, sizeof(end));
+
+    /* An event that lost its place on the CPU's counters reads as the end of a file. */
+    if (start_bytes == 0 || end_bytes == 0)
+        errno = ENODATA;
+    if (start_bytes != (ssize_t)sizeof(start) || end_bytes != (ssize_t)sizeof(end))
+        return "read";
+    if (target->system_call != NULL && decode_result(result) == -1)
+        return target->system_call;
+    *counted = (int64_t)(end - start);
+    return NULL;
+}
+
+/* By the clock, or by a counter unless that is negative. */
+static const char *measure_window(const struct target *target, uint64_t calls, int counter,
+                                  int64_t *measured)
 {
     const char *failed_call;
 
     if (target->prepare != NULL && (failed_call = target->prepare()) != NULL)
         return failed_call;
-    failed_call = time_prepared_window(target, calls, elapsed_ns);
+    failed_call = counter < 0 ? time_prepared_window(target, calls, measured)
+                              : count_prepared_window(target, calls, counter, measured);
     if (target->finish != NULL)
         target->finish();
     return failed_call;
+}
+
+const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns)
+{
+    return measure_window(target, calls, -1, elapsed_ns);
+}
+
+const char *count_window(const struct target *target, uint64_t calls, int counter, int64_t *counted)
+{
+    return measure_window(target, calls, counter, counted);
 }
 
 const char *time_empty_window(int64_t *elapsed_ns)

@@ -34,6 +34,11 @@ const struct target *find_target(const char *name);
 const char *time_window(const struct target *target, uint64_t calls, int64_t *elapsed_ns);
 const char *time_empty_window(int64_t *elapsed_ns);
 
+/* The same by a perf event's counter instead of the clock: `counted` is what it counted between two
+ * readings, each of them a read(2), whose second half and first half are counted as well. */
+const char *count_window(const struct target *target, uint64_t calls, int counter,
+                         int64_t *counted);
+
 #pragma GCC visibility pop
 
 #endif

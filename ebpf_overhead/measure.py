@@ -356,7 +356,8 @@ def choose_cpu(wanted: int | None = None) -> int:
 
 def calibrate(target: str, cpu: int) -> int:
     """Return how many calls of a target make a window of the clock's length."""
-    elapsed_ns, calls = _workload.run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu)
+    source = clock.current().source
+    elapsed_ns, calls = _workload.run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu, **source)
     per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
     wanted = int(clock.current().window / max(per_call_ns, 0.1))
     return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
@@ -476,6 +477,7 @@ class _Session:
                 self.calls,
                 windows=self.clock.windows_per_half + extra,
                 cpu=self.cpu,
+                **self.clock.source,
             )
         self.between_windows()
         return [value / self.calls for value in elapsed_ns[extra:]]

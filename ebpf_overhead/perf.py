@@ -1,4 +1,4 @@
-"""The uses of perf_event_open(2) that this project has: events that programs are attached to.
+"""The uses of perf_event_open(2) that this project has: hooks for programs, and a counter.
 
 Names and numbers are those of ``include/uapi/linux/perf_event.h``, a stable interface of
 the kernel.  The events of the PMUs ``kprobe`` and ``uprobe`` (Linux 4.17) are in no file of
@@ -16,9 +16,14 @@ from ebpf_overhead import _syscalls
 
 _PMUS = Path("/sys/bus/event_source/devices")
 
+_TYPE_HARDWARE = 0
 _TYPE_SOFTWARE = 1
 _TYPE_TRACEPOINT = 2
+_COUNT_HW_INSTRUCTIONS = 1
 _COUNT_SW_BPF_OUTPUT = 10
+# Bits of the attribute: never give the counter to others in turn; leave the hypervisor out.
+_PINNED = 1 << 2
+_EXCLUDE_HV = 1 << 6
 _SAMPLE_RAW = 1 << 10
 _ATTRIBUTE_BYTES = 112  # PERF_ATTR_SIZE_VER5, Linux 4.1
 _FLAG_FD_CLOEXEC = 8
@@ -72,6 +77,25 @@ def output(cpu: int) -> int:
     fd = _syscalls.perf_event_open(bytes(attribute), -1, cpu, -1, _FLAG_FD_CLOEXEC)
     enable(fd)
     return fd
+
+
+def instructions() -> int:
+    """Open a counter of the calling thread's instructions, in user and in kernel space.
+
+    Raises
+    ------
+    OSError
+        The CPU, or the hypervisor, has no such counter, or the kernel keeps it from this user.
+    """
+    return counter(_TYPE_HARDWARE, _COUNT_HW_INSTRUCTIONS)
+
+
+def counter(pmu: int, config: int) -> int:
+    """Open an event that counts, for the calling thread; its value is read from it."""
+    attribute = _attribute(pmu, config)
+    struct.pack_into("=Q", attribute, 16, 0)  # no samples
+    struct.pack_into("=Q", attribute, 40, _PINNED | _EXCLUDE_HV)
+    return _syscalls.perf_event_open(bytes(attribute), 0, -1, -1, _FLAG_FD_CLOEXEC)
 
 
 def _open(

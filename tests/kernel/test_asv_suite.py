@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import math
@@ -14,6 +15,7 @@ from asv_projects import PYTHON, ROOT, values
 from asv_suite import INSTRUCTIONS, MEASURED, OVERHEAD, PROBED, UNPROBED
 from processes import run_command
 
+from ebpf_overhead import perf
 from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
 CASES = [
@@ -88,9 +90,16 @@ def test_reasons_are_shown_with_show_stderr(suite, support):
             assert suite.printed["run"].count(reason) >= 2 * len(STANDARD_PROGRAMS), name
 
 
-def test_instructions_are_skipped_where_nothing_counts_them(suite, stored):
-    assert math.isnan(values(stored, INSTRUCTIONS)["'tp_btf'", "'empty'"])
-    assert "SkipNotImplemented('no instruction clock here" in suite.printed["run"]
+def test_instructions_are_counted_or_skipped_with_the_reason(suite, stored):
+    value = values(stored, INSTRUCTIONS)["'tp_btf'", "'empty'"]
+    try:
+        os.close(perf.instructions())
+    except OSError as error:
+        name = errno.errorcode[error.errno]
+        assert math.isnan(value)
+        assert f"instruction counter: {name} from perf_event_open" in suite.printed["run"]
+    else:
+        assert 50 < value < 10_000
 
 
 def test_result_carries_the_running_kernel(suite, stored):

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from processes import run_command
 
-from ebpf_overhead import _workload, attach, measure, programs, proof
+from ebpf_overhead import _workload, attach, clock, measure, perf, programs, proof
 from ebpf_overhead.bpf import ProgInfo
 from ebpf_overhead.cases import (
     ATTACH_TYPES,
@@ -219,3 +219,16 @@ def test_only_what_cannot_be_measured_is_status_3(support):
     for name in unsupported:
         assert name in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_case_is_measured_by_a_counter(some_attach_type, monkeypatch):
+    """By one that every kernel has, and that counts ns: the CPU's own may be missing here."""
+    monkeypatch.setattr(perf, "instructions", lambda: perf.counter(1, 1))  # task clock
+    (case,) = select([some_attach_type], ["complex"])
+    with clock.counting():
+        result = measure_case(case, Options(time_s=0.5))
+    measured = result.measurement
+    assert measured is not None, result.reason
+    assert measured.hits.hits == measured.hits.calls
+    assert measured.overhead.estimate > 10
+    assert measured.samples.calls_per_window > 1000
