@@ -149,7 +149,7 @@ def test_stub_names_what_the_module_has() -> None:
         ((1, 1), TypeError, "str"),
         (("get\0pid", 1), ValueError, "null"),
         (("getpid",), TypeError, "calls"),
-        (("getpid", 1, 1, None, 1), TypeError, "at most 4"),
+        (("getpid", 1, 1, None, -1, 1), TypeError, "at most 5"),
     ],
 )
 def test_run_refuses(arguments: tuple[object, ...], error: type[Exception], message: str) -> None:
