@@ -76,7 +76,8 @@ def test_reader_that_went_away_is_no_error():
     code = (
         "from ebpf_overhead import cli;"
         "from ebpf_overhead.cli import report;"
-        "report.latest_record = lambda *_, **__: {'cases': [], 'machine': {'kernel': {'release': ''}}};"
+        "record = {'cases': [], 'machine': {'kernel': {'release': ''}}};"
+        "report.latest_record = lambda *_, **__: record;"
         "report.to_markdown = lambda record: 'x' * (1 << 20);"
         f"cli.main(['report', '--config', {__file__!r}, '--format', 'markdown'])"
     )
