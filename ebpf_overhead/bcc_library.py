@@ -53,10 +53,9 @@ def import_bcc() -> ModuleType:
     MissingToolError
         BCC is not installed, or its library does not load.
     """
+    # Loaded anew, it would lack the submodules that stayed.
     loaded = sys.modules.get("bcc")
-    if loaded is not None and hasattr(
-        loaded, "libbcc"
-    ):  # loaded anew it would lack the submodules that stayed
+    if loaded is not None and hasattr(loaded, "libbcc"):
         return loaded
     spec = PathFinder.find_spec("bcc", [*sys.path, *_search_path()])
     if spec is None or spec.loader is None or spec.origin is None:
