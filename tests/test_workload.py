@@ -552,32 +552,6 @@ def test_the_loop_adds_few_instructions(target: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def bare_loop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_c(tmp_path_factory.mktemp("bare") / "bare_loop", [ROOT / "tests/bare_loop.c"])
-
-
-def compare_with(bare_loop: Path) -> float:
-    """Median ns per call of the extension by that of the bare program, measured in turns."""
-    calls, windows = 20_000, 10
-    bare, ours = [], []
-    for _ in range(11):
-        command = [str(bare_loop), str(calls), str(windows), str(CPU)]
-        bare.append(float(subprocess.run(command, check=True, capture_output=True).stdout))
-        ours.append(min(_workload.run("getpid", calls, windows, cpu=CPU)[0]) / calls)
-    return statistics.median(ours) / statistics.median(bare)
-
-
-def test_as_fast_as_a_bare_c_program(bare_loop: Path) -> None:
-    # Other load on the machine meets one of the two now and then, never each time.
-    ratios: list[float] = []
-    while len(ratios) < 6:
-        ratios.append(compare_with(bare_loop))
-        if abs(ratios[-1] - 1) <= 0.02:
-            return
-    pytest.fail(f"extension / bare C program: {ratios}, none within 2 %")
-
-
-@pytest.fixture(scope="module")
 def portable(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The extension as it is built for other architectures."""
     flags = ["-shared", "-fPIC", "-DWORKLOAD_PORTABLE", f"-I{sysconfig.get_path('include')}"]

@@ -1,0 +1,48 @@
+"""The parts of a measurement in a guest: attaching, and the timed loop, counted exactly."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebpf_overhead.cases import STANDARD_ATTACH_TYPES
+
+ATTACH_THRICE = """
+import sys
+from ebpf_overhead import attach
+from ebpf_overhead.cases import select
+
+for case in select(sys.argv[1:], ["simple"]):
+    with attach.load(case) as probe:
+        for _ in range(3):
+            probe.attach()
+            probe.detach()
+    print(case.attach.name)
+"""
+
+
+def test_every_standard_attach_type_attaches_again_and_again(guest):
+    done = guest.run([sys.executable, "-c", ATTACH_THRICE, *STANDARD_ATTACH_TYPES], timeout=120)
+    assert done.exit_status == 0, done.stderr
+    assert done.stdout.split() == list(STANDARD_ATTACH_TYPES)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLS, WINDOWS = 20_000, 3
+LOOP = f"""
+from ebpf_overhead import _workload
+print(min(_workload.run("getpid", {CALLS}, {WINDOWS}, cpu=0)[0]) / {CALLS})
+"""
+
+
+def test_loop_costs_what_a_bare_c_program_costs(guest, note):
+    """To an instruction or two; tests/cost/loop.py compares the two in time."""
+    bare = ["/tmp/bare_loop", str(CALLS), str(WINDOWS), "0"]
+    built = guest.run(["cc", "-O2", "-o", bare[0], str(ROOT / "tests/bare_loop.c")], timeout=60)
+    assert built.exit_status == 0, built.stderr
+    expected = float(guest.run(bare, timeout=60).stdout)
+    found = float(guest.run([sys.executable, "-c", LOOP], timeout=60).stdout)
+    note(f"getpid: {found:.3f} instructions in the extension, {expected:.3f} in a bare C program")
+    assert found == pytest.approx(expected, abs=2)
