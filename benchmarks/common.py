@@ -11,8 +11,9 @@ from ebpf_overhead import clock
 from ebpf_overhead.attach import status_of
 from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
 from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
-from ebpf_overhead.measure import Measurement, Options, Result, Samples, measure_cases
+from ebpf_overhead.measure import Measurement, Options, Result, measure_cases
 from ebpf_overhead.percall import CLOCK, Window, attach_proven
+from ebpf_overhead.sampling import Samples
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
 GRID = (list(STANDARD_ATTACH_TYPES), list(STANDARD_PROGRAMS))

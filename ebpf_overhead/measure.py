@@ -1,71 +1,25 @@
-"""Windows, pairing, stopping rule: a case -> its overhead with an interval.
-
-Baseline and probed windows are measured in blocks: attach, some windows, detach, as
-many windows without.  Which half comes first is drawn by lot, and two halves alike
-meet without switching in between.  A block's difference is that of the medians of its
-halves; the differences of all blocks give the estimate and its interval.
-"""
+"""A case -> its overhead with an interval, and what proves it."""
 
 from __future__ import annotations
 
-import math
 import os
-import random
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from ebpf_overhead import _workload, bpf, clock
+from ebpf_overhead import _workload, bpf
 from ebpf_overhead.attach import Probe, load, status_of
 from ebpf_overhead.cases import Case, Target
-from ebpf_overhead.errors import BadUseError, OverheadError
+from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.phases import phase
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
-from ebpf_overhead.stats import Interval, Quartiles, interval, quartiles
+from ebpf_overhead.sampling import Precision, Progress, Sampler, Samples, choose_cpu
+from ebpf_overhead.stats import Interval, Quartiles, quartiles
 
-_CALLS_MIN, _CALLS_MAX = 100, 1_000_000
-# How likely a block begins as the one before ended, which saves a switch.
-_STAY_PROBABILITY = 0.75
-# Eight blocks give a 99 % interval, but one as wide as their range.
-_BLOCKS_MIN = 10
-_BLOCKS_MAX = 10_000
-_CALIBRATION_CALLS = 500
 # complex draws one of 1024 keys each time: 1024 * (ln 1024 + 4.6) = 12,000 draws leave none
 # out in 99 of 100 runs; where the clock counts instructions, it draws less evenly.
 _FILLING_CALLS, _FILLINGS_MAX = 5_000, 6
-# The interval is looked at again when there are this many times as many blocks: working it
-# out takes the square of their number, and a few more blocks hardly narrow it.
-_BLOCKS_GROWTH = 1.03
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How narrow the interval of the overhead is to be.
-
-    Attributes
-    ----------
-    relative : float
-        Half-width as a share of the overhead; 0 to leave it out.
-    absolute : float
-        Half-width in ns (or instructions); 0 to leave it out.
-    """
-
-    relative: float = 0.01
-    absolute: float = 1.0
-
-    def __str__(self) -> str:
-        """Return it as ``--precision`` takes it."""
-        parts = [f"{self.relative * 100:g}%"] if self.relative else []
-        return ",".join(parts + ([f"{self.absolute:g}ns"] if self.absolute else []))
-
-    def reached(self, result: Interval) -> bool:
-        """Whether an interval is narrow enough; the larger of the two bounds counts."""
-        allowed = max(self.relative * abs(result.estimate), self.absolute)
-        return bool(result.half_width <= allowed)
 
 
 @dataclass(frozen=True)
@@ -98,33 +52,6 @@ class Options:
     verifier_log: bool = False
     beside: bool = False
     bpf_stats: bool = False
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Time per call in every window, and how the windows belong together.
-
-    Attributes
-    ----------
-    baseline, probed : tuple of float
-        Time per call, one value a window, in the order measured.
-    windows_per_block : int
-        So many consecutive values of either belong to one block.
-    calls_per_window : int
-        Calls of the target in a window.
-    """
-
-    baseline: tuple[float, ...]
-    probed: tuple[float, ...]
-    windows_per_block: int
-    calls_per_window: int
-
-    def differences(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Return probed minus baseline of each block, in ns per call."""
-        shape = (-1, self.windows_per_block)
-        probed = np.median(np.reshape(self.probed, shape), axis=1)
-        baseline = np.median(np.reshape(self.baseline, shape), axis=1)
-        return np.asarray(probed - baseline)
 
 
 @dataclass(frozen=True)
@@ -203,10 +130,6 @@ class Result:
     remedy: str | None = None
     measurement: Measurement | None = None
     verifier_log: str | None = None
-
-
-# Called with the share of a case that is done, 0..1.
-Progress = Callable[[float], None]
 
 
 def measure_cases(
@@ -336,33 +259,6 @@ def _measure(session: _Session) -> Measurement:
         records.close()
 
 
-def choose_cpu(wanted: int | None = None) -> int:
-    """Return the CPU to measure on: the one asked for, or the last this process may use.
-
-    The first CPUs serve most interrupts, so the last is the quietest guess.
-
-    Raises
-    ------
-    BadUseError
-        The CPU asked for is not one this process may use.
-    """
-    allowed = sorted(os.sched_getaffinity(0))
-    if wanted is None:
-        return allowed[-1]
-    if wanted not in allowed:
-        raise BadUseError(f"CPU {wanted} is not available", f"choose of {allowed}")
-    return wanted
-
-
-def calibrate(target: str, cpu: int) -> int:
-    """Return how many calls of a target make a window of the clock's length."""
-    source = clock.current().source
-    elapsed_ns, calls = _workload.run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu, **source)
-    per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
-    wanted = int(clock.current().window / max(per_call_ns, 0.1))
-    return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
-
-
 class _Session:
     """The measurement of one loaded probe."""
 
@@ -375,34 +271,40 @@ class _Session:
         self.progress = progress
         self.target = probe.case.target
         self.cpu = choose_cpu(options.cpu)
-        self.random = random.Random(options.seed)
-        self.clock = clock.current()
         # Called after each half of a block: there is time then.
         self.between_windows: Callable[[], None] = lambda: None
 
     def measure(self) -> Measurement:
         hits = self._prove()
         before = bpf.prog_info(self.probe.prog_fd)
-        self.calls = calibrate(self.target.name, self.cpu)
+        sampler = Sampler(
+            self.target.name,
+            self._switch,
+            cpu=self.cpu,
+            seed=self.options.seed,
+            attached=self.probe.attached,
+            after_half=lambda attached: self.between_windows(),
+            progress=self.progress,
+        )
         self._fill_map()
         with _statistics(self.options.bpf_stats):
-            samples, overhead, stopped_by = self._sample()
+            sampled = sampler.sample(self.options.precision, self.options.time_s)
         after = bpf.prog_info(self.probe.prog_fd)
         hits += self._prove()
         map_use = self.probe.compiled.map_use()
-        self._switch(False)
+        self.probe.detach()
         if map_use is not None:
             map_use.check(self.probe.case.name, self._map_remedy())
         missed = None
         if before.recursion_misses is not None and after.recursion_misses is not None:
             missed = after.recursion_misses - before.recursion_misses
         return Measurement(
-            samples,
-            overhead,
+            sampled.samples,
+            sampled.overhead,
             hits,
             missed,
             map_use,
-            stopped_by,
+            sampled.stopped_by,
             self.probe.hook,
             run_time_reported=_reported(before, after) if self.options.bpf_stats else None,
         )
@@ -433,58 +335,8 @@ class _Session:
             entries = use.entries
             self._call(_FILLING_CALLS)
 
-    def _sample(self) -> tuple[Samples, Interval, str]:
-        baseline: list[float] = []
-        probed: list[float] = []
-        start = time.monotonic()
-        next_look = _BLOCKS_MIN
-        while True:
-            first = self._draw_first_half()
-            for attached in (first, not first):
-                (probed if attached else baseline).extend(self._half(attached))
-            samples = Samples(
-                tuple(baseline), tuple(probed), self.clock.windows_per_half, self.calls
-            )
-            blocks = len(baseline) // self.clock.windows_per_half
-            elapsed_s = time.monotonic() - start
-            self.progress(min(elapsed_s / self.options.time_s, 0.99))
-            out_of_time = elapsed_s >= self.options.time_s or blocks >= _BLOCKS_MAX
-            if blocks < _BLOCKS_MIN or (blocks < next_look and not out_of_time):
-                continue
-            next_look = math.ceil(blocks * _BLOCKS_GROWTH)
-            overhead = interval(samples.differences())
-            if self.options.precision.reached(overhead):
-                return samples, overhead, "precision"
-            if out_of_time:
-                return samples, overhead, "time"
-
-    def _draw_first_half(self) -> bool:
-        """Draw by lot whether a block begins attached: mostly as the last one ended.
-
-        Switching is the dearest part of a block, so the lot is loaded.
-        """
-        return self.probe.attached == (self.random.random() < _STAY_PROBABILITY)
-
-    def _half(self, attached: bool) -> list[float]:
-        """Measure the windows of half a block, in ns per call."""
-        extra = 0
-        if attached != self.probe.attached:
-            self._switch(attached)
-            extra = 1  # the first window after a switch warms up and does not count
-        with phase("sample"):
-            elapsed_ns, _ = _workload.run(
-                self.target.name,
-                self.calls,
-                windows=self.clock.windows_per_half + extra,
-                cpu=self.cpu,
-                **self.clock.source,
-            )
-        self.between_windows()
-        return [value / self.calls for value in elapsed_ns[extra:]]
-
     def _switch(self, attached: bool) -> None:
-        with phase("switch"):
-            if attached:
-                self.probe.attach()
-            else:
-                self.probe.detach()
+        if attached:
+            self.probe.attach()
+        else:
+            self.probe.detach()

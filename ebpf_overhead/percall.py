@@ -10,8 +10,8 @@ from __future__ import annotations
 from ebpf_overhead import _workload
 from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.cases import Case
-from ebpf_overhead.measure import calibrate, choose_cpu
 from ebpf_overhead.proof import open_witness, prove
+from ebpf_overhead.sampling import calibrate, choose_cpu
 
 
 class PerCallClock:

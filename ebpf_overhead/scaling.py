@@ -21,9 +21,10 @@ from ebpf_overhead.attach import Probe, load, status_of
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID, Case
 from ebpf_overhead.catalogue import PROGRAMS
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
-from ebpf_overhead.measure import Options, calibrate
+from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import phase
 from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
+from ebpf_overhead.sampling import calibrate
 from ebpf_overhead.stats import Array, Interval, Quartiles, interval, quartiles
 
 # What the CPUs share in each: nothing; an element or an entry that all write; one that each has a

@@ -15,13 +15,14 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from ebpf_overhead import cli, clock, remote
+from ebpf_overhead import cli, clock, remote, sampling
 from ebpf_overhead.cases import ATTACH_TYPES, select
 from ebpf_overhead.cli import measure
 from ebpf_overhead.errors import ExitStatus, RefusedError
-from ebpf_overhead.measure import Measurement, Options, Precision, Result, Samples
+from ebpf_overhead.measure import Measurement, Options, Result
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.record import schema
+from ebpf_overhead.sampling import Precision, Samples
 from ebpf_overhead.stats import Interval
 
 MEASUREMENT = Measurement(
@@ -82,7 +83,7 @@ def test_default_is_everything(run):
 
 
 def test_choice_of_cases_and_options(run):
-    cpu = str(measure.choose_cpu())
+    cpu = str(sampling.choose_cpu())
     chosen = ("--attach", "kprobe", "--attach", "tp_btf", "--program", "complex")
     result = invoke(*chosen, "--time", "3", "--cpu", cpu, "--seed", "7")
     assert result.exit_code == 0

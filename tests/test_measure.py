@@ -11,20 +11,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from ebpf_overhead import measure, proof
+from ebpf_overhead import measure, proof, sampling
 from ebpf_overhead.bpf import ProgInfo
 from ebpf_overhead.cases import select
 from ebpf_overhead.errors import (
-    BadUseError,
     FailedError,
     MissingToolError,
     RefusedError,
     UnsupportedError,
 )
 from ebpf_overhead.maps import MapUse
-from ebpf_overhead.measure import Options, Precision, Samples, measure_case, measure_cases
+from ebpf_overhead.measure import Options, measure_case, measure_cases
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.records import Records
+from ebpf_overhead.sampling import Precision
 from ebpf_overhead.stats import CONFIDENCE, Interval
 
 (CASE,) = select(["tp_btf"], ["simple"])
@@ -118,8 +118,9 @@ def install(monkeypatch):
     """Measure on this machine from now on."""
 
     def install(machine: Machine) -> Machine:
-        monkeypatch.setattr(measure, "_workload", machine)
-        monkeypatch.setattr(measure, "time", machine)
+        for module in (measure, sampling):
+            monkeypatch.setattr(module, "_workload", machine)
+        monkeypatch.setattr(sampling, "time", machine)
         monkeypatch.setattr(measure, "load", lambda case: machine)
         monkeypatch.setattr(measure, "open_witness", lambda target, at_exit: None)
         monkeypatch.setattr(
@@ -213,29 +214,6 @@ def test_either_half_comes_first_by_lot_and_the_seed_decides(install):
     assert orders(1) != orders(2)
 
 
-def test_difference_of_a_block_is_that_of_its_medians():
-    samples = Samples((1, 2, 900, 5, 5, 5), (11, 12, 13, 5, 6, 7), 3, 1000)
-    assert samples.differences().tolist() == [10, 1]
-
-
-@pytest.mark.parametrize(
-    ("precision", "estimate", "half_width", "reached"),
-    [
-        (Precision(0.01, 1.0), 50, 1.0, True),
-        (Precision(0.01, 1.0), 50, 1.01, False),
-        (Precision(0.01, 1.0), 500, 5.0, True),
-        (Precision(0.01, 1.0), -500, 5.0, True),
-        (Precision(0.01, 1.0), 500, 5.1, False),
-        (Precision(0.01, 0.0), 50, 0.6, False),
-        (Precision(0.0, 0.5), 5000, 0.6, False),
-        (Precision(0.01, 1.0), 50, math.inf, False),
-    ],
-)
-def test_precision_is_the_larger_of_both_bounds(precision, estimate, half_width, reached):
-    result = Interval(estimate, estimate - half_width, estimate + half_width, CONFIDENCE)
-    assert precision.reached(result) is reached
-
-
 def test_sampling_stops_by_time_on_a_machine_that_gives_no_precision(install):
     machine = install(Machine(15.0, noise=300.0))
     started = machine.now_s
@@ -263,7 +241,7 @@ def test_the_interval_is_worked_out_ever_more_seldom(install, monkeypatch):
         looks.append(len(differences))
         return Interval(15.0, -math.inf, math.inf, CONFIDENCE)
 
-    monkeypatch.setattr(measure, "interval", interval)
+    monkeypatch.setattr(sampling, "interval", interval)
     install(Machine(15.0))
     result = measured(Options(Precision(0, 0.5), time_s=60, seed=1))
     assert result.stopped_by == "time"
@@ -489,36 +467,3 @@ def test_interrupted_measurement_detaches(install):
         measure_case(CASE, Options())
     assert not machine.attached
     assert machine.closed
-
-
-def test_choice_of_the_cpu(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 2, 3})
-    assert measure.choose_cpu() == 5
-    assert measure.choose_cpu(2) == 2
-    with pytest.raises(BadUseError, match=r"CPU 4 is not available; choose of \[2, 3, 5\]"):
-        measure.choose_cpu(4)
-
-
-class Steady:
-    """An extension whose calls all take the same time, but for one window."""
-
-    def __init__(self, per_call_ns: float) -> None:
-        self.per_call_ns = per_call_ns
-
-    def run(self, target, calls, windows=1, cpu=None):
-        elapsed = [round(self.per_call_ns * calls)] * windows
-        elapsed[0] *= 1000  # the first one finds nothing in the caches
-        return elapsed, calls * windows
-
-
-@pytest.mark.parametrize("per_call_ns", [20.0, 117.0, 400.0])
-def test_calibrated_window_has_the_clocks_length(monkeypatch, per_call_ns):
-    monkeypatch.setattr(measure, "_workload", Steady(per_call_ns))
-    calls = measure.calibrate("getpid", 0)
-    assert calls * per_call_ns == pytest.approx(400_000, rel=0.2)
-
-
-@pytest.mark.parametrize(("per_call_ns", "at_most"), [(1e7, 1000), (1e-9, 10_000_000)])
-def test_calibration_stays_within_bounds(monkeypatch, per_call_ns, at_most):
-    monkeypatch.setattr(measure, "_workload", Steady(per_call_ns))
-    assert 100 <= measure.calibrate("getpid", 0) <= at_most

@@ -12,9 +12,10 @@ from records import record
 from ebpf_overhead import __version__
 from ebpf_overhead.cases import select
 from ebpf_overhead.maps import MapUse
-from ebpf_overhead.measure import Measurement, Options, Precision, Result, Samples
+from ebpf_overhead.measure import Measurement, Options, Result
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.record import SCHEMA_VERSION, make_record, schema
+from ebpf_overhead.sampling import Precision, Samples
 from ebpf_overhead.stats import Interval
 
 SIMPLE, EMPTY = select(["tp_btf"], ["simple"])[0], select(["fentry"], ["empty"])[0]

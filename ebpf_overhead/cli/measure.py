@@ -16,11 +16,12 @@ from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS, is_file, own_programs
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import BadUseError, ExitStatus
-from ebpf_overhead.measure import Options, Precision, Result, choose_cpu, measure_cases
+from ebpf_overhead.measure import Options, Result, measure_cases
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.formats import FORMATS
 from ebpf_overhead.report.record import Record, make_record
 from ebpf_overhead.report.terminal import print_tables
+from ebpf_overhead.sampling import Precision, choose_cpu
 
 _EXAMPLES = """
 \b

@@ -19,7 +19,7 @@ from ebpf_overhead.cases import (
     select,
 )
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.measure import choose_cpu
+from ebpf_overhead.sampling import choose_cpu
 
 _notes: list[str] = []
 

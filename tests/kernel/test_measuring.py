@@ -20,9 +20,10 @@ from ebpf_overhead.cases import (
     STANDARD_PROGRAMS,
     select,
 )
-from ebpf_overhead.measure import Options, choose_cpu, measure_case
+from ebpf_overhead.measure import Options, measure_case
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.record import schema
+from ebpf_overhead.sampling import choose_cpu
 
 
 class NoProbe:

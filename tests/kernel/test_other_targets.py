@@ -10,8 +10,9 @@ import pytest
 from ebpf_overhead import _workload, attach, proof
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID, TARGETS, select
 from ebpf_overhead.errors import FailedError
-from ebpf_overhead.measure import Options, Precision, choose_cpu, measure_case
+from ebpf_overhead.measure import Options, measure_case
 from ebpf_overhead.proof import count_hits
+from ebpf_overhead.sampling import Precision, choose_cpu
 
 CALLS = 1_000
 

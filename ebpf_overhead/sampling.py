@@ -1,0 +1,244 @@
+"""Windows, pairing, stopping rule: what a hook that is switched on and off adds to a call.
+
+Windows with and without the hook are measured in blocks: attach, some windows, detach, as
+many windows without.  Which half comes first is drawn by lot, and two halves alike
+meet without switching in between.  A block's difference is that of the medians of its
+halves; the differences of all blocks give the estimate and its interval.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ebpf_overhead import _workload, clock
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.phases import phase
+from ebpf_overhead.stats import Interval, interval
+
+_CALLS_MIN, _CALLS_MAX = 100, 1_000_000
+# How likely a block begins as the one before ended, which saves a switch.
+_STAY_PROBABILITY = 0.75
+# Eight blocks give a 99 % interval, but one as wide as their range.
+_BLOCKS_MIN = 10
+_BLOCKS_MAX = 10_000
+_CALIBRATION_CALLS = 500
+# The interval is looked at again when there are this many times as many blocks: working it
+# out takes the square of their number, and a few more blocks hardly narrow it.
+_BLOCKS_GROWTH = 1.03
+
+# Called with the share that is done, 0..1.
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How narrow the interval of the overhead is to be.
+
+    Attributes
+    ----------
+    relative : float
+        Half-width as a share of the overhead; 0 to leave it out.
+    absolute : float
+        Half-width in ns (or instructions); 0 to leave it out.
+    """
+
+    relative: float = 0.01
+    absolute: float = 1.0
+
+    def __str__(self) -> str:
+        """Return it as ``--precision`` takes it."""
+        parts = [f"{self.relative * 100:g}%"] if self.relative else []
+        return ",".join(parts + ([f"{self.absolute:g}ns"] if self.absolute else []))
+
+    def reached(self, result: Interval) -> bool:
+        """Whether an interval is narrow enough; the larger of the two bounds counts."""
+        allowed = max(self.relative * abs(result.estimate), self.absolute)
+        return bool(result.half_width <= allowed)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Time per call in every window, and how the windows belong together.
+
+    Attributes
+    ----------
+    baseline, probed : tuple of float
+        Time per call, one value a window, in the order measured.
+    windows_per_block : int
+        So many consecutive values of either belong to one block.
+    calls_per_window : int
+        Calls of the target in a window.
+    """
+
+    baseline: tuple[float, ...]
+    probed: tuple[float, ...]
+    windows_per_block: int
+    calls_per_window: int
+
+    def differences(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return probed minus baseline of each block, in ns per call."""
+        shape = (-1, self.windows_per_block)
+        probed = np.median(np.reshape(self.probed, shape), axis=1)
+        baseline = np.median(np.reshape(self.baseline, shape), axis=1)
+        return np.asarray(probed - baseline)
+
+
+class Sampled(NamedTuple):
+    """What sampling found.
+
+    Attributes
+    ----------
+    samples : Samples
+        Every window.
+    overhead : Interval
+        Probed minus baseline, ns (or instructions) per call.
+    stopped_by : str
+        ``precision`` or ``time``.
+    """
+
+    samples: Samples
+    overhead: Interval
+    stopped_by: str
+
+
+def choose_cpu(wanted: int | None = None) -> int:
+    """Return the CPU to measure on: the one asked for, or the last this process may use.
+
+    The first CPUs serve most interrupts, so the last is the quietest guess.
+
+    Raises
+    ------
+    BadUseError
+        The CPU asked for is not one this process may use.
+    """
+    allowed = sorted(os.sched_getaffinity(0))
+    if wanted is None:
+        return allowed[-1]
+    if wanted not in allowed:
+        raise BadUseError(f"CPU {wanted} is not available", f"choose of {allowed}")
+    return wanted
+
+
+def calibrate(target: str, cpu: int) -> int:
+    """Return how many calls of a target make a window of the clock's length."""
+    source = clock.current().source
+    elapsed_ns, calls = _workload.run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu, **source)
+    per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
+    wanted = int(clock.current().window / max(per_call_ns, 0.1))
+    return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
+
+
+class Sampler:
+    """Measures windows of calls of a target, with and without a hook, in blocks.
+
+    Parameters
+    ----------
+    target : str
+        What is called, one of ``_workload.TARGETS``.
+    switch : callable
+        Attaches (True) or detaches (False); always called with a change.
+    cpu : int
+        CPU to call on.
+    seed : int or None
+        Seed of the order of the halves.
+    attached : bool
+        Whether the hook is attached now.
+    after_half : callable, optional
+        Called after each half of a block with whether it was measured attached.
+    progress : callable, optional
+        Called with the share of the time that is over, 0..1.
+
+    Attributes
+    ----------
+    attached : bool
+        Whether the hook is attached.
+    calls : int
+        Calls in a window.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        switch: Callable[[bool], None],
+        *,
+        cpu: int,
+        seed: int | None = None,
+        attached: bool = False,
+        after_half: Callable[[bool], None] = lambda attached: None,
+        progress: Progress = lambda share: None,
+    ) -> None:
+        self.target = target
+        self.cpu = cpu
+        self.attached = attached
+        self.calls = calibrate(target, cpu)
+        self._switch = switch
+        self._after_half = after_half
+        self._progress = progress
+        self._random = random.Random(seed)
+        self._clock = clock.current()
+
+    def switch(self, attached: bool) -> None:
+        """Attach or detach, unless it is so already."""
+        if attached != self.attached:
+            with phase("switch"):
+                self._switch(attached)
+            self.attached = attached
+
+    def sample(self, precision: Precision, time_s: float) -> Sampled:
+        """Measure blocks until the interval is narrow enough or the time is over."""
+        windows: dict[bool, list[float]] = {False: [], True: []}
+        start = time.monotonic()
+        next_look = _BLOCKS_MIN
+        while True:
+            first = self._draw_first_half()
+            for attached in (first, not first):
+                windows[attached].extend(self._half(attached))
+            samples = Samples(
+                tuple(windows[False]),
+                tuple(windows[True]),
+                self._clock.windows_per_half,
+                self.calls,
+            )
+            blocks = len(samples.baseline) // samples.windows_per_block
+            elapsed_s = time.monotonic() - start
+            self._progress(min(elapsed_s / time_s, 0.99))
+            out_of_time = elapsed_s >= time_s or blocks >= _BLOCKS_MAX
+            if blocks < _BLOCKS_MIN or (blocks < next_look and not out_of_time):
+                continue
+            next_look = math.ceil(blocks * _BLOCKS_GROWTH)
+            overhead = interval(samples.differences())
+            if precision.reached(overhead):
+                return Sampled(samples, overhead, "precision")
+            if out_of_time:
+                return Sampled(samples, overhead, "time")
+
+    def _draw_first_half(self) -> bool:
+        """Draw by lot whether a block begins attached: mostly as the last one ended.
+
+        Switching is the dearest part of a block, so the lot is loaded.
+        """
+        return self.attached == (self._random.random() < _STAY_PROBABILITY)
+
+    def _half(self, attached: bool) -> list[float]:
+        """Measure the windows of half a block, in ns per call."""
+        # The first window after a switch warms up and does not count.
+        extra = int(attached != self.attached)
+        self.switch(attached)
+        with phase("sample"):
+            elapsed_ns, _ = _workload.run(
+                self.target,
+                self.calls,
+                windows=self._clock.windows_per_half + extra,
+                cpu=self.cpu,
+                **self._clock.source,
+            )
+        self._after_half(attached)
+        return [value / self.calls for value in elapsed_ns[extra:]]
