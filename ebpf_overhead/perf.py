@@ -59,11 +59,14 @@ def kprobe(pmu: int, symbol: str, offset: int = 0, at_return: bool = False) -> i
     return _open(pmu, _CONFIG_AT_RETURN * at_return, _syscalls.address(name), offset)
 
 
-def uprobe(pmu: int, path: str, offset_bytes: int, at_return: bool = False) -> int:
-    """Open a perf event on a uprobe or uretprobe of the calling process."""
-    file = path.encode() + b"\0"
+def uprobe(
+    pmu: int, path: str, offset_bytes: int, at_return: bool = False, everyone: bool = False
+) -> int:
+    """Open a perf event on a uprobe or uretprobe of the calling process, or of every one."""
+    file = os.fsencode(path) + b"\0"
     config1 = _syscalls.address(file)
-    return _open(pmu, _CONFIG_AT_RETURN * at_return, config1, offset_bytes, pid=0, cpu=-1)
+    whose = {} if everyone else {"pid": 0, "cpu": -1}
+    return _open(pmu, _CONFIG_AT_RETURN * at_return, config1, offset_bytes, **whose)
 
 
 def output(cpu: int) -> int:

@@ -10,7 +10,12 @@ from ebpf_overhead import bpf, links, perf, pseudofs
 from ebpf_overhead.bpf import ProgType, TraceAttachType
 from ebpf_overhead.cases import Case
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.hooks.loaded import Loaded, entry_symbols, first_that_attaches
+from ebpf_overhead.hooks.loaded import (
+    Loaded,
+    entry_symbols,
+    first_that_attaches,
+    probe_pmu,
+)
 from ebpf_overhead.programs import CompiledProgram
 
 # How far into the function to look for an instruction: getpid is some 30 bytes long.
@@ -30,7 +35,7 @@ def load_kretprobe(case: Case, compiled: CompiledProgram) -> Loaded:
 def _load_perf(
     case: Case, compiled: CompiledProgram, open_event: Callable[[int, str], int]
 ) -> Loaded:
-    pmu = _pmu()
+    pmu = probe_pmu("kprobe")
 
     def attempt(symbol: str) -> Loaded:
         prog_fd = compiled.load(ProgType.KPROBE, case.attach.name)
@@ -39,23 +44,13 @@ def _load_perf(
     return first_that_attaches(entry_symbols(case.target), attempt)
 
 
-def _pmu() -> int:
-    try:
-        return perf.pmu_type("kprobe")
-    except OSError as error:
-        raise UnsupportedError(
-            f"kprobe events absent ({error.filename} not found): CONFIG_KPROBES off",
-            "use a kernel with CONFIG_KPROBE_EVENTS=y",
-        ) from None
-
-
 def load_kprobe_offset(case: Case, compiled: CompiledProgram) -> Loaded:
     """Load for a kprobe inside the function that is reached by a breakpoint, and stays so.
 
     At entry a kprobe uses ftrace's nop, and some instructions' breakpoints are replaced by a
     jump after a few timer ticks; the kernel says so in debugfs, and such are passed over.
     """
-    pmu = _pmu()
+    pmu = probe_pmu("kprobe")
     symbol = _entry_symbol(case, compiled)
     offset = _breakpoint_offset(pmu, symbol)
     prog_fd = compiled.load(ProgType.KPROBE, case.attach.name)

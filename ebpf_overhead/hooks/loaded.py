@@ -7,8 +7,9 @@ import platform
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from ebpf_overhead import perf
 from ebpf_overhead.attach_types import Target
-from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.rights import explain
 
 # The name of a system call's entry function carries the architecture's prefix.
@@ -62,6 +63,24 @@ def first_that_attaches(symbols: Iterator[str], attempt: Callable[[str], Loaded]
 
 def _better_reason(old: OverheadError | None, new: OverheadError) -> OverheadError:
     return new if old is None or "not in the kernel's BTF" in old.what else old
+
+
+def probe_pmu(kind: str) -> int:
+    """Return the number of the PMU ``kprobe`` or ``uprobe``.
+
+    Raises
+    ------
+    UnsupportedError
+        This kernel has none.
+    """
+    try:
+        return perf.pmu_type(kind)
+    except OSError as error:
+        option = kind.upper()
+        raise UnsupportedError(
+            f"{kind} events absent ({error.filename} not found): CONFIG_{option}S off",
+            f"use a kernel with CONFIG_{option}_EVENTS=y",
+        ) from None
 
 
 def entry_symbols(target: Target) -> Iterator[str]:

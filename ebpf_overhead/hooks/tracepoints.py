@@ -63,6 +63,8 @@ def tracepoint_id(event: str) -> int:
             f"tracefs cannot be read: {error}", "run as root or grant CAP_SYS_ADMIN"
         ) from error
     except OSError as error:
+        of_calls = event.startswith(("syscalls:", "raw_syscalls:"))
         raise UnsupportedError(
-            f"tracepoint {event} absent: {error}", "use a kernel with CONFIG_FTRACE_SYSCALLS=y"
+            f"no tracepoint {event} in this kernel",
+            "use a kernel with CONFIG_FTRACE_SYSCALLS=y" if of_calls else "",
         ) from error

@@ -14,7 +14,7 @@ from ebpf_overhead import _workload, links, perf
 from ebpf_overhead.bpf import ProgType, TraceAttachType
 from ebpf_overhead.cases import Case, Target
 from ebpf_overhead.errors import FailedError, UnsupportedError
-from ebpf_overhead.hooks.loaded import Loaded
+from ebpf_overhead.hooks.loaded import Loaded, probe_pmu
 from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.rights import explain
 
@@ -32,13 +32,7 @@ def load_uprobe(case: Case, compiled: CompiledProgram) -> Loaded:
     """Load for a perf event at a function's entry or return, or at a USDT probe's nop."""
     path, hook, offset_bytes = place(case.target)
     at_return = case.attach.name == "uretprobe"
-    try:
-        pmu = perf.pmu_type("uprobe")
-    except OSError as error:
-        raise UnsupportedError(
-            f"uprobe events absent ({error.filename} not found): CONFIG_UPROBES off",
-            "use a kernel with CONFIG_UPROBE_EVENTS=y",
-        ) from None
+    pmu = probe_pmu("uprobe")
     prog_fd = compiled.load(ProgType.KPROBE, case.attach.name)
     return _tried(
         Loaded(

@@ -7,22 +7,18 @@ kernel drops it on whatever way out.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
-from ebpf_overhead import _syscalls, bpf, btf, perf, pseudofs
-from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
+from ebpf_overhead import bpf, btf, perf
+from ebpf_overhead.errors import OverheadError, UnsupportedError
+from ebpf_overhead.hooks.loaded import probe_pmu
+from ebpf_overhead.hooks.tracepoints import tracepoint_id
 from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.rights import explain
 from ebpf_overhead.tracers.symbols import user_offset
 from ebpf_overhead.verifier import rejection
-
-_PMUS = Path("/sys/bus/event_source/devices")
-_PERF_ATTRIBUTE_BYTES = 112  # PERF_ATTR_SIZE_VER5, Linux 4.1
-_PERF_FLAG_FD_CLOEXEC = 8
 
 
 @dataclass(frozen=True)
@@ -156,18 +152,17 @@ _TRACING = {
 
 
 def _open_kprobe(prog_fd: int, name: str, returns: bool = False) -> int:
-    text = name.encode() + b"\0"
-    return _perf_hook(prog_fd, *_dynamic("kprobe", returns), _syscalls.address(text), 0)
+    return perf.attach(perf.kprobe(probe_pmu("kprobe"), name, at_return=returns), prog_fd)
 
 
 def _open_uprobe(prog_fd: int, name: str, returns: bool = False) -> int:
     path, offset = user_offset(name)
-    text = os.fsencode(path) + b"\0"
-    return _perf_hook(prog_fd, *_dynamic("uprobe", returns), _syscalls.address(text), offset)
+    pmu = probe_pmu("uprobe")
+    return perf.attach(perf.uprobe(pmu, path, offset, returns, everyone=True), prog_fd)
 
 
 def _open_tracepoint(prog_fd: int, name: str) -> int:
-    return _perf_hook(prog_fd, 2, _tracepoint_id(name))  # 2: PERF_TYPE_TRACEPOINT
+    return perf.attach(perf.tracepoint(tracepoint_id(name)), prog_fd)
 
 
 _OPENERS: dict[str, Callable[[int, str], int]] = {
@@ -183,37 +178,3 @@ _OPENERS: dict[str, Callable[[int, str], int]] = {
 }
 
 ATTACH_TYPES = tuple(_OPENERS)
-
-
-def _dynamic(pmu: str, returns: bool) -> tuple[int, int]:
-    """Return type and configuration of a perf event on a kprobe or uprobe (Linux 4.17)."""
-    try:
-        kind = int((_PMUS / pmu / "type").read_text())
-        bit = int((_PMUS / pmu / "format" / "retprobe").read_text().split(":")[1])
-    except OSError as error:
-        raise UnsupportedError(
-            f"{pmu} events absent ({error.filename} not found)",
-            f"use a kernel with CONFIG_{pmu.upper()}_EVENTS=y",
-        ) from error
-    return kind, int(returns) << bit
-
-
-def _perf_hook(prog_fd: int, kind: int, config: int, config1: int = 0, config2: int = 0) -> int:
-    """Open a perf event and attach the program; it runs on every CPU, whatever the event's."""
-    attribute = bytearray(_PERF_ATTRIBUTE_BYTES)
-    struct.pack_into("=IIQQ", attribute, 0, kind, _PERF_ATTRIBUTE_BYTES, config, 1)
-    struct.pack_into("=QQ", attribute, 56, config1, config2)
-    event_fd = _syscalls.perf_event_open(bytes(attribute), -1, 0, -1, _PERF_FLAG_FD_CLOEXEC)
-    return perf.attach(event_fd, prog_fd)
-
-
-def _tracepoint_id(name: str) -> int:
-    category, _, event = name.partition(":")
-    try:
-        return int(pseudofs.read_text("tracefs", f"events/{category}/{event}/id"))
-    except PermissionError as error:
-        raise RefusedError(
-            f"tracefs cannot be read: {error}", "run as root or grant CAP_SYS_ADMIN"
-        ) from error
-    except OSError as error:
-        raise UnsupportedError(f"no tracepoint {name} in this kernel") from error
