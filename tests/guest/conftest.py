@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import guest_support
 import pytest
 
 from ebpf_overhead.guest.vm import Guest
 from ebpf_overhead.kernels import catalogue
-
-_notes: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -43,16 +39,3 @@ def guest(shared_guest):
     if not shared_guest.alive:
         shared_guest.start()
     return shared_guest
-
-
-@pytest.fixture
-def note() -> Callable[[str], None]:
-    """Add a line to what is shown when all tests are done."""
-    return _notes.append
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    if _notes:
-        terminalreporter.section("measured in guests")
-        for line in _notes:
-            terminalreporter.write_line(line)

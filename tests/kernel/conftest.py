@@ -21,8 +21,6 @@ from ebpf_overhead.cases import (
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.sampling import choose_cpu
 
-_notes: list[str] = []
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _gate() -> None:
@@ -39,19 +37,6 @@ def _gate() -> None:
         pytest.skip(reason)
     if action == "fail":
         pytest.fail(reason, pytrace=False)
-
-
-@pytest.fixture
-def note() -> Callable[[str], None]:
-    """Add a line to what is shown when all tests are done."""
-    return _notes.append
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    if _notes:
-        terminalreporter.section("measured on the running kernel")
-        for line in _notes:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
