@@ -21,6 +21,7 @@ _COMMANDS = {
     "decompose": "say which part of an overhead is the hook, which the program",
     "report": "show the tables of stored results",
     "plot": "draw figures from records that were stored as JSON",
+    "history": "show what probes cost on every kernel that was measured",
     "kernels": "fetch, list and remove kernels to measure on",
     "estimate": "say what a probe would cost here, before it is attached",
     "funclatency": "show how long calls of a function take, and how many there are",

@@ -6,6 +6,7 @@ Needs asv, which the suite's environment has and an installed package may lack.
 from __future__ import annotations
 
 import ast
+import importlib
 import itertools
 import math
 import os
@@ -58,7 +59,7 @@ def latest_record(
     wanted = _OVERHEAD if kernel is None else f"{_COUNTED}overhead"
     found = [
         result
-        for result in _results(conf_path)
+        for result in stored_results(conf_path)
         if result.env_vars.get("KERNEL") == release
         and wanted in result.get_all_result_keys()
         and (commit is None or result.commit_hash.startswith(commit))
@@ -68,7 +69,7 @@ def latest_record(
             f"no results of kernel {release} for {commit or 'any commit'} beside {conf_path}",
             "run `asv run` first",
         )
-    newest = max(found, key=lambda result: max(result.started_at.values(), default=0))
+    newest = max(found, key=measured_at)
     cases = _timed_cases(newest, attempt) if kernel is None else _counted_cases(newest)
     return {
         "machine": {"kernel": {"release": release}},
@@ -77,22 +78,46 @@ def latest_record(
     }
 
 
-def _results(conf_path: Path) -> Iterator[Any]:
+def results_folder(conf_path: Path) -> Path:
+    """Return the folder in which an asv configuration stores results.
+
+    Raises
+    ------
+    MissingToolError
+        asv is not installed.
+    """
+    return conf_path.parent / Path(_asv("config").Config.load(str(conf_path)).results_dir)
+
+
+def stored_results(conf_path: Path) -> Iterator[Any]:
+    """Yield the results of an asv configuration, as asv's own objects.
+
+    Raises
+    ------
+    MissingToolError
+        asv is not installed.
+    """
+    yield from _asv("results").iter_results(str(results_folder(conf_path)))
+
+
+def _asv(name: str) -> Any:
     try:
-        from asv.config import Config
-        from asv.results import iter_results
+        return importlib.import_module(f"asv.{name}")
     except ImportError as error:
         raise MissingToolError(
             "asv not found beside ebpf-overhead", "pip install 'ebpf-overhead[bench]'"
         ) from error
-    folder = Path(Config.load(str(conf_path)).results_dir)
-    yield from iter_results(str(conf_path.parent / folder))
+
+
+def measured_at(result: Any) -> float:
+    """Return when a stored result was measured, in asv's milliseconds since 1970."""
+    return float(max(result.started_at.values(), default=0))
 
 
 def _timed_cases(result: Any, attempt: Callable[[str], Support]) -> list[dict[str, Any]]:
-    baseline = _by_parameters(result, _UNPROBED).get((), {})
-    probed = _by_parameters(result, _PROBED)
-    overhead = _by_parameters(result, _OVERHEAD)
+    baseline = by_parameters(result, _UNPROBED).get((), {})
+    probed = by_parameters(result, _PROBED)
+    overhead = by_parameters(result, _OVERHEAD)
     support: dict[str, Support] = {}
     cases = []
     for attach, program in overhead:
@@ -110,7 +135,7 @@ def _timed_cases(result: Any, attempt: Callable[[str], Support]) -> list[dict[st
 
 def _counted_cases(result: Any) -> list[dict[str, Any]]:
     names = ("baseline", "instructions", "overhead")
-    baseline, probed, overhead = (_by_parameters(result, _COUNTED + name) for name in names)
+    baseline, probed, overhead = (by_parameters(result, _COUNTED + name) for name in names)
     cases = []
     for (attach, program), stats in overhead.items():
         case: dict[str, Any] = {"target": "getpid", "attach": attach, "program": program}
@@ -128,7 +153,7 @@ def _counted_cases(result: Any) -> list[dict[str, Any]]:
     return cases
 
 
-def _by_parameters(result: Any, name: str) -> dict[tuple[str, ...], dict[str, float] | None]:
+def by_parameters(result: Any, name: str) -> dict[tuple[str, ...], dict[str, float] | None]:
     """Return a benchmark's value and statistics for each combination of its parameters."""
     if name not in result.get_all_result_keys():
         return {}

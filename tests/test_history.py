@@ -1,0 +1,204 @@
+"""Stored results of kernels -> table, steps and figure, from result files made by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from kernels_fakes import make_record
+
+from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
+from ebpf_overhead.cli import main
+from ebpf_overhead.errors import BadUseError, ExitStatus, FailedError
+from ebpf_overhead.figures import history as figure
+from ebpf_overhead.kernels.history import History
+from ebpf_overhead.report import history as stored
+
+pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
+
+OLD = make_record("5.10.0-46-amd64", "5.10.262-1", "2026-07-31")
+MIDDLE = make_record("6.12.118+deb13-amd64", "6.12.118-1", "2026-11-20")
+NEW = make_record("7.3.4+deb13-amd64", "7.3.4-1~bpo13+1", "2026-01-01")
+CASES = [(attach, program) for attach in STANDARD_ATTACH_TYPES for program in STANDARD_PROGRAMS]
+PARAMS = [
+    [repr(name) for name in STANDARD_ATTACH_TYPES],
+    [repr(name) for name in STANDARD_PROGRAMS],
+]
+
+
+class Store:
+    """asv's folder of results of kernels, and a kernel history."""
+
+    def __init__(self, folder: Path) -> None:
+        self.conf = folder / "asv.kernels.json"
+        self.conf.write_text('{"version": 1, "project": "p", "repo": ".", "results_dir": "kept"}')
+        self.results = folder / "kept/tester"
+        self.results.mkdir(parents=True)
+        (self.results / "machine.json").write_text('{"machine": "tester", "version": 1}')
+        self.history = History(folder / "history")
+        self.history.sync([(record, None) for record in (NEW, OLD, MIDDLE)])
+
+    def add(self, release, scale, started_at=1_000, clock="icount", missing=(), further=()):
+        """Store a kernel's result: case number n adds ``100 * n * scale``."""
+        commit = self.history.hashes()[release]
+        added = [None if case in missing else 100.0 * n * scale for n, case in enumerate(CASES, 1)]
+        rows = {"track_overhead": added, "track_baseline": [250.0 * scale] * len(CASES)}
+        result = {
+            "commit_hash": commit,
+            "env_name": f"kernel-CLOCK{clock}",
+            "date": 5_000,
+            "params": {"machine": "tester"},
+            "python": "3.11",
+            "requirements": {},
+            "env_vars": {"CLOCK": clock},
+            "result_columns": ["result", "params", "version", "started_at", "duration"],
+            "results": {
+                f"getpid.Instructions.{name}": [values, PARAMS, "v", started_at, 1.0]
+                for name, values in rows.items()
+            },
+            "durations": {},
+            "version": 2,
+        }
+        if further:
+            values = [70.0 * scale] * (len(further) * len(STANDARD_PROGRAMS))
+            forms = [[repr(name) for name in further], PARAMS[1]]
+            name = "tracepoints.Instructions.track_overhead"
+            result["results"][name] = [values, forms, "v", started_at, 1.0]
+        (self.results / f"{commit[:8]}-{clock}-{started_at}.json").write_text(json.dumps(result))
+
+    def costs(self, history=None):
+        names = stored.names_path(self.conf)
+        return stored.costs(self.conf, stored.known_kernels(names, history or self.history))
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_kernels_come_in_version_order_with_what_was_measured(store):
+    store.add(NEW.release, 2)
+    store.add(OLD.release, 1, missing=[("fentry", "simple")])
+    old, new = store.costs()
+    assert [old.kernel.release, new.kernel.release] == [OLD.release, NEW.release]
+    assert [old.label, new.label] == ["5.10.262", "7.3.4"]
+    assert (old.unprobed, new.unprobed) == (250, 500)
+    assert new.overhead["tracepoint", "empty"] == 200
+    assert new.overhead["kprobe", "complex"] == 3000
+    assert old.overhead["fentry", "simple"] is None
+
+
+def test_newest_result_of_the_instruction_clock_counts(store):
+    store.add(OLD.release, 3, started_at=3_000)
+    store.add(OLD.release, 1, started_at=1_000)
+    store.add(OLD.release, 7, started_at=9_000, clock="wall")
+    assert [each.unprobed for each in store.costs()] == [750]
+
+
+def test_names_kept_with_the_results_serve_where_no_kernel_is(store, tmp_path):
+    store.add(OLD.release, 1)
+    store.add(NEW.release, 1)
+    here = store.costs()
+    stored.keep_names(store.conf, store.history)
+    assert store.costs(History(tmp_path / "nothing")) == here
+
+
+def test_damaged_names_are_said_so(store):
+    store.add(OLD.release, 1)
+    stored.names_path(store.conf).write_text('[{"commit": "1"}]')
+    with pytest.raises(FailedError, match=r"kept\.json cannot be read"):
+        store.costs()
+
+
+def test_no_results_is_bad_use_with_the_command_to_run(store):
+    with pytest.raises(BadUseError, match="no results of kernels"):
+        store.costs()
+
+
+def test_steps_are_where_any_program_changes_by_more(store):
+    store.add(OLD.release, 1)
+    store.add(MIDDLE.release, 1.1, missing=[("tp_btf", "empty")])
+    store.add(NEW.release, 0.55)
+    kernels = store.costs()
+    assert list(stored.steps(kernels, 0.6)) == []
+    found = list(stored.steps(kernels, 0.11))
+    assert [step.attach for step in found] == list(STANDARD_ATTACH_TYPES)
+    assert {(step.before.label, step.after.label) for step in found} == {("6.12.118", "7.3.4")}
+    tp_btf = next(step for step in found if step.attach == "tp_btf")
+    assert tp_btf.changes == (None, pytest.approx(-0.5), pytest.approx(-0.5))
+    table = figure.steps_markdown(found).splitlines()
+    assert "| 6.12.118 → 7.3.4 | tp_btf | n/a | -50.0 % | -50.0 % |" in table
+
+
+def test_table_has_a_row_a_kernel(store):
+    store.add(OLD.release, 1, missing=[("tracepoint", "simple")])
+    lines = figure.markdown(store.costs()).splitlines()
+    assert lines[0] == f"| kernel | getpid | {' | '.join(STANDARD_ATTACH_TYPES)} |"
+    assert lines[2].startswith("| 5.10.0-46-amd64 | 250 | 100 / n/a / 300 | 400 / 500 / 600 |")
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_further_forms_of_tracepoint_have_a_table_of_their_own(store):
+    store.add(OLD.release, 1)
+    store.add(MIDDLE.release, 1, further=["tp_btf_exit", "raw_syscalls"])
+    store.add(NEW.release, 2, further=["raw_syscalls"])
+    kernels = store.costs()
+    first, second = figure.markdown(kernels).split("\n\n")
+    assert first.count("\n") == 4
+    assert second.splitlines() == [
+        "| kernel | getpid | raw_syscalls | tp_btf_exit |",
+        "| --- | --: | --: | --: |",
+        "| 5.10.0-46-amd64 | 250 | n/a / n/a / n/a | n/a / n/a / n/a |",
+        "| 6.12.118+deb13-amd64 | 250 | 70 / 70 / 70 | 70 / 70 / 70 |",
+        "| 7.3.4+deb13-amd64 | 500 | 140 / 140 / 140 | n/a / n/a / n/a |",
+    ]
+    assert "raw_syscalls" in [step.attach for step in stored.steps(kernels, 0.1)]
+
+
+def test_figure_has_a_curve_for_each_attach_type_in_each_panel(store):
+    pytest.importorskip("matplotlib")
+    store.add(OLD.release, 1)
+    store.add(NEW.release, 2)
+    axes = figure.draw(store.costs()).axes
+    assert [axis.get_title() for axis in axes] == list(STANDARD_PROGRAMS)
+    assert [line.get_label() for line in axes[0].lines] == list(STANDARD_ATTACH_TYPES)
+    assert list(axes[2].lines[4].get_ydata()) == [1500, 3000]
+    assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["5.10.262", "7.3.4"]
+
+
+def test_the_command_prints_draws_and_names(store, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("EBPF_OVERHEAD_HISTORY", str(store.history.path))
+    store.add(OLD.release, 1)
+    store.add(NEW.release, 2)
+    drawn = tmp_path / "kernels.svg"
+    arguments = ["history", "--config", str(store.conf), "-o", str(drawn)]
+    run = CliRunner().invoke(main, arguments)
+    assert run.exit_code == 0, run.output
+    kernels = store.costs()
+    assert run.output.startswith(figure.markdown(kernels))
+    assert "| 5.10.262 → 7.3.4 | kprobe | +100.0 % | +100.0 % | +100.0 % |" in run.output
+    assert "tp_btf" in drawn.read_text()
+    stored.keep_names(store.conf, store.history)
+    monkeypatch.setenv("EBPF_OVERHEAD_HISTORY", str(tmp_path / "nothing"))
+    run = CliRunner().invoke(main, ["history", "--config", str(store.conf), "--format", "json"])
+    record = json.loads(run.output)
+    old, new = record["kernels"]
+    assert (old["release"], old["baseline"], record["unit"]) == (OLD.release, 250, "instructions")
+    assert new["overhead"][0] == {"attach": "tracepoint", "program": "empty", "estimate": 200}
+    assert len(record["steps"]) == len(STANDARD_ATTACH_TYPES)
+    assert record["steps"][0] == {
+        "before": OLD.release,
+        "after": NEW.release,
+        "attach": "tracepoint",
+        "changes": dict.fromkeys(STANDARD_PROGRAMS, 1.0),
+    }
+
+
+def test_the_command_without_results_is_bad_use(store, monkeypatch):
+    monkeypatch.setenv("EBPF_OVERHEAD_HISTORY", str(store.history.path))
+    run = CliRunner().invoke(main, ["history", "--config", str(store.conf)])
+    assert run.exit_code == ExitStatus.BAD_USE
+    assert "make kernels" in run.output
