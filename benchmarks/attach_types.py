@@ -5,11 +5,18 @@ Not part of a default run: ``asv run --bench '^attach_types'``.
 
 from __future__ import annotations
 
-from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, select
+from ebpf_overhead.cases import (
+    ATTACH_TYPES,
+    GROUPS,
+    STANDARD_ATTACH_TYPES,
+    STANDARD_PROGRAMS,
+    select,
+)
 
 from . import common, getpid, targets
 
-_FURTHER = [name for name in ATTACH_TYPES if name not in STANDARD_ATTACH_TYPES]
+_ELSEWHERE = {*STANDARD_ATTACH_TYPES, *GROUPS["tracepoints"]}
+_FURTHER = [name for name in ATTACH_TYPES if name not in _ELSEWHERE]
 _CASES = select(_FURTHER)
 _HOOKS = list(dict.fromkeys(f"{case.target.name}/{case.attach.name}" for case in _CASES))
 _GRID = (_HOOKS, list(STANDARD_PROGRAMS))

@@ -9,7 +9,11 @@ import click
 
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.kernels.catalogue import find, installed
+from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.layout import DATA_VARIABLE, HISTORY_VARIABLE, Layout
+
+# What is asked of guests, whose clock cannot answer the benchmarks of time.
+_COUNTED = (r"^(getpid|tracepoints)\.Instructions\.",)
 
 _EXAMPLES = """
 \b
@@ -38,29 +42,33 @@ def measure(
 ) -> None:
     """Run asv on kernels of the history, all by default, several side by side.
 
-    The results are where `asv run` puts them.  The running kernel is measured last and alone:
-    it is timed.
+    The results are where `asv run` puts them, and a file beside them names the kernels.  Unless
+    --bench says otherwise, guests are asked for what their clock can answer: the reference grid
+    and the further forms of tracepoint, in instructions.  The running kernel is measured last
+    and alone: it is timed.
     """
     from ebpf_overhead import side_by_side
+    from ebpf_overhead.report.history import keep_names
 
     kernels = [find(wanted, layout) for wanted in what] if what else installed(layout)
     if not kernels:
         raise BadUseError("no kernel is here", "ebpf-overhead kernels add 6.1 6.12 7.3")
     # asv and its plugin look for kernels where this command does.
     os.environ.update({DATA_VARIABLE: str(layout.root), HISTORY_VARIABLE: str(layout.history)})
-    options = [word for regex in bench for word in ("--bench", regex)]
     failed = False
     for timed, at_once in ((False, jobs or len(os.sched_getaffinity(0))), (True, 1)):
         chosen = [each.release for each in kernels if (each.source == "running") == timed]
+        asked = bench or (() if timed else _COUNTED)
         for outcome in side_by_side.measure(
             chosen,
             at_once,
             config,
             config.absolute().parent / ".asv" / "kernels" / "log",
-            options,
+            [word for regex in asked for word in ("--bench", regex)],
             lambda release: click.echo(f"{release}: measuring"),
         ):
             click.echo(str(outcome))
             failed = failed or outcome.exit_status != 0
+    keep_names(config, History(layout.history))
     if failed:
         raise click.exceptions.Exit(int(ExitStatus.CASE_FAILED))
