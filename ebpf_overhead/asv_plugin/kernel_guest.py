@@ -12,6 +12,7 @@ from asv import environment, util
 from ebpf_overhead.asv_plugin.guest_runner import GuestRunner, refuse_worker, share
 from ebpf_overhead.asv_plugin.ways import Way, emulated, native, way_of
 from ebpf_overhead.errors import BadUseError, OverheadError
+from ebpf_overhead.guest.interpreter import compile_sources
 from ebpf_overhead.kernels import catalogue
 from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.layout import default_layout
@@ -42,6 +43,7 @@ class KernelGuest(environment.Environment):
         if (clock := tagged_env_vars.get(CLOCK)) not in (None, "icount", "wall"):
             raise util.UserError(f"no clock is called {clock!r}: use icount or wall")
         self._runner = GuestRunner()
+        self._benchmarks = Path(conf.benchmark_dir)
         self._python = f"{sys.version_info.major}.{sys.version_info.minor}"
         self._requirements: dict[str, str] = {}  # asv asks for the name before it sets them
         self._usual = native() if clock == "wall" else emulated()
@@ -55,6 +57,7 @@ class KernelGuest(environment.Environment):
         """Have asv put its result files where the guest may write them."""
         refuse_worker()
         share()
+        compile_sources(self._benchmarks)
         Path(self._path).mkdir(parents=True, exist_ok=True)
 
     def install_project(self, conf: Any, repo: Any, commit_hash: str) -> None:

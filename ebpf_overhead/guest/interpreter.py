@@ -16,7 +16,6 @@ from ebpf_overhead.guest.initrd import CONFIGURATION
 
 # Where this package is imported from, on the host and so in the guest.
 PACKAGE_ROOT = Path(ebpf_overhead.__file__).absolute().parent.parent
-_INSIDE = ("__init__", "agent", "child", "forked", "init", "wire")
 
 _FACTS = """
 import json, sys
@@ -82,13 +81,12 @@ def inspect(python: str) -> Interpreter:
     )
 
 
-def compile_inside_half() -> None:
+def compile_sources(directory: Path = PACKAGE_ROOT / "ebpf_overhead") -> None:
     """Byte-compile what runs in the guest, which could not keep the result.
 
-    Best effort: a package that cannot be written to is compiled in each boot.
+    Best effort: what cannot be written is compiled in each boot, or by each command.
     """
-    for name in _INSIDE:
-        compileall.compile_file(PACKAGE_ROOT / "ebpf_overhead" / "guest" / f"{name}.py", quiet=2)
+    compileall.compile_dir(directory, quiet=2)
 
 
 @lru_cache(maxsize=8)

@@ -338,7 +338,7 @@ class Guest:
 
     def _initrd(self, share: Path) -> bytes:
         warm = interpreter.inspect(self._python)
-        interpreter.compile_inside_half()
+        interpreter.compile_sources()
         tree = modules.module_tree(self.kernel.modules, self.kernel.release)
         needed = [*warm.needed, *([tree] if tree else [])]
         configuration = {
