@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kernels_fakes import make_record
 from processes import run_command
 
 from ebpf_overhead.attach import Support
@@ -92,6 +93,21 @@ class Store:
         path = self.results / f"{commit[:8]}-{environment}.json"
         path.write_text(json.dumps(result))
         return path
+
+    def add_counted(self, kernel, **changes):
+        """Store a guest's result: instructions; ``changes`` replaces values by their name."""
+        values = {
+            "baseline": [300.0] * 6,
+            "instructions": [450.0, 1050.0, 420.0, 930.0, 660.0, 1200.0],
+            "overhead": [150.0, 750.0, 120.0, 630.0, 360.0, 900.0],
+            **changes,
+        }
+        path = self.add(kernel=kernel, overhead=row([NAN] * 6, PARAMS, 1_000))
+        result = json.loads(path.read_text())
+        for name, counts in values.items():
+            counted = [counts, PARAMS, "version", 2_000, 1.5]
+            result["results"][f"getpid.Instructions.track_{name}"] = counted
+        path.write_text(json.dumps(result))
 
     def attempt(self, attach: str) -> Support:
         """What this kernel pretends to say about an attach type that has no result."""
@@ -214,6 +230,42 @@ def test_commit_can_be_chosen_by_the_beginning_of_its_hash(store):
     assert store.record("aaaa")["commit"] == "a" * 40
 
 
+GUEST = "6.12.9+deb13-amd64"
+
+
+def counted_cases(store):
+    record = latest_record(store.conf, attempt=store.attempt, kernel=GUEST)
+    assert record["machine"] == {"kernel": {"release": GUEST}}
+    return {(case["attach"], case["program"]): case for case in record["cases"]}
+
+
+def test_kernel_of_a_guest_is_in_instructions(store):
+    store.add()
+    store.add_counted(GUEST)
+    assert counted_cases(store)["tp_btf", "complex"] == {
+        "target": "getpid",
+        "attach": "tp_btf",
+        "program": "complex",
+        "unit": "instructions",
+        "status": "measured",
+        "reason": None,
+        "remedy": None,
+        "baseline": {"median": 300.0},
+        "probed": {"median": 930.0},
+        "overhead": {"estimate": 630.0, "confidence": 0.99},
+        "overhead_percent": {"estimate": pytest.approx(210.0)},
+    }
+
+
+def test_row_that_no_guest_counted_is_failed_and_no_question_to_the_running_kernel(store):
+    store.add_counted(GUEST, overhead=[NAN, None, 120.0, 630.0, 360.0, 900.0])
+    cases = counted_cases(store)
+    assert {cases["tracepoint", name]["status"] for name in PROGRAMS} == {"failed"}
+    assert "--show-stderr" in cases["tracepoint", "empty"]["reason"]
+    assert cases["kprobe", "complex"]["status"] == "measured"
+    assert store.asked == []
+
+
 def no_results(store, commit=None) -> str:
     with pytest.raises(BadUseError) as caught:
         store.record(commit)
@@ -268,3 +320,21 @@ def test_report_shows_the_commit_asked_for(store):
     arguments = ("report", "--config", str(store.conf), "--format", "markdown", "--commit")
     assert "| no probe | 100.0 |" in run_command(*arguments, "aaaa").stdout
     assert "| no probe | 120.0 |" in run_command(*arguments, "bbbb").stdout
+
+
+def test_report_of_a_guests_kernel(store, tmp_path):
+    folder = tmp_path / "data/kernels" / GUEST
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(make_record(GUEST).to_json())
+    store.add()
+    store.add_counted(GUEST)
+    arguments = ("report", "--config", str(store.conf), "--format", "markdown", "--kernel")
+    place = {"EBPF_OVERHEAD_DATA": str(tmp_path / "data")}
+    shown = run_command(*arguments, "6.12", **place).stdout
+    assert "| no probe | 300.0 |" in shown
+    assert "| kprobe | 1200.0 | +900.0 |  | +300 % |" in shown
+    assert "instr/op" in shown
+    assert "| no probe | 100.0 |" in run_command(*arguments, "running", **place).stdout
+    refused = run_command(*arguments, "5.4", **place)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"known: {GUEST}" in refused.stderr
