@@ -128,6 +128,10 @@ class GuestRunner:
 
     def _run(self, argv: Sequence[str], options: Mapping[str, Any]) -> tuple[str, int]:
         assert self._guest is not None
+        if not self._guest.alive:
+            self._start()
+            if self._excuse:
+                return self._excused(argv)
         chunks: list[bytes] = []
         try:
             status = self._guest.run(
@@ -140,11 +144,10 @@ class GuestRunner:
         except GuestTimeoutError:
             status = util.TIMEOUT_RETCODE
         except OverheadError as error:
-            # A panic costs one benchmark: the others get a guest again.
+            # A panic costs one benchmark: the next one, if there is any, gets a guest again.
             chunks.append(f"\n{error}\n".encode())
             status = 1
             self._guest.stop()
-            self._start()
         return b"".join(chunks).decode(errors="replace"), status
 
     def _excused(self, argv: Sequence[str]) -> tuple[str, int]:
