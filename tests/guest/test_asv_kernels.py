@@ -1,4 +1,4 @@
-"""asv's commands over kernels: good ones, one that panics, one truncated, the running one."""
+"""asv's commands over kernels: good ones, one with a panic, one truncated, the running one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pytest
 from asv.util import load_json
 from asv_projects import PYTHON, ROOT, Project
 
-from ebpf_overhead.kernels import store
+from ebpf_overhead.guest import accel
+from ebpf_overhead.guest.qemu import find_qemu, qemu_version
+from ebpf_overhead.kernels import catalogue, store
 from ebpf_overhead.kernels.adding import Adder, Choices
 from ebpf_overhead.kernels.layout import Layout
 from ebpf_overhead.kernels.record import from_json
@@ -28,7 +30,8 @@ class Kernels(Project):
     Attributes
     ----------
     old, middle, new : str
-        Releases of kernels that boot; the middle one panics in a benchmark.
+        Releases of kernels that boot; the middle one panics in a benchmark, and is stuck in
+        another.
     broken : str
         Release of a kernel, next to the middle one, whose image is truncated.
     """
@@ -46,6 +49,8 @@ class Kernels(Project):
         self.configure("quick.json", benchmark_dir=str(ROOT / "tests/guest/suite"))
         self.configure("both.json", benchmark_dir=str(ROOT / "tests/guest/suite"),
                        matrix={"env_nobuild": {"CLOCK": ["icount", "wall"]}})  # fmt: skip
+        self.configure("wall.json", benchmark_dir=str(ROOT / "tests/guest/suite"),
+                       matrix={"env_nobuild": {"CLOCK": ["wall"]}})  # fmt: skip
         self.configure("real.json", benchmark_dir=str(ROOT / "benchmarks"))
 
     def _break(self, kernel):
@@ -63,7 +68,12 @@ class Kernels(Project):
         (self.folder / name).write_text(json.dumps({**conf, **own, "html_dir": "html", **changes}))
 
     def asv(self, command, *arguments, conf="quick.json", **extra):
-        extra = {"EBPF_OVERHEAD_DATA": str(self.data.root), "ASV_TEST_PANIC": self.middle, **extra}
+        extra = {
+            "EBPF_OVERHEAD_DATA": str(self.data.root),
+            "ASV_TEST_PANIC": self.middle,
+            "ASV_TEST_STUCK": self.middle,
+            **extra,
+        }
         return super().asv(command, "--config", conf, *arguments, **extra)
 
     def results(self, release):
@@ -114,6 +124,15 @@ def test_panic_costs_one_benchmark(project, printed):
     assert panic == {project.old: [1], project.middle: None, project.new: [1]}
 
 
+def test_benchmark_that_never_ends_costs_itself(project, printed):
+    stuck = {
+        release: project.results(release)[ICOUNT]["quick.track_stuck"]
+        for release in (project.old, project.middle, project.new)
+    }
+    assert stuck == {project.old: [1], project.middle: None, project.new: [1]}
+    assert "asv: benchmark timed out (timeout 15.0s)" in printed
+
+
 def test_truncated_image_costs_its_own_revision_and_is_told_once(project, printed):
     assert set(project.results(project.broken)[ICOUNT].values()) == {None}
     assert printed.count("truncated") == 1
@@ -136,9 +155,23 @@ def test_clock_that_cannot_measure_a_kernel_is_one_line_and_no_failure(project, 
     assert values[SERIES] == [number(os.uname().release)]
 
 
+def test_wall_clock_without_virtualisation_is_one_line_and_no_failure(project, tmp_path):
+    """That this machine's KVM boots no such kernel is remembered here, whatever it can do."""
+    kernel = catalogue.find(project.new, project.data)
+    version = qemu_version(find_qemu(kernel.arch))
+    key = accel.trial_key(kernel.release, kernel.image, version)
+    accel.Memory(tmp_path / "ebpf-overhead/acceleration.json").keep(key, "it hangs in the BIOS")
+    shown = project.asv("run", f"{project.new}^!", "--bench", SERIES, conf="wall.json",
+                        XDG_CACHE_HOME=str(tmp_path))  # fmt: skip
+    assert shown.count("no hardware virtualisation for this kernel here: it hangs in the BIOS") == 1
+    (name,) = project.results(project.new).keys() - {ICOUNT}
+    assert "ACCELkvm-CLOCKwall" in name
+    assert math.isnan(project.results(project.new)[name][SERIES][0])
+
+
 def test_range_begins_after_its_first_kernel(project, printed):
-    assert "(1 commits * 1 environments * 3 benchmarks)" in printed
-    assert "(4 commits * 1 environments * 3 benchmarks)" in printed
+    assert "(1 commits * 1 environments * 4 benchmarks)" in printed
+    assert "(4 commits * 1 environments * 4 benchmarks)" in printed
 
 
 def test_compare_and_show_by_release(project, printed):

@@ -1,1 +1,1 @@
-"""Benchmarks that say what they ran on, and one that brings its kernel down."""
+"""Benchmarks that say what they ran on, one that brings its kernel down, one that never ends."""

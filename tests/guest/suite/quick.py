@@ -1,6 +1,7 @@
 """What asv runs in guests, without the seconds that real benchmarks take."""
 
 import os
+import time
 from pathlib import Path
 
 RELEASE = os.uname().release
@@ -22,3 +23,12 @@ def track_panic():
 
 
 track_panic.timeout = 60
+
+
+def track_stuck():
+    while os.environ.get("ASV_TEST_STUCK") == RELEASE:
+        time.sleep(1)
+    return 1
+
+
+track_stuck.timeout = 15
