@@ -64,6 +64,12 @@ def require_time() -> None:
         raise SkipNotImplemented("time means nothing under icount: see Instructions")
 
 
+def require_instructions() -> None:
+    """Skip a benchmark of instructions where the clock is a clock."""
+    if not counts_instructions():
+        raise SkipNotImplemented("the clock here counts no instructions")
+
+
 Counted = Mapping[str, Result] | str
 
 
@@ -89,7 +95,11 @@ def cached(cache: Counted, case: Case) -> Measurement:
     """
     if isinstance(cache, str):
         raise SkipNotImplemented(cache)
-    result = cache[case.name]
+    return measurement(cache[case.name])
+
+
+def measurement(result: Result) -> Measurement:
+    """Return a result's measurement; skip the benchmark, or fail, where there is none."""
     if result.measurement is None:
         if result.status == "failed":
             raise RuntimeError(result.reason)

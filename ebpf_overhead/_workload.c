@@ -10,6 +10,7 @@
 #include "_workload_loops.h"
 #include "_workload_symbol.h"
 #include "_workload_together.h"
+#include "_workload_watch.h"
 
 #include <limits.h>
 
@@ -168,6 +169,26 @@ static PyObject *workload_run_together(PyObject *Py_UNUSED(module), PyObject *ar
     return time_together(target, calls, (Py_ssize_t)windows, cpus, keep_busy);
 }
 
+PyDoc_STRVAR(watch_doc, "watch(target, words, cpu)\n--\n\n"
+                        "Call a target until told to stop, and tell the longest gap of each span.");
+
+static PyObject *workload_watch(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *cpu_object, *result = NULL;
+    const struct target *target;
+    const char *name;
+    Py_buffer words;
+    long long cpu;
+
+    if (!PyArg_ParseTuple(args, "sw*O:watch", &name, &words, &cpu_object))
+        return NULL;
+    target = parse_target(name);
+    if (target != NULL && parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) == 0)
+        result = watch_from_cpu(target, &words, (int)cpu);
+    PyBuffer_Release(&words);
+    return result;
+}
+
 PyDoc_STRVAR(clock_cost_doc, "clock_cost(windows=1000)\n--\n\n"
                              "Elapsed ns of empty windows: what reading the clock costs.");
 
@@ -224,6 +245,7 @@ static PyMethodDef methods[] = {
     {"run", (PyCFunction)(void (*)(void))workload_run, METH_VARARGS | METH_KEYWORDS, run_doc},
     {"run_together", (PyCFunction)(void (*)(void))workload_run_together,
      METH_VARARGS | METH_KEYWORDS, run_together_doc},
+    {"watch", workload_watch, METH_VARARGS, watch_doc},
     {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
      clock_cost_doc},
     {"target_symbol", (PyCFunction)(void (*)(void))workload_target_symbol,

@@ -11,6 +11,8 @@ windows, never within one, so a window cannot be interrupted.
 from collections.abc import Sequence
 from typing import Final
 
+from typing_extensions import Buffer
+
 TARGETS: Final[tuple[str, ...]]
 """The targets `run` knows.
 
@@ -132,6 +134,33 @@ def run_together(
         If a system call failed; the message begins with its name, and says on which CPU.
     BaseException
         Whatever a signal handler raised.
+    """
+
+def watch(target: str, words: Buffer, cpu: int, /) -> None:
+    """Call a target until told to stop, and tell the longest gap between two calls of each span.
+
+    For a thread of its own: the interpreter lock is released, and another thread marks spans
+    through shared memory.  The clock is read after every call; a gap is from one reading to the
+    next.
+
+    Parameters
+    ----------
+    target : str
+        What to call, one of `TARGETS`.
+    words : writable buffer
+        Five 64-bit words, aligned, that both threads read and write as wholes.  The other one
+        sets the first to 1 to stop, and adds 1 to the second to close a span.  The caller answers
+        within one call: longest gap in nanoseconds in the fourth, calls in the fifth, then the
+        second's value in the third.  A gap during which a span is closed belongs to it.
+    cpu : int
+        Where to call from.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is of the wrong type, the target is unknown, or the buffer is too small.
+    OSError
+        A system call failed in preparing; what the target's calls return is not looked at.
     """
 
 def clock_cost(windows: int = 1000) -> list[int]:

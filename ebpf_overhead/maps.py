@@ -155,6 +155,22 @@ def keys(map_fd: int, size: Dimensions) -> bytearray:
     return found[: count * size.key_bytes]
 
 
+def update(map_fd: int, keys: bytearray, values: bytearray, count: int) -> None:
+    """Put keys with their values into a hash map, in one system call (Linux 5.6).
+
+    Parameters
+    ----------
+    map_fd : int
+        Descriptor of the map.
+    keys, values : bytearray
+        What goes in, one after the other.
+    count : int
+        How many there are.
+    """
+    addresses = _syscalls.address(keys), _syscalls.address(values)
+    bpf.call(bpf.Command.MAP_UPDATE_BATCH, "QQQQII", 0, 0, *addresses, count, map_fd)
+
+
 def delete(map_fd: int, found: bytearray, key_bytes: int) -> None:
     """Delete keys, as :func:`keys` returns them, from a hash map."""
     if found:

@@ -13,6 +13,7 @@ from ebpf_overhead.cases import Case, Target
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.phases import phase
+from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
 from ebpf_overhead.sampling import Precision, Progress, Sampler, Samples, choose_cpu
 from ebpf_overhead.stats import Interval, Quartiles, quartiles
@@ -174,6 +175,7 @@ def measure_case(
     options: Options,
     witness: Witness | None = None,
     progress: Progress = lambda share: None,
+    compiled: CompiledProgram | None = None,
 ) -> Result:
     """Measure one case, or say why it cannot be measured here.
 
@@ -187,6 +189,8 @@ def measure_case(
         Tells own from foreign hits.
     progress : callable, optional
         Called with the share that is done, 0..1.
+    compiled : CompiledProgram, optional
+        Its compiled program; the shipped one of that name by default.
 
     Returns
     -------
@@ -195,7 +199,7 @@ def measure_case(
     log = None
     try:
         with phase("load"):
-            loaded = load(case)
+            loaded = load(case, compiled)
         with loaded as probe, _first_one(case, options.beside):
             if options.verifier_log:
                 log = probe.compiled.verifier_log()

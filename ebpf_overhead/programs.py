@@ -88,6 +88,10 @@ class CompiledProgram:
             self._fill_tail_calls(what)
         return self._load(FUNCTION, what)
 
+    def load_again(self) -> int:
+        """Load the program once more, as it was loaded last, and return the descriptor."""
+        return self._load(FUNCTION, self.name)
+
     def _load(self, function: str, what: str) -> int:
         assert self._loaded_as is not None
         try:

@@ -24,19 +24,22 @@ def measure_in_guest(
     arguments: Sequence[str],
     say: Callable[[str], None],
     sources: Sequence[Path] = (),
+    command: str = "measure",
 ) -> Record:
-    """Run ``ebpf-overhead measure`` in a guest and return its record.
+    """Run a command that measures in a guest and return its record.
 
     Parameters
     ----------
     kernel_name : str
         Release or series of an installed kernel.
     arguments : sequence of str
-        Options for ``ebpf-overhead measure`` in the guest.
+        Its options in the guest.
     say : callable
         Told in a line what goes on.
     sources : sequence of Path
         C sources that the arguments name; the headers beside them are shown to the guest, too.
+    command : str
+        Subcommand of ``ebpf-overhead``.
 
     Returns
     -------
@@ -56,8 +59,8 @@ def measure_in_guest(
     shown += [header for path in shown for header in path.parent.glob("*.h")]
     with Guest(kernel, preload=PRELOAD, log=say, shown=shown) as guest:
         say(f"measuring on {kernel.release} (booted in {guest.boot_seconds:.0f} s)")
-        command = [sys.executable, "-m", "ebpf_overhead.cli", "measure", "--format", "json"]
-        run = guest.run([*command, *arguments])
+        program = [sys.executable, "-m", "ebpf_overhead.cli"]
+        run = guest.run([*program, command, "--format", "json", *arguments])
         description = guest.description
         boot_s = guest.boot_seconds
     if run.exit_status not in _HAS_RECORD or not run.stdout.strip():

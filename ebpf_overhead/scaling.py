@@ -36,6 +36,8 @@ SHARING = {
 
 _WINDOWS = 16
 _ROUNDS_MIN, _ROUNDS_MAX = 10, 2_000
+# Where most rounds lose something, it takes so many times as long at most.
+_PATIENCE = 3
 _PROOF_CALLS = 1_000
 # Of 24 bytes each, an eighth of what the ring buffer holds: a CPU that another process takes
 # away for milliseconds lets the others go on writing.
@@ -273,7 +275,10 @@ class _Session:
                 self.discarded += 1
             elapsed_s = time.monotonic() - start
             self.progress(self.probe.case, min(elapsed_s / self.options.time_s, 0.99))
-            if elapsed_s >= self.options.time_s and made >= _ROUNDS_MIN:
+            enough = made >= _ROUNDS_MIN and (
+                len(rounds) >= _ROUNDS_MIN or elapsed_s >= _PATIENCE * self.options.time_s
+            )
+            if elapsed_s >= self.options.time_s and enough:
                 break
         return rounds
 

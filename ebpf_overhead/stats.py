@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import comb
 from statistics import NormalDist
 
 import numpy as np
@@ -69,6 +70,36 @@ def quartiles(samples: npt.ArrayLike) -> Quartiles:
     """Return median and quartiles of one or more samples."""
     q1, median, q3 = np.quantile(np.asarray(samples, dtype=float), (0.25, 0.5, 0.75))
     return Quartiles(float(median), float(q1), float(q3))
+
+
+def median_interval(samples: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """Return the median of samples and its interval, whatever their distribution.
+
+    The bounds are samples: so many of the smallest and largest are left out that the median
+    lies outside of the rest with the probability left (sign test).  Source: Hollander, Wolfe,
+    Chicken, section 3.6.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n,)
+        n >= 1.
+    confidence : float
+        Coverage of the interval, 0..1.
+
+    Returns
+    -------
+    Interval
+        With infinite bounds where n is too small for the confidence asked (below 8 for
+        99 %).
+    """
+    values = np.sort(np.asarray(samples, dtype=float))
+    n, tail = values.size, (1 - confidence) / 2
+    ways = np.cumsum([float(comb(n, k)) for k in range(n // 2 + 1)]) * 0.5**n
+    left_out = int(np.searchsorted(ways, tail, side="right"))
+    middle = float(np.median(values))
+    if left_out == 0:
+        return Interval(middle, -np.inf, np.inf, confidence)
+    return Interval(middle, float(values[left_out - 1]), float(values[-left_out]), confidence)
 
 
 def interval(differences: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:

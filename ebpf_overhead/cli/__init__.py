@@ -17,6 +17,8 @@ from ebpf_overhead.errors import ExitStatus, OverheadError
 _COMMANDS = {
     "measure": "measure what BPF probes cost on the running kernel",
     "scale": "measure what they cost when many CPUs call at once",
+    "map-state": "measure what a map operation costs, by the map's fill and sizes",
+    "attach-latency": "measure how long load, attach and detach take, and whether calls stall",
     "doctor": "say what this machine is and what can be measured on it",
     "decompose": "say which part of an overhead is the hook, which the program",
     "report": "show the tables of stored results",
@@ -38,7 +40,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"ebpf_overhead.cli.{cmd_name}")
+        module = importlib.import_module(f"ebpf_overhead.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

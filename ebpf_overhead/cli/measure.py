@@ -79,6 +79,9 @@ class _PrecisionType(_PrecisionParamType):
         return Precision(relative, absolute)
 
 
+PRECISION = _PrecisionType()
+
+
 @click.command(name="measure", epilog=_EXAMPLES)
 @click.option(
     "--attach",
@@ -121,7 +124,7 @@ class _PrecisionType(_PrecisionParamType):
 )
 @click.option(
     "--precision",
-    type=_PrecisionType(),
+    type=PRECISION,
     default="1%,1ns",
     show_default=True,
     help="Stop a case when half the width of the 99 % interval of its overhead is this"

@@ -12,7 +12,7 @@ from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.figures.canvas import save
 from ebpf_overhead.report.record import Record
 
-_FIGURES = ("scaling", "targets")
+_FIGURES = ("attach-latency", "map-state", "scaling", "targets")
 
 _EXAMPLES = """
 \b
@@ -33,7 +33,7 @@ Examples:
 )
 def command(figure: str, records: tuple[Path, ...], output: Path | None) -> None:
     """Print a table in Markdown, and draw a figure, from records that --format json wrote."""
-    chosen = importlib.import_module(f"ebpf_overhead.figures.{figure}")
+    chosen = importlib.import_module(f"ebpf_overhead.figures.{figure.replace('-', '_')}")
     loaded = [_read(path) for path in records]
     click.echo(chosen.markdown(loaded), nl=False)
     if output is not None:

@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ebpf_overhead.cases import Case
+
+class Named(Protocol):
+    """What is measured, one thing after the other."""
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+
+
+_Named = TypeVar("_Named", bound=Named)
 
 
 @contextmanager
-def showing_cases(cases: Sequence[Case]) -> Iterator[Callable[[Case, float], None]]:
+def showing_cases(cases: Sequence[_Named]) -> Iterator[Callable[[_Named, float], None]]:
     """Show progress while the block runs; call what it yields with a case and its share done."""
     # Descriptor 2 is borrowed while BCC works, so progress has one of its own.
     with open(os.dup(2), "w", encoding="utf-8") as terminal:
@@ -30,7 +40,7 @@ def showing_cases(cases: Sequence[Case]) -> Iterator[Callable[[Case, float], Non
         with progress:
             task = progress.add_task("starting", total=len(cases))
 
-            def show(case: Case, share: float) -> None:
+            def show(case: _Named, share: float) -> None:
                 done = cases.index(case) + share
                 progress.update(task, description=case.name, completed=done, refresh=True)
 

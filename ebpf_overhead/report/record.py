@@ -54,9 +54,9 @@ def make_record(
     }
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of a record."""
-    text = (files("ebpf_overhead") / "record.schema.json").read_text()
+def schema(kind: str = "record") -> dict[str, Any]:
+    """Return the JSON schema of a record: of ``measure``, or of another kind that it names."""
+    text = (files("ebpf_overhead") / f"{kind}.schema.json").read_text()
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

@@ -1,0 +1,1 @@
+"""How long load, attach and detach take, and whether calls stall (docs/attach-latency.md)."""

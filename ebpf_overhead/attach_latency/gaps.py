@@ -1,0 +1,72 @@
+"""Watching a target from another CPU: the longest gap between two of its calls."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from ebpf_overhead import _workload
+from ebpf_overhead.errors import FailedError
+
+# Of the five words that both threads share, see _workload.watch().
+_STOP, _SPAN, _CLOSED, _LONGEST_NS, _WORDS = 0, 1, 2, 3, 5
+_PATIENCE_S = 30
+
+
+class Watch:
+    """A thread of this process that calls a target on a CPU of its own, again and again."""
+
+    def __init__(self, words: memoryview, caller: Future[None]) -> None:
+        self._words = words
+        self._caller = caller
+        self.close_span()  # it calls from here on
+
+    def close_span(self) -> int:
+        """Return the longest gap since the last span was closed, in ns, and begin a new one.
+
+        A gap that is not over yet is waited for, and counts.
+
+        Raises
+        ------
+        OverheadError
+            The thread has ended, or does not get its CPU.
+        """
+        span = self._words[_SPAN] + 1
+        self._words[_SPAN] = span
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while self._words[_CLOSED] != span:
+            if self._caller.done():
+                self._caller.result()
+            if time.monotonic() > deadline_s:
+                raise FailedError(
+                    f"the thread that calls made no call for {_PATIENCE_S} s",
+                    "leave it a CPU",
+                )
+        return self._words[_LONGEST_NS]
+
+
+@contextmanager
+def watching(target: str, cpu: int) -> Iterator[Watch]:
+    """Have a target called while the block runs, on a CPU that this thread keeps off.
+
+    Parameters
+    ----------
+    target : str
+        Name of the target.
+    cpu : int
+        Where it is called.
+    """
+    words = memoryview(bytearray(8 * _WORDS)).cast("Q")
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, allowed - {cpu})
+    try:
+        with ThreadPoolExecutor(1, "watch") as pool:
+            try:
+                yield Watch(words, pool.submit(_workload.watch, target, words, cpu))
+            finally:
+                words[_STOP] = 1
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -1,0 +1,193 @@
+"""Loading, attaching and detaching, again and again, while somebody calls.
+
+A round loads the program once more, attaches it, detaches it, and attaches it again at once;
+in between there is time for what the kernel puts off.  After each of them the same
+time passes with nothing being done: what gaps there are then is the control.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from ebpf_overhead import _workload, clock
+from ebpf_overhead.attach import Probe, load, status_of
+from ebpf_overhead.attach_latency.gaps import Watch, watching
+from ebpf_overhead.cases import ATTACH_TYPES, Case, select
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.proof import Hits, Witness, open_witness, prove
+
+OPERATIONS = ("load", "attach", "detach", "attach_again")
+# Long against a grace period of RCU, which detaching starts and attaching may wait for.
+_SETTLE_S = 0.05
+# Sleeping overshoots by about 0.1 ms.
+_SPIN_S = 0.002
+
+
+@dataclass
+class Timings:
+    """What an operation took in each round.
+
+    Attributes
+    ----------
+    elapsed_ns : list of int
+        From its beginning to its end, by the machine's clock.
+    cpu : list of int
+        Of it, running on a CPU, in this thread; in instructions where the clock counts them.
+    gaps_ns, control_ns : list of int
+        Longest gap between two calls meanwhile, and in as long a time without the operation;
+        empty where nobody called.
+    """
+
+    elapsed_ns: list[int] = field(default_factory=list)
+    cpu: list[int] = field(default_factory=list)
+    gaps_ns: list[int] = field(default_factory=list)
+    control_ns: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """What was found for an attach type, or the reason why not.
+
+    Attributes
+    ----------
+    case : Case
+        What was loaded and attached.
+    status : str
+        ``measured``, ``unsupported``, ``refused`` or ``failed``.
+    reason, remedy : str or None
+        Why it was not measured, and what would help.
+    hook : str or None
+        What the program was attached to.
+    hits : Hits or None
+        Runs counted before and after.
+    timings : dict of str to Timings
+        By operation, of :data:`OPERATIONS`.
+    """
+
+    case: Case
+    status: str
+    reason: str | None = None
+    remedy: str | None = None
+    hook: str | None = None
+    hits: Hits | None = None
+    timings: dict[str, Timings] = field(default_factory=dict)
+
+
+def choose(attach: Iterable[str] = (), program: str = "simple") -> list[Case]:
+    """Return a case an attach type, all by default: each with the first of its targets."""
+    first: dict[str, Case] = {}
+    for case in select(list(attach) or list(ATTACH_TYPES), [program]):
+        first.setdefault(case.attach.name, case)
+    return list(first.values())
+
+
+def why_no_gaps() -> str | None:
+    """Return why gaps cannot be seen on this machine; None where they can."""
+    if clock.current() is clock.ICOUNT:
+        return "one CPU under icount: who calls has to wait for who attaches in any case"
+    if len(os.sched_getaffinity(0)) < 2:
+        return "one CPU only: who calls has to wait for who attaches in any case"
+    return None
+
+
+def measure(
+    cases: Iterable[Case],
+    rounds: int,
+    progress: Callable[[Case, float], None] = lambda case, share: None,
+) -> Iterator[Latencies]:
+    """Measure cases one after the other.
+
+    Yields
+    ------
+    Latencies
+        One a case, in order; never an exception for what this kernel cannot do.
+    """
+    for case in cases:
+        try:
+            with load(case) as probe:
+                session = _Session(probe, rounds, progress)
+                yield session.measure()
+        except OverheadError as error:
+            yield Latencies(case, status_of(error), error.what, error.remedy or None)
+        progress(case, 1.0)
+
+
+class _Session:
+    """The measurement of one loaded probe."""
+
+    def __init__(self, probe: Probe, rounds: int, progress: Callable[[Case, float], None]) -> None:
+        self.probe = probe
+        self.rounds = rounds
+        self.progress = progress
+        self.timings = {name: Timings() for name in OPERATIONS}
+        self.watch: Watch | None = None
+
+    def measure(self) -> Latencies:
+        case = self.probe.case
+        witness = open_witness(case.target, case.attach.at_exit)
+        try:
+            hits = self._prove(witness)
+            self._all_rounds()
+            hits += self._prove(witness)
+        finally:
+            if witness is not None:
+                witness.close()
+        return Latencies(case, "measured", hook=self.probe.hook, hits=hits, timings=self.timings)
+
+    def _prove(self, witness: Witness | None) -> Hits:
+        hits = prove(self.probe, self._call, witness)
+        self.probe.detach()
+        return hits
+
+    def _call(self, calls: int) -> None:
+        _workload.run(self.probe.case.target.name, calls)
+
+    def _all_rounds(self) -> None:
+        target = self.probe.case.target.name
+        # The last CPU, as where calls are measured; this thread keeps to the others.
+        cpu = max(os.sched_getaffinity(0))
+        with nullcontext() if why_no_gaps() else watching(target, cpu) as self.watch:
+            for number in range(self.rounds):
+                self._round()
+                self.progress(self.probe.case, (number + 1) / self.rounds)
+        self.watch = None
+
+    def _round(self) -> None:
+        time.sleep(_SETTLE_S)
+        loaded: list[int] = []
+        self._time("load", lambda: loaded.append(self.probe.compiled.load_again()))
+        os.close(loaded.pop())
+        for first, second in (("attach", "detach"), ("attach_again", "")):
+            self._time(first, self.probe.attach)
+            time.sleep(_SETTLE_S)
+            if second:
+                self._time(second, self.probe.detach)
+        self.probe.detach()
+
+    def _time(self, name: str, operation: Callable[[], None]) -> None:
+        timings = self.timings[name]
+        self._gap()
+        began_ns, began_cpu = time.perf_counter_ns(), time.thread_time_ns()
+        operation()
+        cpu, elapsed_ns = time.thread_time_ns() - began_cpu, time.perf_counter_ns() - began_ns
+        timings.elapsed_ns.append(elapsed_ns)
+        timings.cpu.append(cpu)
+        if self.watch is not None:
+            timings.gaps_ns.append(self._gap())
+            _pass_time(elapsed_ns)
+            timings.control_ns.append(self._gap())
+
+    def _gap(self) -> int:
+        return 0 if self.watch is None else self.watch.close_span()
+
+
+def _pass_time(elapsed_ns: int) -> None:
+    end_s = time.perf_counter() + elapsed_ns / 1e9
+    if elapsed_ns > 1e9 * _SPIN_S:
+        time.sleep(elapsed_ns / 1e9 - _SPIN_S / 2)
+    while time.perf_counter() < end_s:
+        pass

@@ -1,0 +1,119 @@
+"""``ebpf-overhead attach-latency``: how long load, attach and detach take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ebpf_overhead import machine, preflight
+from ebpf_overhead.attach_latency import run
+from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, Case
+from ebpf_overhead.catalogue import STANDARD_PROGRAMS
+from ebpf_overhead.cli.elsewhere import run_in_guest
+from ebpf_overhead.cli.measure import exit_status
+from ebpf_overhead.cli.output import check_folder, print_table, write_record
+from ebpf_overhead.cli.progress import showing_cases
+from ebpf_overhead.phases import mark_started, spent
+from ebpf_overhead.report import attach_latency as report
+from ebpf_overhead.report.record import Record
+
+_EXAMPLES = """
+\b
+Examples:
+  ebpf-overhead attach-latency
+  ebpf-overhead attach-latency --attach tracepoint --rounds 50
+  ebpf-overhead attach-latency --kernel 6.12 --format json -o latency.json
+  ebpf-overhead plot attach-latency latency.json -o latency.svg
+
+Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
+"""
+
+
+@click.command(name="attach-latency", epilog=_EXAMPLES)
+@click.option(
+    "--attach",
+    multiple=True,
+    type=click.Choice([*GROUPS, *ATTACH_TYPES]),
+    metavar="NAME|GROUP",
+    help=f"Attach type, or one of the groups {', '.join(GROUPS)}; may be repeated.  [default: all]",
+)
+@click.option(
+    "--program",
+    type=click.Choice(STANDARD_PROGRAMS),
+    default="simple",
+    show_default=True,
+    help="What is loaded.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(8, 10_000),
+    default=15,
+    show_default=True,
+    help="How often each is loaded, attached and detached; fewer than 8 give no interval.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the result.",
+)
+@click.option("--kernel", metavar="RELEASE", help="Measure in a guest booted on this kernel.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+)
+def command(
+    attach: tuple[str, ...],
+    program: str,
+    rounds: int,
+    format_name: str,
+    kernel: str | None,
+    output: Path | None,
+) -> None:
+    """Measure how long load, attach and detach take, and whether calls stall meanwhile.
+
+    A thread on another CPU calls the target all the time.  The longest gap between two of its
+    calls during an operation is compared with that of as long a time without one.
+    """
+    mark_started()
+    check_folder(output)
+    cases = run.choose(attach, program)
+    record = _measure(cases, rounds) if kernel is None else run_in_guest(kernel)
+    write_record(record, format_name, output, _print)
+    raise click.exceptions.Exit(int(exit_status(record)))
+
+
+def _measure(cases: list[Case], rounds: int) -> Record:
+    preflight.check()
+    with showing_cases(cases) as show:
+        results = list(run.measure(cases, rounds, show))
+    return report.make_latency_record(
+        results, machine.describe().as_dict(), rounds, run.why_no_gaps(), spent()
+    )
+
+
+def _print(record: Record, console: Console) -> None:
+    if report.by_instructions(record):
+        tables = {"cpu": "instructions of the thread that attaches"}
+    else:
+        tables = {
+            "elapsed_ns": "elapsed, in microseconds",
+            "cpu": "of it in this thread on a CPU, in microseconds",
+        }
+    for quantity, title in tables.items():
+        rows = report.time_rows(record, quantity)
+        print_table(console, [report.TIME_HEADINGS, *rows], f"{title}: median (99 % interval)")
+    if record["no_gaps"]:
+        console.print(f"gaps between calls not seen: {record['no_gaps']}", markup=False)
+    else:
+        title = "longest gap between calls, against the control, in microseconds (~ may be chance)"
+        print_table(console, [report.GAP_HEADINGS, *report.gap_rows(record)], title)
+    for case in record["cases"]:
+        if case["status"] != "measured":
+            remedy = f"; {case['remedy']}" if case["remedy"] else ""
+            console.print(
+                f"{case['attach']}: {case['status']}: {case['reason']}{remedy}", markup=False
+            )

@@ -1,0 +1,48 @@
+"""The same command in a guest: what of its options is passed on."""
+
+from __future__ import annotations
+
+import click
+from click.core import ParameterSource
+from rich.console import Console
+
+from ebpf_overhead.report.record import Record
+
+# Of this machine, and of how its result is shown.
+_KEPT = frozenset({"kernel", "output", "format_name", "plot", "cpu"})
+
+
+def run_in_guest(kernel: str) -> Record:
+    """Run this command, with the options it was given, in a guest, and return its record.
+
+    Parameters
+    ----------
+    kernel : str
+        Release or series of an installed kernel.
+
+    Raises
+    ------
+    OverheadError
+        The kernel is not installed, does not boot, or the command failed in it.
+    """
+    from ebpf_overhead.remote import measure_in_guest
+
+    context = click.get_current_context()
+    console = Console(stderr=True)
+    with console.status(f"kernel {kernel}") as status:
+        return measure_in_guest(
+            kernel, given_options(context), status.update, command=context.command.name or ""
+        )
+
+
+def given_options(context: click.Context) -> list[str]:
+    """Return the options that a command was called with, but those of the host alone."""
+    arguments: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in _KEPT or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        for each in value if isinstance(value, tuple) else [value]:
+            arguments += [parameter.opts[0]] if each is True else [parameter.opts[0], str(each)]
+    return arguments

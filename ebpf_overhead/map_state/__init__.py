@@ -1,0 +1,1 @@
+"""What a map operation costs, by the map's fill and sizes (docs/map-state.md)."""

@@ -1,0 +1,149 @@
+"""What a map's state costs: the record for JSON, and rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ebpf_overhead import __version__
+from ebpf_overhead.map_state.run import CellResult
+from ebpf_overhead.map_state.states import STATES, SWEEPS
+from ebpf_overhead.measure import Options
+from ebpf_overhead.report.record import Record, make_record
+from ebpf_overhead.stats import Interval
+
+BASE = "none"
+
+
+def make_map_record(
+    results: Iterable[CellResult],
+    machine: dict[str, Any],
+    options: Options,
+    phases_s: dict[str, float],
+    unit: str,
+) -> Record:
+    """Return the record of a run, valid by ``map_state.schema.json``."""
+    results = list(results)
+    common = make_record([each.result for each in results], machine, options, phases_s, unit)
+    rows = [_row(found, case) for found, case in zip(results, common["cases"], strict=True)]
+    return {**common, "version": __version__, "kind": "map_state", "cases": rows}
+
+
+def _row(found: CellResult, case: dict[str, Any]) -> dict[str, Any]:
+    cell = found.cell
+    row = {
+        "state": cell.state.name,
+        "operation": cell.state.operation,
+        "map_type": cell.state.kind.name.lower(),
+        "key_bytes": cell.size.key_bytes,
+        "value_bytes": cell.size.value_bytes,
+        "entries": cell.size.entries,
+        "keys_before": found.keys_before,
+        "keys_after": found.keys_after,
+        "runs": None if found.outcomes is None else found.outcomes.runs,
+        "runs_as_stated": None if found.outcomes is None else found.outcomes.done,
+        "evicted": found.evicted,
+        **case,
+    }
+    # Of the map that the program of the catalogue would have: this one is not of it.
+    for name in ("program", "lost_updates", "map_entries", "map_max_entries"):
+        row.pop(name, None)
+    return row
+
+
+def costs(record: Record) -> dict[tuple[str, tuple[int, int, int]], Interval]:
+    """Return what the map operation alone costs, by state and sizes.
+
+    That is the overhead less that of the state ``none`` at the same sizes; the bounds are
+    as far apart as both intervals allow.
+    """
+    found = {
+        (row["state"], sizes(row)): Interval(**row["overhead"])
+        for row in record["cases"]
+        if row["status"] == "measured"
+    }
+    return {
+        (state, size): _less(overhead, found[BASE, size])
+        for (state, size), overhead in found.items()
+        if state != BASE and (BASE, size) in found
+    }
+
+
+def _less(one: Interval, other: Interval) -> Interval:
+    return Interval(
+        one.estimate - other.estimate,
+        one.low - other.high,
+        one.high - other.low,
+        one.confidence,
+    )
+
+
+def sizes(row: dict[str, Any]) -> tuple[int, int, int]:
+    """Return the sizes of a row: key, value, entries."""
+    return row["key_bytes"], row["value_bytes"], row["entries"]
+
+
+def states(record: Record) -> list[str]:
+    """Return the states that have rows, in the catalogue's order, without ``none``."""
+    there = {row["state"] for row in record["cases"]}
+    return [name for name in STATES if name in there and name != BASE]
+
+
+def table(record: Record) -> list[list[str]]:
+    """Return a heading and a row a map: what the map operation costs in each state."""
+    found, names = costs(record), states(record)
+    shown = list(dict.fromkeys(sizes(row) for row in record["cases"]))
+    reasons = {
+        (row["state"], sizes(row)): row["status"]
+        for row in record["cases"]
+        if row["status"] != "measured"
+    }
+    return [
+        ["key", "value", "entries", *names],
+        *(
+            [
+                *(f"{number:,}" for number in size),
+                *(_text(found.get((name, size)), reasons.get((name, size), "")) for name in names),
+            ]
+            for size in shown
+        ),
+    ]
+
+
+def _text(cost: Interval | None, otherwise: str) -> str:
+    if cost is None:
+        return otherwise
+    if cost.half_width < 0.5:
+        return f"{cost.estimate:.0f}"
+    return f"{cost.estimate:.0f} ± {cost.half_width:.0f}"
+
+
+HEADINGS = ("State", "Key/value/entries", "Keys in it", "Overhead", "Map alone")
+
+
+def rows(record: Record) -> list[tuple[str, ...]]:
+    """Return a row a state and size, for people: the overhead, and what of it is the map's."""
+    found = costs(record)
+    return [_shown(row, found.get((row["state"], sizes(row)))) for row in record["cases"]]
+
+
+def _shown(row: dict[str, Any], cost: Interval | None) -> tuple[str, ...]:
+    where = (row["state"], "/".join(str(number) for number in sizes(row)))
+    if row["status"] != "measured":
+        return (*where, "", row["status"], "")
+    overhead = Interval(**row["overhead"])
+    return (*where, f"{row['keys_before']:,}", _text(overhead, ""), _text(cost, ""))
+
+
+def sweep(record: Record, quantity: str) -> list[tuple[int, int, int]]:
+    """Return the sizes that differ in one quantity only from the commonest, in order of it."""
+    index = list(SWEEPS).index(quantity)
+    there = {sizes(row) for row in record["cases"]}
+    columns = zip(*(sizes(row) for row in record["cases"]), strict=True)
+    usual = tuple(max(set(column), key=column.count) for column in columns)
+    alike = [
+        size
+        for size in there
+        if all(size[at] == usual[at] for at in range(len(usual)) if at != index)
+    ]
+    return sorted(alike, key=lambda size: size[index])
