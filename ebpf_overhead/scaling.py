@@ -11,28 +11,22 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from ebpf_overhead import _workload, clock
+from ebpf_overhead import _workload
 from ebpf_overhead.attach import Probe, load, status_of
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, Case
-from ebpf_overhead.catalogue import PROGRAMS
-from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.cases import GETPID, Case
+from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import phase
 from ebpf_overhead.proof import Hits, Witness, count_hits, open_witness
 from ebpf_overhead.sampling import calibrate
-from ebpf_overhead.stats import Array, Interval, Quartiles, interval, quartiles
+from ebpf_overhead.scaling_choice import SHARING, choose_counts, require, select
+from ebpf_overhead.scaling_result import Half, Point, Scaling
+from ebpf_overhead.stats import Array, interval, quartiles
 
-# What the CPUs share in each: nothing; an element or an entry that all write; one that each has a
-# value in; an entry and the marks of its use; a lock.
-SHARING = {
-    name: PROGRAMS[name]
-    for name in ("empty", "array", "simple", "percpu_hash", "lru_hash", "ringbuf_output")
-}
+__all__ = ["SHARING", "Point", "Scaling", "choose_counts", "measure", "require", "select"]
 
 _WINDOWS = 16
 _ROUNDS_MIN, _ROUNDS_MAX = 10, 2_000
@@ -42,128 +36,6 @@ _PROOF_CALLS = 1_000
 # Of 24 bytes each, an eighth of what the ring buffer holds: a CPU that another process takes
 # away for milliseconds lets the others go on writing.
 _RECORDS_MAX = 20_000
-
-
-class Half(NamedTuple):
-    """Medians of a few windows with so many CPUs, either probed or not.
-
-    Attributes
-    ----------
-    per_call_ns : float
-        What a call takes, averaged over the CPUs.
-    calls_per_s : float
-        What all CPUs do together.
-    """
-
-    per_call_ns: float
-    calls_per_s: float
-
-
-@dataclass(frozen=True)
-class Point:
-    """What was found for a number of CPUs.
-
-    Attributes
-    ----------
-    cpus : tuple of int
-        Which they were.
-    baseline, probed : Quartiles
-        Time of a call on each CPU, in ns.
-    overhead : Interval
-        Probed minus baseline, in ns per call.
-    baseline_throughput, throughput : Interval
-        Calls per second of all CPUs together.
-    baseline_efficiency, efficiency : Interval
-        Throughput as a share of what as many CPUs would do if each did as one alone does.
-    """
-
-    cpus: tuple[int, ...]
-    baseline: Quartiles
-    probed: Quartiles
-    overhead: Interval
-    baseline_throughput: Interval
-    throughput: Interval
-    baseline_efficiency: Interval
-    efficiency: Interval
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """One case on ever more CPUs, or the reason why not.
-
-    Attributes
-    ----------
-    case : Case
-        What was to be measured.
-    status : str
-        ``measured``, ``unsupported``, ``refused`` or ``failed``.
-    reason, remedy : str or None
-        Why it was not measured, and what would help.
-    hook : str or None
-        What the program was attached to.
-    hits : Hits or None
-        Runs counted before and after measuring, on all CPUs at once.
-    lost_updates : int or None
-        Updates or records that found no room; None for a program that has no such counter.
-    rounds : int
-        Rounds measured.
-    discarded_rounds : int
-        Rounds besides that lost something and do not count: what is lost costs less.
-    points : tuple of Point
-        One a number of CPUs.
-    """
-
-    case: Case
-    status: str
-    reason: str | None = None
-    remedy: str | None = None
-    hook: str | None = None
-    hits: Hits | None = None
-    lost_updates: int | None = None
-    rounds: int = 0
-    discarded_rounds: int = 0
-    points: tuple[Point, ...] = ()
-
-
-def require() -> None:
-    """Raise UnsupportedError where contention cannot be measured.
-
-    Under icount it cannot: contention is the time that cache lines take from CPU to CPU,
-    such a guest has one CPU, and its clock counts instructions, which stay the same.
-    """
-    if clock.current() is clock.ICOUNT:
-        raise UnsupportedError(
-            "contention cannot be seen under icount: one CPU, and a clock of instructions, which"
-            " do not grow with the time that a cache line takes from CPU to CPU",
-            "measure natively, or in a guest with the clock wall",
-        )
-    if len(os.sched_getaffinity(0)) < 2:
-        raise UnsupportedError("this process may use one CPU only", "allow it two or more")
-
-
-def select(attach: str, programs: Iterable[str] = ()) -> list[Case]:
-    """Return the cases of some of the programs, all by default, at an attach type."""
-    wanted = set(programs) or SHARING.keys()
-    if unknown := sorted(wanted - SHARING.keys()):
-        raise BadUseError(f"no program is called {unknown[0]!r}", f"choose of {', '.join(SHARING)}")
-    return [
-        Case(GETPID, ATTACH_TYPES[attach], each) for name, each in SHARING.items() if name in wanted
-    ]
-
-
-def choose_counts(wanted: Sequence[int] = ()) -> list[int]:
-    """Return the numbers of CPUs to measure: 1, those asked for or 2, 4, 8 … and all.
-
-    Raises
-    ------
-    BadUseError
-        There are not so many CPUs.
-    """
-    available = len(os.sched_getaffinity(0))
-    if wanted and not 1 <= min(wanted) <= max(wanted) <= available:
-        raise BadUseError(f"{max(wanted)} CPUs asked for, {available} available", "choose fewer")
-    doubling = [1 << power for power in range(available.bit_length())]
-    return sorted({1, *(wanted or [*(each for each in doubling if each < available), available])})
 
 
 def measure(

@@ -75,9 +75,8 @@ def quartiles(samples: npt.ArrayLike) -> Quartiles:
 def median_interval(samples: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:
     """Return the median of samples and its interval, whatever their distribution.
 
-    The bounds are samples: so many of the smallest and largest are left out that the median
-    lies outside of the rest with the probability left (sign test).  Source: Hollander, Wolfe,
-    Chicken, section 3.6.
+    The bounds are the k-th smallest and largest sample, by the sign test.  Source: Hollander,
+    Wolfe, Chicken, section 3.6.
 
     Parameters
     ----------
@@ -95,11 +94,11 @@ def median_interval(samples: npt.ArrayLike, confidence: float = CONFIDENCE) -> I
     values = np.sort(np.asarray(samples, dtype=float))
     n, tail = values.size, (1 - confidence) / 2
     ways = np.cumsum([float(comb(n, k)) for k in range(n // 2 + 1)]) * 0.5**n
-    left_out = int(np.searchsorted(ways, tail, side="right"))
+    rank = int(np.searchsorted(ways, tail, side="right"))
     middle = float(np.median(values))
-    if left_out == 0:
+    if rank == 0:
         return Interval(middle, -np.inf, np.inf, confidence)
-    return Interval(middle, float(values[left_out - 1]), float(values[-left_out]), confidence)
+    return Interval(middle, float(values[rank - 1]), float(values[-rank]), confidence)
 
 
 def interval(differences: npt.ArrayLike, confidence: float = CONFIDENCE) -> Interval:

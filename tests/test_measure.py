@@ -121,7 +121,7 @@ def install(monkeypatch):
         for module in (measure, sampling):
             monkeypatch.setattr(module, "_workload", machine)
         monkeypatch.setattr(sampling, "time", machine)
-        monkeypatch.setattr(measure, "load", lambda case: machine)
+        monkeypatch.setattr(measure, "load", lambda case, compiled: machine)
         monkeypatch.setattr(measure, "open_witness", lambda target, at_exit: None)
         monkeypatch.setattr(
             proof, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
@@ -303,7 +303,7 @@ def test_lost_map_updates_are_a_failure(install):
 def test_second_program_is_measured_beside_a_first_one(install, monkeypatch):
     machine, first = install(Machine()), Machine()
     loads = iter([machine, first])
-    monkeypatch.setattr(measure, "load", lambda case: next(loads))
+    monkeypatch.setattr(measure, "load", lambda case, compiled=None: next(loads))
     attached = []
     monkeypatch.setattr(
         proof, "count_hits", lambda *_: attached.append(first.attached) or Hits(9, 9, 0)
@@ -405,7 +405,7 @@ def test_missed_runs(install, before, after, missed):
     ],
 )
 def test_what_the_kernel_cannot_do_is_a_row_with_its_reason(monkeypatch, error, status):
-    def refuse(case):
+    def refuse(case, compiled=None):
         raise error
 
     monkeypatch.setattr(measure, "load", refuse)
@@ -419,7 +419,7 @@ def test_what_the_kernel_cannot_do_is_a_row_with_its_reason(monkeypatch, error, 
 def test_every_case_gets_its_row_whatever_becomes_of_the_others(install, monkeypatch):
     machine = install(Machine(15.0))
 
-    def load(case):
+    def load(case, compiled=None):
         if case.attach.name == "fentry":
             raise UnsupportedError("EPERM at load: fentry refused")
         return machine

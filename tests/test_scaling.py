@@ -6,6 +6,7 @@ import json
 import os
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +16,7 @@ from ebpf_overhead.errors import BadUseError, ExitStatus, UnsupportedError
 from ebpf_overhead.figures import scaling as figure
 from ebpf_overhead.measure import Options
 from ebpf_overhead.proof import Hits
+from ebpf_overhead.report.record import schema
 from ebpf_overhead.report.scaling import HEADINGS, make_record, rows
 
 MACHINE = {"kernel": {"release": "6.1.0"}}
@@ -173,6 +175,29 @@ def record(machine):
     results = [measured(machine(cpus=2), [1, 2])]
     results.append(scaling.Scaling(results[0].case, "failed", "did not fire", None))
     return json.loads(json.dumps(make_record(results, MACHINE, {"total": 1.0})))
+
+
+def test_record_keeps_to_its_schema(record):
+    jsonschema.validate(record, schema("scaling"))
+    record["cases"][0]["points"][0].pop("overhead")
+    with pytest.raises(jsonschema.ValidationError, match="'overhead' is a required property"):
+        jsonschema.validate(record, schema("scaling"))
+
+
+def test_rounds_are_made_up_for_while_there_is_patience(machine):
+    """Every other round loses something: there are ten good ones all the same."""
+    made = machine()
+    attach = made.attach
+
+    def attach_and_lose_now_and_then():
+        made.lost_each_round = (made.ran.count((True, (3,))) // 2) % 2
+        attach()
+
+    made.attach = attach_and_lose_now_and_then
+    result = measured(made, [1, 2])
+    assert result.status == "measured", result.reason
+    assert result.rounds >= 10
+    assert result.discarded_rounds > 0
 
 
 def test_rows_begin_with_the_unprobed_call(record):

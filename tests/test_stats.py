@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import wilcoxon
+from scipy.stats import binom, wilcoxon
 
 from ebpf_overhead import stats
-from ebpf_overhead.stats import CONFIDENCE, Interval, interval, quartiles
+from ebpf_overhead.stats import CONFIDENCE, Interval, interval, median_interval, quartiles
 
 SIZES = (8, 9, 10, 13, 21, 34, 60, 61, 100, 250)
 
@@ -133,6 +133,20 @@ def probability_below(rank: int, size: int) -> float:
         return 0.0
     test = wilcoxon(signed_ranks(size, rank - 1), alternative="less", method="exact")
     return float(test.pvalue)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99, 0.999])
+@pytest.mark.parametrize("size", range(1, 61))
+def test_interval_of_a_median_is_the_sign_tests(size, confidence):
+    values = np.arange(size, dtype=float)
+    found = median_interval(values[::-1], confidence)
+    assert found.estimate == (size - 1) / 2
+    rank = 0 if found.low == -math.inf else int(found.low) + 1
+    tail = (1 - confidence) / 2
+    assert binom.cdf(rank - 1, size, 0.5) <= tail * (1 + 1e-12)
+    assert rank == size // 2 or binom.cdf(rank, size, 0.5) > tail * (1 - 1e-12)
+    if rank:
+        assert found.high == size - rank
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99, 0.999])

@@ -20,7 +20,7 @@ from ebpf_overhead.cases import ATTACH_TYPES, Case, select
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
 
-OPERATIONS = ("load", "attach", "detach", "attach_again")
+OPERATIONS = ("load", "attach", "detach", "reattach")
 # Long against a grace period of RCU, which detaching starts and attaching may wait for.
 _SETTLE_S = 0.05
 # Sleeping overshoots by about 0.1 ms.
@@ -161,7 +161,7 @@ class _Session:
         loaded: list[int] = []
         self._time("load", lambda: loaded.append(self.probe.compiled.load_again()))
         os.close(loaded.pop())
-        for first, second in (("attach", "detach"), ("attach_again", "")):
+        for first, second in (("attach", "detach"), ("reattach", "")):
             self._time(first, self.probe.attach)
             time.sleep(_SETTLE_S)
             if second:

@@ -30,6 +30,8 @@ Examples:
 Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
 """
 
+_TITLE = "median and longest gap between two calls meanwhile, in microseconds"
+
 
 @click.command(name="attach-latency", epilog=_EXAMPLES)
 @click.option(
@@ -96,24 +98,9 @@ def _measure(cases: list[Case], rounds: int) -> Record:
 
 
 def _print(record: Record, console: Console) -> None:
-    if report.by_instructions(record):
-        tables = {"cpu": "instructions of the thread that attaches"}
-    else:
-        tables = {
-            "elapsed_ns": "elapsed, in microseconds",
-            "cpu": "of it in this thread on a CPU, in microseconds",
-        }
-    for quantity, title in tables.items():
-        rows = report.time_rows(record, quantity)
-        print_table(console, [report.TIME_HEADINGS, *rows], f"{title}: median (99 % interval)")
+    title = None if report.by_instructions(record) else _TITLE
+    print_table(console, [report.headings(record), *report.rows(record)], title)
     if record["no_gaps"]:
         console.print(f"gaps between calls not seen: {record['no_gaps']}", markup=False)
-    else:
-        title = "longest gap between calls, against the control, in microseconds (~ may be chance)"
-        print_table(console, [report.GAP_HEADINGS, *report.gap_rows(record)], title)
-    for case in record["cases"]:
-        if case["status"] != "measured":
-            remedy = f"; {case['remedy']}" if case["remedy"] else ""
-            console.print(
-                f"{case['attach']}: {case['status']}: {case['reason']}{remedy}", markup=False
-            )
+    for why in report.not_measured(record):
+        console.print(why, markup=False)

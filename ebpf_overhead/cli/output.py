@@ -34,7 +34,7 @@ def write_record(
 
 def print_table(console: Console, rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """Print rows, the first of which is the heading; all but the first column to the right."""
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=title, title_justify="left")
     for index, heading in enumerate(rows[0]):
         table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
     for row in rows[1:]:

@@ -11,8 +11,8 @@ from ebpf_overhead.attach_latency.run import OPERATIONS, Latencies, Timings
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.stats import Interval, interval, median_interval
 
-TIME_HEADINGS = ("Attach type", *(name.replace("_", " ") for name in OPERATIONS))
-GAP_HEADINGS = ("Attach type", *TIME_HEADINGS[1:], "longest", "control's longest")
+TIME_HEADINGS = ("Attach type", *OPERATIONS)
+GAP_HEADINGS = (*TIME_HEADINGS, "longest", "control's")
 
 
 def make_latency_record(
@@ -101,6 +101,49 @@ def by_instructions(record: Record) -> bool:
     return any(case["cpu_unit"] == "instructions" for case in record["cases"])
 
 
+def not_measured(record: Record) -> list[str]:
+    """Return a line each attach type that has no numbers, with the reason."""
+    return [
+        f"{case['attach']}: {case['status']}: {case['reason']}"
+        + (f"; {case['remedy']}" if case["remedy"] else "")
+        for case in record["cases"]
+        if case["status"] != "measured"
+    ]
+
+
+def headings(record: Record) -> tuple[str, ...]:
+    """Return what the columns of :func:`rows` are."""
+    if by_instructions(record):
+        return ("Attach type", "Operation", "Instructions", "99% interval")
+    gaps = () if record["no_gaps"] else ("Gap", "Control")
+    return ("Attach type", "Operation", "Elapsed", "99% interval", "CPU", *gaps)
+
+
+def rows(record: Record) -> list[tuple[str, ...]]:
+    """Return a row an attach type and operation, for people."""
+    return [
+        (case["attach"] if name == "load" else "", name, *_cells(case, each))
+        for case in measured(record)
+        for name, each in case["operations"].items()
+    ]
+
+
+def _cells(case: dict[str, Any], operation: dict[str, Any]) -> tuple[str, ...]:
+    if case["cpu_unit"] == "instructions":
+        count = Interval(**operation["cpu"])
+        return f"{count.estimate:,.0f}", f"{count.low:,.0f} … {count.high:,.0f}"
+    elapsed = Interval(**operation["elapsed_ns"])
+    times = (
+        _short(elapsed.estimate),
+        f"{_short(elapsed.low)} … {_short(elapsed.high)}",
+        _short(operation["cpu"]["estimate"]),
+    )
+    if "gap_ns" not in operation:
+        return times
+    gap = operation["gap_ns"]
+    return (*times, _short(gap["longest"]), _short(gap["control_longest"]))
+
+
 def time_rows(record: Record, quantity: str) -> list[tuple[str, ...]]:
     """Return a row an attach type: what each operation takes, with its interval.
 
@@ -109,18 +152,18 @@ def time_rows(record: Record, quantity: str) -> list[tuple[str, ...]]:
     record : dict
         The record of a run.
     quantity : str
-        ``elapsed_ns`` or ``cpu``.
+        ``elapsed_ns`` or ``cpu``: in microseconds, or in instructions where the clock counts
+        those.
     """
-    rows: list[tuple[str, ...]] = []
-    for case in record["cases"]:
-        if case["status"] != "measured":
-            rows.append((case["attach"], case["status"], "", "", ""))
-            continue
-        plain = quantity == "cpu" and case["cpu_unit"] == "instructions"
-        show = _count if plain else _microseconds
-        cells = (show(Interval(**case["operations"][name][quantity])) for name in OPERATIONS)
-        rows.append((case["attach"], *cells))
-    return rows
+    plain = quantity == "cpu" and by_instructions(record)
+    show = _count if plain else _microseconds
+    return [
+        (
+            case["attach"],
+            *(show(Interval(**case["operations"][name][quantity])) for name in OPERATIONS),
+        )
+        for case in measured(record)
+    ]
 
 
 def _microseconds(value: Interval) -> str:
@@ -132,19 +175,17 @@ def _short(ns: float) -> str:
 
 
 def _count(value: Interval) -> str:
+    if value.high - value.low < 0.01 * value.estimate:
+        return f"{value.estimate:,.0f}"
     return f"{value.estimate:,.0f} ({value.low:,.0f} … {value.high:,.0f})"
 
 
 def gap_rows(record: Record) -> list[tuple[str, ...]]:
     """Return a row an attach type: by how much the longest gap is longer than the control's.
 
-    Then the longest gaps of all, in microseconds.
+    Then the longest gaps of all; all in microseconds.
     """
-    return [_gap_row(case) for case in measured(record) if _has_gaps(case)]
-
-
-def _has_gaps(case: dict[str, Any]) -> bool:
-    return all("gap_ns" in each for each in case["operations"].values())
+    return [_gap_row(case) for case in measured(record) if not record["no_gaps"]]
 
 
 def _gap_row(case: dict[str, Any]) -> tuple[str, ...]:
@@ -158,5 +199,6 @@ def _gap_row(case: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _more(value: Interval) -> str:
-    mark = "" if value.excludes_zero else "~"
-    return f"{mark}{value.estimate / 1e3:+.3g} ({value.low / 1e3:+.3g} … {value.high / 1e3:+.3g})"
+    if not value.excludes_zero:
+        return "none seen"
+    return f"{_short(value.estimate)} ({_short(value.low)} … {_short(value.high)})"

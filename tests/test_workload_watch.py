@@ -1,0 +1,89 @@
+"""Watching a target for gaps: spans, the caller's own CPU, and an end on every way out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from processes import start_python
+
+from ebpf_overhead import _workload
+from ebpf_overhead.attach_latency.gaps import watching
+
+CPUS = sorted(os.sched_getaffinity(0))
+several = pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+STALL_S = 0.2
+
+
+@several
+@pytest.mark.parametrize("target", ["getpid", "sendto", "function"])
+def test_each_span_has_a_gap_of_its_own(target):
+    with watching(target, CPUS[-1]) as watch:
+        gaps_ns = [watch.close_span() for _ in range(100)]
+    assert all(gap_ns > 0 for gap_ns in gaps_ns)
+
+
+@several
+def test_caller_has_a_cpu_of_its_own_and_everything_is_as_before():
+    before = set(threading.enumerate())
+    with watching("getpid", CPUS[-1]) as watch:
+        watch.close_span()
+        assert os.sched_getaffinity(0) == set(CPUS[:-1])
+        assert len(set(threading.enumerate()) - before) == 1
+    assert os.sched_getaffinity(0) == set(CPUS)
+    assert set(threading.enumerate()) == before
+
+
+@several
+def test_caller_ends_when_the_block_fails():
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt), watching("getpid", CPUS[-1]):
+        raise KeyboardInterrupt
+    assert set(threading.enumerate()) == before
+
+
+@several
+def test_stall_is_in_the_span_in_which_it_was_and_in_no_other():
+    """The whole process is stopped for a while: that is a gap that its clock does see."""
+    child = start_python(f"""
+import sys
+from ebpf_overhead.attach_latency.gaps import watching
+with watching("getpid", {CPUS[-1]}) as watch:
+    watch.close_span()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(watch.close_span())
+    print(min(watch.close_span() for _ in range(50)))
+""")
+    assert child.stdout.readline() == "ready\n"
+    child.send_signal(signal.SIGSTOP)
+    time.sleep(STALL_S)
+    child.send_signal(signal.SIGCONT)
+    stalled_ns, after_ns = map(int, child.communicate("\n", timeout=30)[0].split())
+    assert stalled_ns > STALL_S * 1e9 * 0.9
+    assert after_ns < stalled_ns / 100
+
+
+def test_told_to_stop_before_the_first_call_it_makes_none():
+    words = memoryview(bytearray(40)).cast("Q")
+    words[0], words[1] = 1, 1
+    _workload.watch("getpid", words, CPUS[0])
+    assert list(words) == [1, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("target", "words", "cpu", "error", "message"),
+    [
+        ("nothing", bytearray(40), CPUS[0], ValueError, "target is unknown: 'nothing'"),
+        ("getpid", bytearray(39), CPUS[0], ValueError, "words has 39 bytes, 40 are needed"),
+        ("getpid", bytearray(40), -1, ValueError, "cpu"),
+        ("getpid", b"0" * 40, CPUS[0], TypeError, "read-write"),
+        ("getpid", bytearray(40), 1_000_000, OSError, "sched_setaffinity"),
+    ],
+)
+def test_wrong_arguments(target, words, cpu, error, message):
+    with pytest.raises(error, match=message):
+        _workload.watch(target, words, cpu)
