@@ -16,10 +16,11 @@ from ebpf_overhead.figures import map_state as figure
 from ebpf_overhead.map_state import filled, run, states
 from ebpf_overhead.map_state.filled import Outcomes
 from ebpf_overhead.map_state.states import STATES, SWEEP, Size
-from ebpf_overhead.measure import Measurement, Options, Result, Samples
+from ebpf_overhead.measure import Measurement, Options, Result
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.map_state import costs, make_map_record, rows, sweep
 from ebpf_overhead.report.record import schema
+from ebpf_overhead.sampling import Samples
 from ebpf_overhead.stats import Interval
 
 SAMPLES = Samples((100.0,) * 4, (150.0,) * 4, 2, 1000)

@@ -1,8 +1,8 @@
 """Loading, attaching and detaching, again and again, while somebody calls.
 
 A round loads the program once more, attaches it, detaches it, and attaches it again at once;
-in between there is time for what the kernel puts off.  After each of them the same
-time passes with nothing being done: what gaps there are then is the control.
+in between there is time for what the kernel puts off.  As much time as each of them took
+passes with nothing being done, too: what gaps there are then is the control.
 """
 
 from __future__ import annotations
@@ -161,11 +161,15 @@ class _Session:
         loaded: list[int] = []
         self._time("load", lambda: loaded.append(self.probe.compiled.load_again()))
         os.close(loaded.pop())
-        for first, second in (("attach", "detach"), ("reattach", "")):
-            self._time(first, self.probe.attach)
-            time.sleep(_SETTLE_S)
-            if second:
-                self._time(second, self.probe.detach)
+        self._control("load")
+        self._time("attach", self.probe.attach)
+        self._control("attach")
+        time.sleep(_SETTLE_S)
+        self._time("detach", self.probe.detach)
+        self._time("reattach", self.probe.attach)
+        self._control("detach")
+        self._control("reattach")
+        time.sleep(_SETTLE_S)
         self.probe.detach()
 
     def _time(self, name: str, operation: Callable[[], None]) -> None:
@@ -178,8 +182,13 @@ class _Session:
         timings.cpu.append(cpu)
         if self.watch is not None:
             timings.gaps_ns.append(self._gap())
-            _pass_time(elapsed_ns)
-            timings.control_ns.append(self._gap())
+
+    def _control(self, name: str) -> None:
+        """Let as much time pass as an operation took just now, with nothing being done."""
+        if self.watch is not None:
+            self._gap()
+            _pass_time(self.timings[name].elapsed_ns[-1])
+            self.timings[name].control_ns.append(self._gap())
 
     def _gap(self) -> int:
         return 0 if self.watch is None else self.watch.close_span()

@@ -13,11 +13,12 @@ from ebpf_overhead.cli.measure import PRECISION, exit_status
 from ebpf_overhead.cli.output import check_folder, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.map_state import run, states
-from ebpf_overhead.measure import Options, Precision, choose_cpu
+from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.map_state import HEADINGS, make_map_record, rows
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.report.rows import UNIT_HEADINGS
+from ebpf_overhead.sampling import Precision, choose_cpu
 
 _EXAMPLES = """
 \b

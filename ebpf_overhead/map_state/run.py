@@ -11,8 +11,9 @@ from ebpf_overhead.cases import Case
 from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.map_state.filled import FilledProgram, Outcomes, filled, program_for
 from ebpf_overhead.map_state.states import Size, State
-from ebpf_overhead.measure import Measurement, Options, Result, choose_cpu, measure_case
+from ebpf_overhead.measure import Measurement, Options, Result, measure_case
 from ebpf_overhead.proof import Witness, open_witness
+from ebpf_overhead.sampling import choose_cpu
 
 ATTACH_CHOICES = tuple(
     name
