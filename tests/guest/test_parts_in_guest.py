@@ -1,13 +1,17 @@
-"""The parts of a measurement in a guest: attaching, and the timed loop, counted exactly."""
+"""Parts of a measurement in a guest, counted exactly: attaching, the loop, states of a map."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from ebpf_overhead.cases import STANDARD_ATTACH_TYPES
+from ebpf_overhead.report.map_state import costs
+from ebpf_overhead.report.record import schema
 
 ATTACH_THRICE = """
 import sys
@@ -46,3 +50,35 @@ def test_loop_costs_what_a_bare_c_program_costs(guest, note):
     found = float(guest.run([sys.executable, "-c", LOOP], timeout=60).stdout)
     note(f"getpid: {found:.3f} instructions in the extension, {expected:.3f} in a bare C program")
     assert found == pytest.approx(expected, abs=2)
+
+
+def record(guest, command, *options):
+    program = [sys.executable, "-m", "ebpf_overhead.cli", command, "--format=json"]
+    done = guest.run([*program, *options], timeout=200)
+    assert done.exit_status == 0, done.stderr
+    made = json.loads(done.stdout)
+    jsonschema.validate(made, schema(command.replace("-", "_")))
+    return made
+
+
+def test_failing_update_costs_the_same_whatever_the_size_of_the_map(guest):
+    made = record(
+        guest, "map-state", "--attach=fentry", "--state=full_fail", "--entries=2", "--entries=5000"
+    )
+    for case in made["cases"]:
+        assert case["status"] == "measured", case["reason"]
+        assert case["hits"] == case["calls"]
+        assert case["runs_as_stated"] == case["runs"]
+    small, large = (cost.estimate for cost in costs(made).values())
+    assert small > 100
+    assert large == pytest.approx(small, abs=2)
+
+
+def test_attaching_takes_as_many_instructions_each_time(guest):
+    (case,) = record(guest, "attach-latency", "--attach=fentry", "--rounds=8")["cases"]
+    assert (case["status"], case["cpu_unit"]) == ("measured", "instructions"), case["reason"]
+    assert case["hits"] == case["calls"]
+    for name, operation in case["operations"].items():
+        counted = operation["cpu"]
+        assert counted["estimate"] > 1000, name
+        assert counted["high"] - counted["low"] < 0.2 * counted["estimate"], name
