@@ -9,7 +9,7 @@ need tracefs mounted, and fall back to kprobe events that outlive the process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -56,6 +56,11 @@ class Probe:
     def attached(self) -> bool:
         """Whether the program runs when the target is called."""
         return self._hook_fd is not None
+
+    @property
+    def others(self) -> Sequence[Probe]:
+        """Programs that are attached beside it whenever it is: none."""
+        return ()
 
     def attach(self) -> None:
         """Attach the program; does nothing if it is attached.

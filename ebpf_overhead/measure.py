@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from ebpf_overhead import _workload, bpf
+from ebpf_overhead import _workload, bpf, bystander, occupants
 from ebpf_overhead.attach import Probe, load, status_of
+from ebpf_overhead.bystander import Bystander, Caller
 from ebpf_overhead.cases import Case, Target
+from ebpf_overhead.company import Beside, load_company
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.maps import MapUse
+from ebpf_overhead.occupants import Occupant
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
+from ebpf_overhead.residue import Before
 from ebpf_overhead.sampling import Precision, Progress, Sampler, Samples, choose_cpu
 from ebpf_overhead.stats import Interval, Quartiles, quartiles
+from ebpf_overhead.targets import require
 
 # complex draws one of 1024 keys each time: 1024 * (ln 1024 + 4.6) = 12,000 draws leave none
 # out in 99 of 100 runs; where the clock counts instructions, it draws less evenly.
@@ -44,6 +50,9 @@ class Options:
         overhead is then that of a second one.
     bpf_stats : bool
         Whether the kernel's run statistics are on while sampling, as a monitor has them.
+    bystander : bool
+        Whether to measure, after each case, what bystanders pay for it; and what is left
+        when it is gone.
     """
 
     precision: Precision = field(default_factory=Precision)
@@ -53,6 +62,7 @@ class Options:
     verifier_log: bool = False
     beside: bool = False
     bpf_stats: bool = False
+    bystander: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,12 @@ class Measurement:
     run_time_reported : float or None
         What the kernel's statistics say of a run, in the unit of the clock; None unless they
         were on.
+    bystander_hits : Hits or None
+        Runs counted for calls of the bystander, whose calls the samples are of; None where
+        they are the target's.
+    residue : Interval or None
+        What the unprobed call takes when the probe is gone, minus what it took before the
+        probe came; None unless bystanders were asked for.
     """
 
     samples: Samples
@@ -95,6 +111,8 @@ class Measurement:
     records: int | None = None
     consumer_waits: bool = False
     run_time_reported: float | None = None
+    bystander_hits: Hits | None = None
+    residue: Interval | None = None
 
     @property
     def baseline(self) -> Quartiles:
@@ -123,6 +141,12 @@ class Result:
         Present if and only if it was measured.
     verifier_log : str or None
         What the verifier wrote about the program, if that was asked for and it had a say.
+    bystander : Bystander or None
+        Whose calls were measured; None for the target's.
+    beside : Beside
+        What else was on the target.
+    occupants : tuple of Occupant
+        Hooks on the target that are somebody else's.
     """
 
     case: Case
@@ -131,6 +155,9 @@ class Result:
     remedy: str | None = None
     measurement: Measurement | None = None
     verifier_log: str | None = None
+    bystander: Bystander | None = None
+    beside: Beside = field(default_factory=Beside)
+    occupants: tuple[Occupant, ...] = ()
 
 
 def measure_cases(
@@ -150,24 +177,47 @@ def measure_cases(
     Yields
     ------
     Result
-        One a case, in order; never an exception for what this kernel cannot do.
+        One a case and bystander, in order; never an exception for what this kernel cannot do.
     """
     witnesses: dict[tuple[Target, bool], Witness | None] = {}
     try:
-        for case in cases:
-            wanted = (case.target, case.attach.at_exit)
-            if wanted not in witnesses:
-                witnesses[wanted] = open_witness(*wanted)
+        with bystander.callers(options.bystander) as available:
+            for case in cases:
+                wanted = (case.target, case.attach.at_exit)
+                if wanted not in witnesses:
+                    witnesses[wanted] = open_witness(*wanted)
 
-            def report(share: float, case: Case = case) -> None:
-                if progress is not None:
-                    progress(case, share)
+                def report(share: float, case: Case = case) -> None:
+                    if progress is not None:
+                        progress(case, share)
 
-            yield measure_case(case, options, witnesses[wanted], report)
+                yield from _measure_views(case, options, witnesses[wanted], report, available)
     finally:
         for witness in witnesses.values():
             if witness is not None:
                 witness.close()
+
+
+def _measure_views(
+    case: Case,
+    options: Options,
+    witness: Witness | None,
+    progress: Progress,
+    available: Sequence[Caller],
+) -> Iterator[Result]:
+    """Measure a case as its target sees it, then as each bystander does."""
+    views = [None, *bystander.beside(case, available)]
+    for number, caller in enumerate(views):
+
+        def report(share: float, number: int = number) -> None:
+            progress((number + share) / len(views))
+
+        result = measure_case(case, options, witness, report, caller=caller)
+        yield result
+        if result.measurement is None:
+            for each in views[number + 1 :]:
+                yield replace(result, bystander=each.bystander if each else None)
+            return
 
 
 def measure_case(
@@ -175,7 +225,10 @@ def measure_case(
     options: Options,
     witness: Witness | None = None,
     progress: Progress = lambda share: None,
+    *,
     compiled: CompiledProgram | None = None,
+    caller: Caller | None = None,
+    beside: Beside | None = None,
 ) -> Result:
     """Measure one case, or say why it cannot be measured here.
 
@@ -191,38 +244,50 @@ def measure_case(
         Called with the share that is done, 0..1.
     compiled : CompiledProgram, optional
         Its compiled program; the shipped one of that name by default.
+    caller : Caller, optional
+        A bystander whose calls are measured instead of the target's.
+    beside : Beside, optional
+        What else is on the target; by default what the options say.
 
     Returns
     -------
     Result
     """
+    beside = beside or Beside((case,) if options.beside else ())
+    whose = caller.bystander if caller else None
+    result = Result(
+        case, "measured", bystander=whose, beside=beside, occupants=occupants.of(case.target)
+    )
     log = None
     try:
+        before = _before(whose.target if whose else case.target, options, caller)
         with phase("load"):
-            loaded = load(case, compiled)
-        with loaded as probe, _first_one(case, options.beside):
+            loaded = load_company(partial(load, compiled=compiled), case, beside)
+        with loaded as probe:
             if options.verifier_log:
                 log = probe.compiled.verifier_log()
             probe.compiled.clear()
-            measurement = _measure(_Session(probe, options, witness, progress))
+            measurement = _measure(_Session(probe, options, witness, progress, caller))
+        if before is not None:
+            measurement = replace(measurement, residue=before.difference_now())
     except OverheadError as error:
         if options.verifier_log:
             log = error.verifier_log or log
-        return Result(case, status_of(error), error.what, error.remedy or None, verifier_log=log)
+        reason, remedy = error.what, error.remedy or None
+        return replace(
+            result, status=status_of(error), reason=reason, remedy=remedy, verifier_log=log
+        )
     finally:
         progress(1.0)
-    return Result(case, "measured", measurement=measurement, verifier_log=log)
+    return replace(result, measurement=measurement, verifier_log=log)
 
 
-@contextmanager
-def _first_one(case: Case, wanted: bool) -> Iterator[None]:
-    """Have a case's program attached while the block runs, beside the one that is measured."""
-    if not wanted:
-        yield
-        return
-    with load(case) as first:
-        first.attach()
-        yield
+def _before(target: Target, options: Options, caller: Caller | None) -> Before | None:
+    """Time calls before the first attachment, where those after the last are to be compared."""
+    if not options.bystander:
+        return None
+    require(target)
+    return Before(target.name, choose_cpu(options.cpu), caller.run if caller else None)
 
 
 @contextmanager
@@ -267,34 +332,47 @@ class _Session:
     """The measurement of one loaded probe."""
 
     def __init__(
-        self, probe: Probe, options: Options, witness: Witness | None, progress: Progress
+        self,
+        probe: Probe,
+        options: Options,
+        witness: Witness | None,
+        progress: Progress,
+        caller: Caller | None,
     ) -> None:
         self.probe = probe
+        self.caller = caller
         self.options = options
         self.witness = witness
         self.progress = progress
         self.target = probe.case.target
+        # Whose calls are timed, and by whom.
+        self.timed = caller.bystander.target if caller else self.target
+        self.run = caller.run if caller else _workload.run
         self.cpu = choose_cpu(options.cpu)
         # Called after each half of a block: there is time then.
         self.between_windows: Callable[[], None] = lambda: None
 
     def measure(self) -> Measurement:
         hits = self._prove()
+        bystander_hits = self._prove_bystander()
         before = bpf.prog_info(self.probe.prog_fd)
         sampler = Sampler(
-            self.target.name,
+            self.timed.name,
             self._switch,
             cpu=self.cpu,
             seed=self.options.seed,
             attached=self.probe.attached,
             after_half=lambda attached: self.between_windows(),
             progress=self.progress,
+            run=self.run,
         )
         self._fill_map()
         with _statistics(self.options.bpf_stats):
             sampled = sampler.sample(self.options.precision, self.options.time_s)
         after = bpf.prog_info(self.probe.prog_fd)
         hits += self._prove()
+        if bystander_hits is not None and (again := self._prove_bystander()) is not None:
+            bystander_hits += again
         map_use = self.probe.compiled.map_use()
         self.probe.detach()
         if map_use is not None:
@@ -311,6 +389,7 @@ class _Session:
             sampled.stopped_by,
             self.probe.hook,
             run_time_reported=_reported(before, after) if self.options.bpf_stats else None,
+            bystander_hits=bystander_hits,
         )
 
     def _map_remedy(self) -> str:
@@ -322,6 +401,12 @@ class _Session:
             hits = prove(self.probe, self._call, self.witness)
             self.between_windows()
             return hits
+
+    def _prove_bystander(self) -> Hits | None:
+        if self.caller is None:
+            return None
+        with phase("prove"):
+            return self.caller.prove(self.probe, self.cpu)
 
     def _call(self, calls: int) -> None:
         _workload.run(self.target.name, calls, cpu=self.cpu)
@@ -337,7 +422,7 @@ class _Session:
             if use is None or use.entries is None or use.entries <= entries:
                 return
             entries = use.entries
-            self._call(_FILLING_CALLS)
+            self.run(self.timed.name, _FILLING_CALLS, cpu=self.cpu)
 
     def _switch(self, attached: bool) -> None:
         if attached:

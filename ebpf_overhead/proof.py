@@ -28,6 +28,8 @@ from ebpf_overhead.hooks.tracepoints import tracepoint_id
 _QUIET_ATTEMPTS = 200
 # Calls of the target in a proof.
 _CALLS = 1_000
+# The same for each of the programs beside the one that is measured: there may be 63.
+_CALLS_OF_OTHERS = 100
 # Counting passes to make while others call, until one is undisturbed.
 _PASSES = 10
 
@@ -117,9 +119,17 @@ class Witness:
         before the count may end in it.
     whole_process : bool
         Take the calls of all threads of this process for own, not only the calling thread's.
+    thread : int, optional
+        Take this thread's calls for own, of whatever process, instead of the calling one's.
     """
 
-    def __init__(self, target: Target, at_exit: bool = False, whole_process: bool = False) -> None:
+    def __init__(
+        self,
+        target: Target,
+        at_exit: bool = False,
+        whole_process: bool = False,
+        thread: int | None = None,
+    ) -> None:
         compiled = _compiled_witness()
         table, subject = compiled.table("witnessed"), compiled.table("subject")
         assert table is not None
@@ -129,7 +139,7 @@ class Witness:
         self._subject = subject.Leaf(
             namespace.st_dev,
             namespace.st_ino,
-            os.getpid() if whole_process else threading.get_native_id(),
+            os.getpid() if whole_process else thread or threading.get_native_id(),
             getattr(_syscalls, f"NR_{target.syscall}"),
             getattr(_syscalls, f"NR_{target.second_syscall or target.syscall}"),
             whole_process,
@@ -182,27 +192,32 @@ def precompile() -> None:
 
 
 def open_witness(
-    target: Target, at_exit: bool = False, whole_process: bool = False
+    target: Target, at_exit: bool = False, whole_process: bool = False, thread: int | None = None
 ) -> Witness | None:
-    """Return a witness for the calling thread; None where the kernel cannot have one.
+    """Return a witness for the calling thread, or another; None where the kernel cannot have one.
 
     A function of this process needs none.
     """
     if target.syscall is None:
         return None
     try:
-        return Witness(target, at_exit, whole_process)
+        return Witness(target, at_exit, whole_process, thread)
     except OverheadError:
         return None
 
 
 def prove(probe: Probe, call: Callable[[int], None], witness: Witness | None) -> Hits:
-    """Attach a probe and see that it fires once a call.
+    """Attach a probe and see that it fires once a call, and each that is attached beside it.
 
     Parameters
     ----------
     probe, call, witness
         As for `count_hits`; the probe stays attached.
+
+    Returns
+    -------
+    Hits
+        Of the probe itself.
 
     Raises
     ------
@@ -212,11 +227,17 @@ def prove(probe: Probe, call: Callable[[int], None], witness: Witness | None) ->
     probe.attach()
     hits = count_hits(probe, _CALLS, call, witness)
     hits.check(probe.case.name)
+    for other in probe.others:
+        count_hits(other, _CALLS_OF_OTHERS, call, witness).check(f"{other.case.name} beside it")
     return hits
 
 
 def count_hits(
-    probe: Probe, calls: int, call: Callable[[int], None], witness: Witness | None
+    probe: Probe,
+    calls: int,
+    call: Callable[[int], None],
+    witness: Witness | None,
+    runs_per_call: int | None = None,
 ) -> Hits:
     """Count how often an attached program runs for a number of calls.
 
@@ -227,29 +248,32 @@ def count_hits(
     calls : int
         Calls of the target to make.
     call : callable
-        Makes that many calls of the target, in this thread.
+        Makes that many calls of the target, in the thread that the witness watches.
     witness : Witness or None
         Tells own from foreign runs; without it all runs are taken for own, and a hook that
         serves everybody is only proven to have run at least once a call.
+    runs_per_call : int, optional
+        How often the program should run for a call; the case's number by default.
 
     Returns
     -------
     Hits
     """
+    expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
     stats = bpf.enable_stats()
     try:
         if witness is None:
             before = bpf.prog_info(probe.prog_fd).run_count
             call(calls)
             foreign = None if probe.case.target.syscall else 0
-            hits = Hits(calls, 0, foreign, runs_per_call=probe.case.runs_per_call)
+            hits = Hits(calls, 0, foreign, runs_per_call=expected)
             runs = bpf.prog_info(probe.prog_fd).run_count - before
             if probe.case.attach.system_wide:
                 runs = min(runs, hits.expected)
             return replace(hits, hits=runs)
         with witness.attached():
             for _ in range(_PASSES):
-                hits = _count_with_witness(probe, calls, call, witness)
+                hits = _count_with_witness(probe, calls, call, witness, expected)
                 if hits.hits == hits.expected or not hits.slack:
                     break
             return hits
@@ -258,7 +282,11 @@ def count_hits(
 
 
 def _count_with_witness(
-    probe: Probe, calls: int, call: Callable[[int], None], witness: Witness
+    probe: Probe,
+    calls: int,
+    call: Callable[[int], None],
+    witness: Witness,
+    runs_per_call: int,
 ) -> Hits:
     system_wide = probe.case.attach.system_wide
     runs_before, seen_before, slack_before = _snapshot(probe, witness)
@@ -274,7 +302,6 @@ def _count_with_witness(
         # On every other CPU a call may have been between the two programs, at either end.
         slack += 2 * ((os.cpu_count() or 1) - 1)
     slack *= probe.case.attach.runs_per_call
-    runs_per_call = probe.case.runs_per_call
     exact = hits == calls * runs_per_call
     return Hits(calls, hits, foreign, 0 if exact else slack, runs_per_call)
 

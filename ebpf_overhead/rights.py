@@ -84,6 +84,9 @@ def explain(error: OSError, stage: str, what: str) -> OverheadError:
         return RefusedError(
             f"{reason}: CAP_BPF and CAP_PERFMON missing", "run as root or grant both capabilities"
         )
+    if error.errno == errno.E2BIG and stage == "attach":
+        # Trampolines and perf's lists of programs hold so many and no more.
+        return UnsupportedError(f"{reason}: full of programs", "attach fewer there")
     if error.errno in (
         errno.EPERM,
         errno.EOPNOTSUPP,

@@ -36,6 +36,8 @@ _BLOCKS_GROWTH = 1.03
 
 # Called with the share that is done, 0..1.
 Progress = Callable[[float], None]
+# Times windows of calls, as :func:`ebpf_overhead._workload.run` does.
+Run = Callable[..., tuple[list[int], int]]
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,11 @@ def choose_cpu(wanted: int | None = None) -> int:
     return wanted
 
 
-def calibrate(target: str, cpu: int) -> int:
+def calibrate(target: str, cpu: int, run: Run | None = None) -> int:
     """Return how many calls of a target make a window of the clock's length."""
     source = clock.current().source
-    elapsed_ns, calls = _workload.run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu, **source)
+    run = run or _workload.run
+    elapsed_ns, calls = run(target, _CALIBRATION_CALLS, windows=5, cpu=cpu, **source)
     per_call_ns = sum(sorted(elapsed_ns)[1:4]) / 3 / (calls / 5)
     wanted = int(clock.current().window / max(per_call_ns, 0.1))
     return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
@@ -155,6 +158,8 @@ class Sampler:
         Called after each half of a block with whether it was measured attached.
     progress : callable, optional
         Called with the share of the time that is over, 0..1.
+    run : callable, optional
+        Makes the calls and times them; by default the calling thread does.
 
     Attributes
     ----------
@@ -174,11 +179,13 @@ class Sampler:
         attached: bool = False,
         after_half: Callable[[bool], None] = lambda attached: None,
         progress: Progress = lambda share: None,
+        run: Run | None = None,
     ) -> None:
         self.target = target
         self.cpu = cpu
         self.attached = attached
-        self.calls = calibrate(target, cpu)
+        self.calls = calibrate(target, cpu, run)
+        self._run = run or _workload.run
         self._switch = switch
         self._after_half = after_half
         self._progress = progress
@@ -233,7 +240,7 @@ class Sampler:
         extra = int(attached != self.attached)
         self.switch(attached)
         with phase("sample"):
-            elapsed_ns, _ = _workload.run(
+            elapsed_ns, _ = self._run(
                 self.target,
                 self.calls,
                 windows=self._clock.windows_per_half + extra,

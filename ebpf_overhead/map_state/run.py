@@ -135,7 +135,7 @@ def _measure_filled(
     progress: Callable[[float], None],
 ) -> CellResult:
     before = program.entries()
-    result = measure_case(cell.case, options, witness, progress, program)
+    result = measure_case(cell.case, options, witness, progress, compiled=program)
     found = CellResult(cell, result, program.outcomes(), before, program.entries())
     if result.measurement is not None:
         try:
