@@ -228,7 +228,9 @@ def prove(probe: Probe, call: Callable[[int], None], witness: Witness | None) ->
     hits = count_hits(probe, _CALLS, call, witness)
     hits.check(probe.case.name)
     for other in probe.others:
-        count_hits(other, _CALLS_OF_OTHERS, call, witness).check(f"{other.case.name} beside it")
+        same_end = other.case.attach.at_exit == probe.case.attach.at_exit
+        counted = count_hits(other, _CALLS_OF_OTHERS, call, witness if same_end else None)
+        counted.check(f"{other.case.name}, beside it,")
     return hits
 
 

@@ -232,8 +232,8 @@ def test_guest_gets_the_users_own_programs_by_their_whole_path(run, own, monkeyp
     monkeypatch.setattr(remote, "measure_in_guest", there)
     chosen = ("--program", "mine.c", "--program", "empty", "--precision", "2%")
     assert invoke("--kernel", "6.12", *chosen, "--verifier-log").exit_code == 3
-    ((kernel, arguments, _, sources),) = asked
-    assert kernel == "6.12"
+    ((kernel, arguments, _, sources, command),) = asked
+    assert (kernel, command) == ("6.12", "measure")
     assert "--program empty" in " ".join(arguments)
     assert f"--program {own}" in " ".join(arguments)
     assert "--verifier-log" in arguments

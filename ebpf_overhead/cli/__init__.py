@@ -16,6 +16,7 @@ from ebpf_overhead.errors import ExitStatus, OverheadError
 # Name of the subcommand -> (module of this package, line in the help).
 _COMMANDS = {
     "measure": "measure what BPF probes cost on the running kernel",
+    "cohabit": "measure what several of them on one target cost",
     "scale": "measure what they cost when many CPUs call at once",
     "map-state": "measure what a map operation costs, by the map's fill and sizes",
     "attach-latency": "measure how long load, attach and detach take, and whether calls stall",

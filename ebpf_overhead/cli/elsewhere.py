@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import click
 from click.core import ParameterSource
 from rich.console import Console
 
+from ebpf_overhead.catalogue import is_file
 from ebpf_overhead.report.record import Record
 
 # Of this machine, and of how its result is shown.
 _KEPT = frozenset({"kernel", "output", "format_name", "plot", "cpu"})
 
 
-def run_in_guest(kernel: str) -> Record:
+def run_in_guest(kernel: str, sources: Sequence[Path] = ()) -> Record:
     """Run this command, with the options it was given, in a guest, and return its record.
 
     Parameters
     ----------
     kernel : str
         Release or series of an installed kernel.
+    sources : sequence of Path, optional
+        C sources that the options name.
 
     Raises
     ------
@@ -31,7 +37,7 @@ def run_in_guest(kernel: str) -> Record:
     console = Console(stderr=True)
     with console.status(f"kernel {kernel}") as status:
         return measure_in_guest(
-            kernel, given_options(context), status.update, command=context.command.name or ""
+            kernel, given_options(context), status.update, sources, context.command.name or ""
         )
 
 
@@ -44,5 +50,13 @@ def given_options(context: click.Context) -> list[str]:
             continue
         value = context.params[name]
         for each in value if isinstance(value, tuple) else [value]:
-            arguments += [parameter.opts[0]] if each is True else [parameter.opts[0], str(each)]
+            arguments += (
+                [parameter.opts[0]] if each is True else [parameter.opts[0], _as_seen_there(each)]
+            )
     return arguments
+
+
+def _as_seen_there(value: object) -> str:
+    # A command in a guest starts in another directory.
+    text = str(value)
+    return str(Path(text).absolute()) if is_file(text) else text

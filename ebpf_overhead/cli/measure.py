@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 
 from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
-from ebpf_overhead.catalogue import PROGRAM_GROUPS, is_file, own_programs
+from ebpf_overhead.catalogue import PROGRAM_GROUPS, own_programs
+from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Result, measure_cases
@@ -31,25 +31,12 @@ Examples:
   ebpf-overhead measure --program mine.c --verifier-log
   ebpf-overhead measure --target read --target sendto
   ebpf-overhead measure --attach all --kernel 6.12
+  ebpf-overhead measure --program empty --bystander
   ebpf-overhead measure --format json -o result.json
   ebpf-overhead measure --format gobench > after.txt && benchstat before.txt after.txt
 
 Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
 """
-
-
-# Parameters of the command -> options, for the same command in a guest.
-_PASSED_ON = {
-    "attach": "--attach",
-    "program": "--program",
-    "target": "--target",
-    "precision": "--precision",
-    "time_s": "--time",
-    "seed": "--seed",
-    "verifier_log": "--verifier-log",
-    "beside": "--beside",
-    "bpf_stats": "--bpf-stats",
-}
 
 
 # Older versions of click know no types of parameters' values at run time.
@@ -118,6 +105,12 @@ PRECISION = _PrecisionType()
     " they say (docs/bpf-stats.md).",
 )
 @click.option(
+    "--bystander",
+    is_flag=True,
+    help="Measure, too, what other system calls and other processes pay for each probe, and what"
+    " is left when it is gone (docs/bystanders.md).",
+)
+@click.option(
     "--verifier-log",
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
@@ -164,6 +157,7 @@ def command(
     target: tuple[str, ...],
     beside: bool,
     bpf_stats: bool,
+    bystander: bool,
     verifier_log: bool,
     precision: Precision,
     time_s: float,
@@ -183,10 +177,20 @@ def command(
         raise BadUseError(f"{output.parent} is not a directory", "create it first")
     cases = select(attach, program, target)
     if kernel is None:
-        options = Options(precision, time_s, choose_cpu(cpu), seed, verifier_log, beside, bpf_stats)
+        options = Options(
+            precision,
+            time_s,
+            choose_cpu(cpu),
+            seed,
+            verifier_log=verifier_log,
+            beside=beside,
+            bpf_stats=bpf_stats,
+            bystander=bystander,
+        )
         record = _measure_here(cases, options)
     else:
-        record = _measure_there(kernel, _arguments_but_output(), program)
+        sources = [own.source for own in own_programs(program) if own.source is not None]
+        record = run_in_guest(kernel, sources)
     _show_logs(record)
     _write(record, format_name, output)
     raise click.exceptions.Exit(int(exit_status(record)))
@@ -197,33 +201,6 @@ def _measure_here(cases: list[Case], options: Options) -> Record:
     results = measure_with_progress(cases, options)
     unit = clock.current().unit
     return make_record(results, machine.describe().as_dict(), options, spent(), unit)
-
-
-def _measure_there(kernel: str, arguments: list[str], programs: Iterable[str]) -> Record:
-    from ebpf_overhead.remote import measure_in_guest
-
-    sources = [own.source for own in own_programs(programs) if own.source is not None]
-    console = Console(stderr=True)
-    with console.status(f"kernel {kernel}") as status:
-        return measure_in_guest(kernel, arguments, status.update, sources)
-
-
-def _arguments_but_output() -> list[str]:
-    """Return the options of this call that a call in a guest takes over."""
-    context = click.get_current_context()
-    arguments = []
-    for name, flag in _PASSED_ON.items():
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            for each in value if isinstance(value, tuple) else [value]:
-                arguments += [flag] if each is True else [flag, _as_seen_there(each)]
-    return arguments
-
-
-def _as_seen_there(value: object) -> str:
-    # A command in a guest starts in another directory.
-    text = str(value)
-    return str(Path(text).absolute()) if is_file(text) else text
 
 
 def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:

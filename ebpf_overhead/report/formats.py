@@ -12,7 +12,7 @@ import numpy as np
 
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import notes, tables
+from ebpf_overhead.report.tables import notes, tables
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _GO_UNITS = {"ns": "ns/op", "instructions": "instructions/op"}
@@ -38,6 +38,11 @@ _CSV_COLUMNS = (
     "lost_updates",
     "windows",
     "stopped_by",
+    "bystander.call",
+    "bystander.process",
+    "residue.estimate",
+    "beside.programs",
+    "beside.together",
 )
 
 
@@ -93,7 +98,11 @@ def to_gobench(record: Record) -> str:
 
 
 def _go_lines(case: dict[str, Any], which: str) -> list[str]:
-    name = f"Benchmark{case['target'].title().replace('_', '')}"
+    timed = case.get("bystander", {}).get("call", case["target"])
+    name = f"Benchmark{timed.title().replace('_', '')}"
+    if "bystander" in case:
+        elsewhere = "Elsewhere" if case["bystander"]["process"] == "other" else ""
+        name += f"{elsewhere}Beside{case['target'].title().replace('_', '')}"
     if which == "baseline":
         name += "WithoutAnyProbes"
     else:
@@ -102,19 +111,21 @@ def _go_lines(case: dict[str, Any], which: str) -> list[str]:
         name += known.go_name if known else attach.title().replace("_", "")
         own = "".join(filter(str.isalnum, program.title()))  # a name of one word
         name += f"With{PROGRAMS[program].go_name if program in PROGRAMS else own}"
+    if "beside" in case:
+        name += "Together" if case["beside"]["together"] else "Beside"
+        name += _lookup(case, "beside.programs").replace(" ", "")
     per_block = case["windows_per_block"]
     blocks = np.median(np.reshape(case["samples"][which], (-1, per_block)), axis=1)
     calls = per_block * case["calls_per_window"]
-    return [
-        f"{name}/{case['target']}\t{calls}\t{value:.4g} {_GO_UNITS[case['unit']]}"
-        for value in blocks
-    ]
+    return [f"{name}/{timed}\t{calls}\t{value:.4g} {_GO_UNITS[case['unit']]}" for value in blocks]
 
 
 def _lookup(case: dict[str, Any], path: str) -> Any:
     value: Any = case
     for key in path.split("."):
         value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, dict):  # of numbers: fentry:3 kprobe:1
+        return " ".join(f"{name}:{number}" for name, number in value.items())
     return "" if value is None else value
 
 

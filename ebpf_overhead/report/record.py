@@ -73,8 +73,20 @@ def _case(result: Result, unit: str) -> dict[str, Any]:
     }
     if result.verifier_log is not None:
         row["verifier_log"] = result.verifier_log
+    if result.bystander is not None:
+        bystander = result.bystander
+        row["bystander"] = {"call": bystander.target.name, "process": bystander.process}
+    if result.beside.cases:
+        together = result.beside.together
+        row["beside"] = {"programs": result.beside.attach_types, "together": together}
+    if result.occupants:
+        row["occupants"] = [dataclasses.asdict(each) for each in result.occupants]
     if result.measurement is not None:
         row.update(_measurement(result.measurement))
+        if (hits := result.measurement.bystander_hits) is not None:
+            row["bystander"].update(
+                calls=hits.calls, hits=hits.hits, runs_per_call=hits.runs_per_call
+            )
     return row
 
 
@@ -87,6 +99,8 @@ def _measurement(measured: Measurement) -> dict[str, Any]:
         only_here = {"records_received": measured.records, "records_consumer": where}
     if measured.run_time_reported is not None:
         only_here["run_time_reported"] = round(measured.run_time_reported, 3)
+    if measured.residue is not None:
+        only_here["residue"] = _interval(measured.residue)
     return {
         **only_here,
         "hook": measured.hook,

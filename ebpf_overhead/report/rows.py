@@ -80,7 +80,7 @@ def _baseline_row(cases: list[dict[str, Any]], label: str) -> tuple[str, ...]:
 
 
 def _row(case: dict[str, Any]) -> tuple[str, ...]:
-    label = case_label(case["attach"])
+    label = case_label(case["attach"]) + ("" if "occupants" not in case else " †")
     if case["status"] != "measured":
         return (label, "n/a", "", case["status"], "")
     overhead, percent = case["overhead"], case["overhead_percent"]
@@ -103,6 +103,8 @@ def notes(record: Record) -> list[str]:
             remedy = f"; {case['remedy']}" if case["remedy"] else ""
             text = f"{case['status']}: {case['reason']}{remedy}"
             where = "" if case["target"] == GETPID.name else f" on {case['target']}"
+            if second_ones := case.get("beside", {}).get("programs"):
+                where += f" beside {' and '.join(f'{n} {name}' for name, n in second_ones.items())}"
             reasons.setdefault(text, []).append(case["attach"] + where)
     lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
     if second(record):
@@ -112,6 +114,7 @@ def notes(record: Record) -> list[str]:
             reported, unit = case["run_time_reported"], case["unit"]
             name = f"{case['attach']}/{case['program']}"
             lines.append(f"bpf_stats on: the kernel reports {reported:.1f} {unit} a run of {name}")
+    lines += _occupied(cases)
     early = sum(1 for case in cases if case.get("stopped_by") == "time")
     if early:
         lines.append(
@@ -122,3 +125,16 @@ def notes(record: Record) -> list[str]:
         hook = ATTACH_TYPES["tp_btf"].hook
         lines.append(f"* tp_btf/{hook} is what the reference benchmark calls tracepoint")
     return lines
+
+
+def _occupied(cases: list[dict[str, Any]]) -> list[str]:
+    """Return who was on each target already, a line a target."""
+    found: dict[str, list[str]] = {}
+    for case in cases:
+        for each in case.get("occupants", ()):
+            found.setdefault(case["target"], []).append(f"{each['kind']} {each['name']}")
+    return [
+        f"† {target} was hooked by others already, which the call without our probe pays, too:"
+        f" {', '.join(dict.fromkeys(names))}"
+        for target, names in found.items()
+    ]

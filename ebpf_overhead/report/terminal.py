@@ -9,7 +9,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import Table, notes, tables
+from ebpf_overhead.report.rows import Table
+from ebpf_overhead.report.tables import notes, tables
 
 
 def print_tables(record: Record, console: Console) -> None:
@@ -36,7 +37,8 @@ def _rich_table(table: Table) -> RichTable:
     )
     for index, heading in enumerate(table.headings):
         # In two lines, so that the longest names fit in 80 columns.
-        heading = heading.replace("Overhead ", "Overhead\n")
+        heading = heading.replace("Overhead ", "Overhead\n").replace(" (", "\n(")
+        heading = heading.replace("Beside ", "Beside\n")
         rich.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
     for row in table.rows:
         unmeasured = row[1] == "n/a"

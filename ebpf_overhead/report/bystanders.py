@@ -1,0 +1,94 @@
+"""What bystanders pay, as rows of text: an attach type a row, a column for each caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ebpf_overhead.cases import PROGRAMS
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.rows import UNIT_HEADINGS, Table, case_label
+from ebpf_overhead.stats import Interval
+
+# A residue below this is none: what boots of one guest differ by, per call.
+_NOTHING_INSTRUCTIONS = 0.5
+
+
+def tables(record: Record) -> list[Table]:
+    """Return a table a program and target, of those whose bystanders were measured."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for case in record["cases"]:
+        groups.setdefault((case["program"], case["target"]), []).append(case)
+    return [
+        _table(program, target, cases)
+        for (program, target), cases in groups.items()
+        if any("bystander" in case for case in cases)
+    ]
+
+
+def caller(case: dict[str, Any]) -> str:
+    """Return whose calls a row is about: ``getppid (other process)``."""
+    seen = case.get("bystander")
+    if seen is None:
+        return f"{case['target']} itself"
+    elsewhere = " (other process)" if seen["process"] == "other" else ""
+    return f"{seen['call']}{elsewhere}"
+
+
+def residue(case: dict[str, Any]) -> Interval | None:
+    """Return what was left of a row's probe when it was gone; None if that was not measured."""
+    return Interval(**case["residue"]) if "residue" in case else None
+
+
+def _table(program: str, target: str, cases: list[dict[str, Any]]) -> Table:
+    unit = UNIT_HEADINGS[cases[0]["unit"]]
+    callers = list(dict.fromkeys(map(caller, cases)))
+    found = {(case["attach"], caller(case)): case for case in cases}
+    rows = [("no probe", *(_baseline(cases, name) for name in callers), "")]
+    for attach in dict.fromkeys(case["attach"] for case in cases):
+        of_attach = [case for case in cases if case["attach"] == attach]
+        cells = [_cell(found.get((attach, name))) for name in callers]
+        left = [residue(case) for case in of_attach]
+        mark = " †" if any("occupants" in case for case in of_attach) else ""
+        rows.append((case_label(attach) + mark, *cells, _largest(left)))
+    summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
+    title = f"{program} on {target}, what each caller pays ({unit}): {summary}"
+    return Table(title, ("Case", *callers, "Residue"), rows)
+
+
+def _baseline(cases: list[dict[str, Any]], name: str) -> str:
+    medians = [c["baseline"]["median"] for c in cases if caller(c) == name and "baseline" in c]
+    return f"{sorted(medians)[len(medians) // 2]:.1f}" if medians else "n/a"
+
+
+def _cell(case: dict[str, Any] | None) -> str:
+    if case is None or case["status"] != "measured":
+        return "n/a"
+    return with_width(Interval(**case["overhead"]))
+
+
+def with_width(value: Interval) -> str:
+    """Return an estimate with half the width of its interval, if it has one to speak of."""
+    width = f" ± {value.half_width:.0f}" if value.half_width >= 0.5 else ""
+    return f"{value.estimate:+.0f}{width}".replace("-0", "+0")
+
+
+def _largest(values: list[Interval | None]) -> str:
+    known = [value for value in values if value is not None]
+    return with_width(max(known, key=lambda each: abs(each.estimate))) if known else ""
+
+
+def notes(record: Record) -> list[str]:
+    """Return whether every call was back at its baseline, a line for each that was not."""
+    found = [(case, left) for case in record["cases"] if (left := residue(case)) is not None]
+    if not found:
+        return []
+    lines = []
+    for case, left in found:
+        nothing = _NOTHING_INSTRUCTIONS if case["unit"] == "instructions" else 0.0
+        if left.low > nothing or left.high < -nothing:
+            drift = "" if nothing else " (or the machine's speed changed: see docs/bystanders.md)"
+            lines.append(
+                f"residue of {case['attach']}/{case['program']}: {caller(case)} takes"
+                f" {left.estimate:+.1f} {case['unit']} when it is gone{drift}"
+            )
+    return lines or ["no residue: when a probe is gone, every call takes what it took before"]

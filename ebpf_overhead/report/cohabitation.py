@@ -1,0 +1,98 @@
+"""What several programs on one target cost, as rows of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ebpf_overhead.report.bystanders import with_width
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.rows import UNIT_HEADINGS, Table
+from ebpf_overhead.stats import Interval
+
+KIND = "cohabitation"
+
+_Case = dict[str, Any]
+
+
+def programs(case: _Case) -> int:
+    """Return how many programs were on the target of a row."""
+    return 1 + sum(_beside(case).values())
+
+
+def is_total(case: _Case) -> bool:
+    """Whether a row is about all programs together, not about one more."""
+    return not _beside(case) or bool(case["beside"]["together"])
+
+
+def counted(record: Record) -> dict[str, list[_Case]]:
+    """Return the rows with programs of one attach type only, by attach type."""
+    found: dict[str, list[_Case]] = {}
+    for case in record["cases"]:
+        if not _beside(case).keys() - {case["attach"]}:
+            found.setdefault(case["attach"], []).append(case)
+    return found
+
+
+def mixed(record: Record) -> dict[tuple[str, str], _Case]:
+    """Return the rows of a second program, by its attach type and that of the first."""
+    return {
+        (case["attach"], other): case
+        for case in record["cases"]
+        if not is_total(case) and programs(case) == 2
+        for other in _beside(case)
+    }
+
+
+def _beside(case: _Case) -> dict[str, int]:
+    others: dict[str, int] = case.get("beside", {}).get("programs", {})
+    return others
+
+
+def tables(record: Record) -> list[Table]:
+    """Return the table of numbers of programs, and that of pairs, as far as there are rows."""
+    found = []
+    if any(programs(case) > 2 for case in record["cases"]):
+        found.append(_count_table(record))
+    pairs = mixed(record)
+    if any(one != other for one, other in pairs):
+        found.append(_pair_table(record, pairs))
+    return found
+
+
+def _count_table(record: Record) -> Table:
+    unit = UNIT_HEADINGS[record["cases"][0]["unit"]]
+    rows: list[tuple[str, ...]] = []
+    for attach, cases in counted(record).items():
+        for number in sorted({programs(case) for case in cases}):
+            at_number = [case for case in cases if programs(case) == number]
+            total = next((case for case in at_number if is_total(case)), None)
+            last = next((case for case in at_number if not is_total(case)), total)
+            each = "n/a"
+            if total is not None and total["status"] == "measured":
+                each = f"{total['overhead']['estimate'] / number:.0f}"
+            rows.append((attach, str(number), cell(last), cell(total), each))
+    headings = ("Attach type", "Programs", "The last one adds", "All of them", "Each")
+    return Table(f"programs on one target ({unit})", headings, rows)
+
+
+def _pair_table(record: Record, pairs: dict[tuple[str, str], _Case]) -> Table:
+    unit = UNIT_HEADINGS[record["cases"][0]["unit"]]
+    alone = {
+        case["attach"]: case
+        for case in record["cases"]
+        if programs(case) == 1 and case["attach"] in {one for one, _ in pairs}
+    }
+    others = list(dict.fromkeys(other for _, other in pairs))
+    rows = [
+        (one, cell(alone.get(one)), *(cell(pairs.get((one, other))) for other in others))
+        for one in dict.fromkeys(one for one, _ in pairs)
+    ]
+    title = f"what a program adds beside another one ({unit})"
+    return Table(title, ("Program at", "Alone", *(f"Beside {other}" for other in others)), rows)
+
+
+def cell(case: _Case | None) -> str:
+    """Return a row's overhead, ``n/a`` where there is none."""
+    if case is None or case["status"] != "measured":
+        return "n/a"
+    return with_width(Interval(**case["overhead"]))
