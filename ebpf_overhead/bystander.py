@@ -126,11 +126,14 @@ def callers(wanted: bool) -> Iterator[Sequence[Caller]]:
         return
     with OtherProcess() as other:
         yield [
-            Caller(each, other.run, other.pid)
-            if each.elsewhere
-            else Caller(each, _workload.run, threading.get_native_id())
+            Caller(each, other.run, other.pid) if each.elsewhere else in_this_thread(each)
             for each in BYSTANDERS
         ]
+
+
+def in_this_thread(bystander: Bystander = BYSTANDERS[0]) -> Caller:
+    """Return a bystander that calls in this thread; the cheapest by default."""
+    return Caller(bystander, _workload.run, threading.get_native_id())
 
 
 def beside(case: Case, available: Sequence[Caller]) -> list[Caller]:

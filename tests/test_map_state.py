@@ -230,7 +230,7 @@ def test_sizes_out_of_range_are_bad_use():
 def test_options_are_passed_on_to_a_guest_but_those_of_the_host(monkeypatch):
     passed = []
 
-    def fake(kernel, arguments, say, command):
+    def fake(kernel, arguments, say, sources, command):
         passed.append((kernel, arguments, command))
         return {"cases": [], "machine": {}}
 

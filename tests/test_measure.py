@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ebpf_overhead import measure, proof, sampling
+from ebpf_overhead import bystander, measure, proof, residue, sampling
+from ebpf_overhead.attach import Probe
 from ebpf_overhead.bpf import ProgInfo
 from ebpf_overhead.cases import select
+from ebpf_overhead.company import Beside
 from ebpf_overhead.errors import (
     FailedError,
     MissingToolError,
@@ -22,6 +24,7 @@ from ebpf_overhead.errors import (
 )
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.measure import Options, measure_case, measure_cases
+from ebpf_overhead.occupants import Occupant
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.records import Records
 from ebpf_overhead.sampling import Precision
@@ -51,12 +54,14 @@ class Machine:
         self.missed: Iterator[int | None] = itertools.repeat(0)
         self.use: MapUse | None = None
         self.kept: Records | None = None
+        self.occupants: tuple[Occupant, ...] = ()
 
     # The probe.
     case = CASE
     hook = "sys_enter"
     prog_fd = 7
     attached = False
+    others = ()
 
     @property
     def compiled(self) -> Machine:
@@ -118,10 +123,12 @@ def install(monkeypatch):
     """Measure on this machine from now on."""
 
     def install(machine: Machine) -> Machine:
-        for module in (measure, sampling):
+        for module in (measure, sampling, residue):
             monkeypatch.setattr(module, "_workload", machine)
         monkeypatch.setattr(sampling, "time", machine)
         monkeypatch.setattr(measure, "load", lambda case, compiled: machine)
+        monkeypatch.setattr(measure, "require", lambda target: None)
+        monkeypatch.setattr(measure.occupants, "of", lambda target: machine.occupants)
         monkeypatch.setattr(measure, "open_witness", lambda target, at_exit: None)
         monkeypatch.setattr(
             proof, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
@@ -300,18 +307,94 @@ def test_lost_map_updates_are_a_failure(install):
     assert result.remedy
 
 
-def test_second_program_is_measured_beside_a_first_one(install, monkeypatch):
-    machine, first = install(Machine()), Machine()
-    loads = iter([machine, first])
-    monkeypatch.setattr(measure, "load", lambda case, compiled=None: next(loads))
-    attached = []
+def open_null() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
+
+
+@pytest.mark.parametrize(
+    ("options", "beside", "first_stays"),
+    [
+        (Options(beside=True), None, True),
+        (Options(), Beside((CASE,), together=False), True),
+        (Options(), Beside((CASE,), together=True), False),
+    ],
+)
+def test_second_program_is_measured_beside_a_first_one(
+    install, monkeypatch, options, beside, first_stays
+):
+    machine = install(Machine())
+    probes: list[Probe] = []
+
+    def load(case, compiled):
+        probes.append(Probe(case, machine, open_null(), "sys_enter", open_null))
+        return probes[-1]
+
+    monkeypatch.setattr(measure, "load", load)
+    counted, first_attached = [], []
     monkeypatch.setattr(
-        proof, "count_hits", lambda *_: attached.append(first.attached) or Hits(9, 9, 0)
+        proof,
+        "count_hits",
+        lambda probe, calls, *_: counted.append((probe, probe.attached)) or Hits(calls, calls, 0),
     )
-    measured(Options(beside=True))
-    assert attached == [True, True]
-    assert first.switches == [True, False], "attached all the time"
-    assert (first.closed, machine.closed) == (True, True)
+    machine.run = lambda target, calls, windows=1, cpu=None: (
+        first_attached.append(probes[0].attached) or Machine.run(machine, target, calls, windows)
+    )
+    result = measure_case(CASE, options, beside=beside)
+    assert result.status == "measured", result.reason
+    assert (result.beside.programs, len(probes)) == (2, 2)
+    assert all(attached for _, attached in counted), "each is proven while it is attached"
+    assert sum(probe is probes[0] for probe, _ in counted) == 2
+    assert all(first_attached) is first_stays
+    assert any(first_attached)
+    assert not probes[0].attached
+    assert probes[0].prog_fd == -1, "unloaded"
+
+
+def test_bystanders_calls_are_timed_and_the_targets_proven(install, monkeypatch):
+    machine = install(Machine())
+    calls_of: list[str] = []
+
+    def run(target, calls, windows=1, cpu=None):
+        calls_of.append(target)
+        machine.cost_ns = 50.0 if target == "getpid" else 7.0
+        return Machine.run(machine, target, calls, windows)
+
+    caller = bystander.Caller(bystander.BYSTANDERS[0], run, 1)
+    monkeypatch.setattr(bystander, "open_witness", lambda target, at_exit, thread: None)
+    monkeypatch.setattr(
+        bystander,
+        "count_hits",
+        lambda probe, calls, call, witness, expected: Hits(calls, calls, 0, 0, expected),
+    )
+    result = measure_case(CASE, Options(seed=1, bystander=True), caller=caller)
+    assert result.measurement is not None, result.reason
+    assert result.measurement.overhead.estimate == pytest.approx(7, abs=0.01)
+    assert result.measurement.hits == Hits(2000, 2000, 18)
+    assert result.measurement.bystander_hits == Hits(2000, 2000, 0, 0, 1)
+    assert result.measurement.residue is not None
+    assert result.measurement.residue.estimate == pytest.approx(0, abs=0.01)
+    assert result.bystander is bystander.BYSTANDERS[0]
+    assert set(calls_of) == {"getppid"}
+
+
+def test_what_a_probe_leaves_behind_is_its_residue(install):
+    machine = install(Machine(15.0))
+
+    def run(target, calls, windows=1, cpu=None):
+        extra = 3 * calls * machine.closed
+        return [machine.window_ns(calls) + extra for _ in range(windows)], calls * windows
+
+    machine.run = run
+    left = measured(Options(seed=1, bystander=True)).residue
+    assert left is not None
+    assert left.estimate == pytest.approx(3, abs=0.01)
+    assert left.excludes_zero
+
+
+def test_a_target_that_is_hooked_already_is_labelled(install):
+    machine = install(Machine())
+    machine.occupants = (Occupant("kprobe", "__x64_sys_getpid+0x0"),)
+    assert measure_case(CASE, Options()).occupants == machine.occupants
 
 
 def test_what_the_kernel_reports_of_a_run(install, monkeypatch, tmp_path):

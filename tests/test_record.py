@@ -67,6 +67,7 @@ def test_run_is_described(validator):
         "verifier_log": False,
         "beside": False,
         "bpf_stats": False,
+        "bystander": False,
     }
     assert made_here["phases_s"] == {"start": 0.312, "total": 1.0}
 

@@ -82,6 +82,11 @@ def test_csv_has_a_line_a_case_and_empty_cells_for_what_is_not_known():
         "lost_updates": "0",
         "windows": "6",
         "stopped_by": "precision",
+        "bystander_call": "",
+        "bystander_process": "",
+        "residue_estimate": "",
+        "beside_programs": "",
+        "beside_together": "",
     }
     assert (empty["foreign_hits"], empty["lost_updates"], empty["missed"]) == ("", "", "")
     for line, case in zip((refused, unsupported, failed), record()["cases"][2:], strict=True):

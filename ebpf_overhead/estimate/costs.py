@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_overhead import _workload
-from ebpf_overhead.attach import load
 from ebpf_overhead.attach_types import STANDARD_TARGETS
+from ebpf_overhead.bystander import in_this_thread
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID, TARGETS, Case, select
 from ebpf_overhead.catalogue import programs_named
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.estimate.counting import attach_counter
 from ebpf_overhead.estimate.places import SERVED_BY, Place
-from ebpf_overhead.measure import Options, measure_cases
+from ebpf_overhead.measure import Options, measure_case, measure_cases
 from ebpf_overhead.paired import paired_difference
 from ebpf_overhead.programs import compile_source
+from ebpf_overhead.proof import open_witness
 from ebpf_overhead.stats import Interval
 from ebpf_overhead.stored import Store
 from ebpf_overhead.tracers import source
@@ -118,14 +119,13 @@ class Costs:
             return self.of(attach, program).overhead
         if attach not in ("tracepoint", "tracepoint_exit"):
             return None
-        found = self._store.get("bystander/tracepoint")
+        key = f"bystander/{attach}"
+        found = self._store.get(key)
         if found is None:
-            self._say("Measuring what a system call's tracepoint costs the other system calls")
-            try:
-                found = _measure_bystander()
-            except OverheadError:
-                return None
-            self._store.put({"bystander/tracepoint": found})
+            self._say(f"Measuring what a {attach} costs the other system calls")
+            found = _measure_bystander(_case(attach, "empty"))
+            if found is not None:
+                self._store.put({key: found})
         return found
 
 
@@ -149,12 +149,14 @@ def _measure_counting(attach: str) -> Interval:
     return paired_difference(target, switch, _TIME_S)
 
 
-def _measure_bystander() -> Interval:
-    with load(_case("tracepoint", "empty")) as probe:
-        # The probe stays on getpid; the calls that are timed are others.
-        return paired_difference(
-            "getppid", lambda on: probe.attach() if on else probe.detach(), _TIME_S
-        )
+def _measure_bystander(case: Case) -> Interval | None:
+    witness = open_witness(case.target, case.attach.at_exit)
+    try:
+        result = measure_case(case, Options(time_s=_TIME_S), witness, caller=in_this_thread())
+    finally:
+        if witness is not None:
+            witness.close()
+    return None if result.measurement is None else result.measurement.overhead
 
 
 def _read_results(path: Path) -> dict[tuple[str, str], Cost]:

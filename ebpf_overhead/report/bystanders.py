@@ -6,7 +6,7 @@ from typing import Any
 
 from ebpf_overhead.cases import PROGRAMS
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import UNIT_HEADINGS, Table, case_label
+from ebpf_overhead.report.rows import UNIT_HEADINGS, Table, case_label, occupied
 from ebpf_overhead.stats import Interval
 
 # A residue below this is none: what boots of one guest differ by, per call.
@@ -48,8 +48,7 @@ def _table(program: str, target: str, cases: list[dict[str, Any]]) -> Table:
         of_attach = [case for case in cases if case["attach"] == attach]
         cells = [_cell(found.get((attach, name))) for name in callers]
         left = [residue(case) for case in of_attach]
-        mark = " †" if any("occupants" in case for case in of_attach) else ""
-        rows.append((case_label(attach) + mark, *cells, _largest(left)))
+        rows.append((case_label(attach) + occupied(of_attach), *cells, _largest(left)))
     summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
     title = f"{program} on {target}, what each caller pays ({unit}): {summary}"
     return Table(title, ("Case", *callers, "Residue"), rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ebpf_overhead.report.bystanders import with_width
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import UNIT_HEADINGS, Table
+from ebpf_overhead.report.rows import UNIT_HEADINGS, Table, occupied
 from ebpf_overhead.stats import Interval
 
 KIND = "cohabitation"
@@ -70,7 +70,7 @@ def _count_table(record: Record) -> Table:
             each = "n/a"
             if total is not None and total["status"] == "measured":
                 each = f"{total['overhead']['estimate'] / number:.0f}"
-            rows.append((attach, str(number), cell(last), cell(total), each))
+            rows.append((attach + occupied(at_number), str(number), cell(last), cell(total), each))
     headings = ("Attach type", "Programs", "The last one adds", "All of them", "Each")
     return Table(f"programs on one target ({unit})", headings, rows)
 
@@ -83,10 +83,11 @@ def _pair_table(record: Record, pairs: dict[tuple[str, str], _Case]) -> Table:
         if programs(case) == 1 and case["attach"] in {one for one, _ in pairs}
     }
     others = list(dict.fromkeys(other for _, other in pairs))
-    rows = [
-        (one, cell(alone.get(one)), *(cell(pairs.get((one, other))) for other in others))
-        for one in dict.fromkeys(one for one, _ in pairs)
-    ]
+    rows: list[tuple[str, ...]] = []
+    for one in dict.fromkeys(one for one, _ in pairs):
+        own = {other: case for (first, other), case in pairs.items() if first == one}
+        cells = [cell(own.get(other)) for other in others]
+        rows.append((one + occupied(own.values()), cell(alone.get(one)), *cells))
     title = f"what a program adds beside another one ({unit})"
     return Table(title, ("Program at", "Alone", *(f"Beside {other}" for other in others)), rows)
 

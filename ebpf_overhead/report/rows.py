@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,11 @@ def case_label(attach: str) -> str:
     return f"{attach} *" if attach == "tp_btf" else attach
 
 
+def occupied(cases: Iterable[dict[str, Any]]) -> str:
+    """Return the mark of rows whose target had hooks of others, empty for the rest."""
+    return " †" if any("occupants" in case for case in cases) else ""
+
+
 def second(record: Record) -> bool:
     """Whether overheads are those of a second program (``measure --beside``)."""
     return bool(record.get("options", {}).get("beside"))
@@ -80,7 +86,7 @@ def _baseline_row(cases: list[dict[str, Any]], label: str) -> tuple[str, ...]:
 
 
 def _row(case: dict[str, Any]) -> tuple[str, ...]:
-    label = case_label(case["attach"]) + ("" if "occupants" not in case else " †")
+    label = case_label(case["attach"]) + occupied([case])
     if case["status"] != "measured":
         return (label, "n/a", "", case["status"], "")
     overhead, percent = case["overhead"], case["overhead_percent"]
