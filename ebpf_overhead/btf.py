@@ -8,13 +8,23 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+import struct
 from functools import cache, lru_cache
 from pathlib import Path
 
-from ebpf_overhead.bpf import TraceAttachType
+from ebpf_overhead import _syscalls
+from ebpf_overhead.bpf import Command, TraceAttachType, call
 from ebpf_overhead.errors import MissingToolError, UnsupportedError
 
 VMLINUX_BTF = Path("/sys/kernel/btf/vmlinux")
+
+# libbpf 0.5 and newer.
+_TYPE_FUNCTIONS = {
+    "btf__load_vmlinux_btf": [],
+    "btf__load_from_kernel_by_id_split": [ctypes.c_uint32, ctypes.c_void_p],
+    "btf__type_by_id": [ctypes.c_void_p, ctypes.c_uint32],
+    "btf__name_by_offset": [ctypes.c_void_p, ctypes.c_uint32],
+}
 
 
 @lru_cache(maxsize=1)
@@ -26,6 +36,10 @@ def _libbpf() -> ctypes.CDLL:
             continue
         library.libbpf_find_vmlinux_btf_id.argtypes = [ctypes.c_char_p, ctypes.c_int]
         library.libbpf_find_vmlinux_btf_id.restype = ctypes.c_int
+        for function, arguments in _TYPE_FUNCTIONS.items():
+            getattr(library, function).argtypes = arguments
+            getattr(library, function).restype = ctypes.c_void_p
+        library.btf__name_by_offset.restype = ctypes.c_char_p
         library.libbpf_set_print.argtypes = [ctypes.c_void_p]
         library.libbpf_set_print(None)  # the error code says it all
         return library
@@ -68,3 +82,61 @@ def find_id(name: str, attach: TraceAttachType) -> int | None:
     if found < 0:
         raise UnsupportedError(f"kernel BTF cannot be read: {os.strerror(-found)}")
     return found
+
+
+@cache
+def type_name(object_id: int, type_id: int) -> str | None:
+    """Return the name of a type of the BTF that a kernel object has.
+
+    Parameters
+    ----------
+    object_id : int
+        Id of the BTF: the kernel's own, a module's, or that of a BPF program.
+    type_id : int
+        Id of the type in it.
+
+    Returns
+    -------
+    str or None
+        None where there is no such BTF or type, or libbpf does not say.
+    """
+    try:
+        library, types = _libbpf(), _types(object_id)
+    except MissingToolError:
+        return None
+    found = library.btf__type_by_id(types, type_id) if types else None
+    if not found:
+        return None
+    # struct btf_type begins with the offset of the name.
+    name = library.btf__name_by_offset(types, ctypes.c_uint32.from_address(found).value)
+    return name.decode() if name else None
+
+
+@cache
+def _types(object_id: int) -> int | None:
+    name = _object_name(object_id)
+    if name is None:
+        return None
+    kernel: int | None = _libbpf().btf__load_vmlinux_btf()
+    if name == "vmlinux":
+        return kernel
+    base = kernel if name else None  # a program's has no name, and no base
+    found: int | None = _libbpf().btf__load_from_kernel_by_id_split(object_id, base)
+    return found
+
+
+def _object_name(object_id: int) -> str | None:
+    """Return ``vmlinux``, the name of a module, or nothing for a program's BTF."""
+    try:
+        fd, _ = call(Command.BTF_GET_FD_BY_ID, "I", object_id)
+    except OSError:
+        return None
+    buffer, info = bytearray(64), bytearray(32)
+    struct.pack_into("=QI", info, 16, _syscalls.address(buffer), len(buffer))
+    try:
+        call(Command.OBJ_GET_INFO_BY_FD, "IIQ", fd, len(info), _syscalls.address(info))
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return buffer.split(b"\0", 1)[0].decode()

@@ -109,7 +109,7 @@ def measured(monkeypatch):
         monkeypatch.setattr(
             run,
             "measure_case",
-            lambda case, *rest: Result(case, "measured", measurement=measurement()),
+            lambda case, *rest, compiled: Result(case, "measured", measurement=measurement()),
         )
         cells = run.cells([STATES[state]], [Size(entries=10)], "tp_btf")
         (found,) = run.measure(cells, Options())

@@ -1,0 +1,104 @@
+"""Which processes hold programs, links, and perf events with programs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ebpf_overhead.loaded.attachments import Attachment, perf_attachment
+
+_IDS = re.compile(r"^(prog|link)_id:\s+(\d+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, order=True)
+class Process:
+    """A process by its id and command name."""
+
+    pid: int
+    comm: str
+
+    def __str__(self) -> str:
+        return f"{self.comm} {self.pid}"
+
+
+@dataclass
+class Holders:
+    """Who holds what.
+
+    Attributes
+    ----------
+    of_program, of_link : dict of int to set of Process
+        By the kernel's id.  Who holds a perf event holds its program.
+    perf_events : dict of int to set of Attachment
+        Program to what perf events attach it to.
+    """
+
+    of_program: dict[int, set[Process]] = field(default_factory=lambda: defaultdict(set))
+    of_link: dict[int, set[Process]] = field(default_factory=lambda: defaultdict(set))
+    perf_events: dict[int, set[Attachment]] = field(default_factory=lambda: defaultdict(set))
+
+
+def find_holders() -> Holders:
+    """Look through the descriptors of all processes that are seen from here."""
+    found = Holders()
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            _look_at(int(entry.name), found)
+    return found
+
+
+def _look_at(pid: int, found: Holders) -> None:
+    process = None
+    for fd, what in _descriptors(pid):
+        if what == "anon_inode:[perf_event]":
+            kind, number = "prog", _perf_program(pid, fd, found)
+        else:
+            kind, number = _told(pid, fd)
+        if not number:
+            continue
+        process = process or Process(pid, _comm(pid))
+        (found.of_link if kind == "link" else found.of_program)[number].add(process)
+
+
+def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
+    """Yield the descriptors of a process that are of BPF or perf, and what they are."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        numbers = os.listdir(folder)  # noqa: PTH208 - plain strings: there are thousands
+        for number in numbers:
+            what = os.readlink(f"{folder}/{number}")  # noqa: PTH115
+            if what.startswith(("anon_inode:bpf", "anon_inode:[perf_event]")):
+                yield int(number), what
+    except OSError:  # gone, or closed one, or not for this user
+        return
+
+
+def _told(pid: int, fd: int) -> tuple[str, int]:
+    try:
+        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as stream:
+            ids = {kind: int(number) for kind, number in _IDS.findall(stream.read())}
+    except OSError:
+        return "", 0
+    # The descriptor of a link tells the program's id besides.
+    kind = "link" if "link" in ids else "prog"
+    return kind, ids.get(kind, 0)
+
+
+def _perf_program(pid: int, fd: int, found: Holders) -> int:
+    attached = perf_attachment(pid, fd)
+    if attached is None:
+        return 0
+    prog_id, attachment = attached
+    found.perf_events[prog_id].add(attachment)
+    return prog_id
+
+
+def _comm(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+            return stream.read().strip()
+    except OSError:
+        return "?"
