@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -14,8 +14,11 @@ from rich.text import Text
 from ebpf_overhead.estimate.answer import Share
 from ebpf_overhead.loaded.usage import Picture, Usage, hook_name
 
-# Narrower terminals get no tag, and narrower ones no processes.
+# Narrower terminals get no tag; narrower ones neither processes nor maps.
 _TAG_COLUMNS, _PROCESS_COLUMNS = 150, 100
+# Columns that may be cut where there is no room, the first ones first, and to what width.
+_CUT = {"Target": 8, "Process": 10, "Name": 6, "Attach type": 8}
+_BETWEEN = 3  # what the table puts between two columns
 
 
 @dataclass(frozen=True)
@@ -56,38 +59,53 @@ def _headline(seen: Picture) -> str:
 
 
 def _table(seen: Picture, unit: str, frame: Frame) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("Id", justify="right", no_wrap=True)
-    if frame.columns >= _TAG_COLUMNS:
-        table.add_column("Tag", no_wrap=True)
-    table.add_column("Name", no_wrap=True)
-    table.add_column("Attach type", no_wrap=True)
-    table.add_column("Target", no_wrap=True, overflow="ellipsis", ratio=1)
-    if frame.columns >= _PROCESS_COLUMNS:
-        table.add_column("Process", no_wrap=True, overflow="ellipsis")
-    for heading in ("runs/s", f"{unit} a run", "dispatch", "one core", "Maps"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for usage in seen.usages[: frame.rows]:
-        table.add_row(*_cells(usage, frame), style=None if usage.runs_per_s else "dim")
+    shown = seen.usages[: frame.rows]
+    rows = [_cells(usage, unit) for usage in shown]
+    headings = [heading for heading in rows[0] if frame.columns >= _NEEDS.get(heading, 0)]
+    widths = _widths(headings, rows, frame.columns)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in headings:
+        justify: JustifyMethod = "left" if heading in _WORDS else "right"
+        table.add_column(
+            heading, width=widths[heading], justify=justify, no_wrap=True, overflow="ellipsis"
+        )
+    for usage, row in zip(shown, rows, strict=True):
+        cells = [escape(row[heading]) for heading in headings]
+        table.add_row(*cells, style=None if usage.runs_per_s else "dim")
     return table
 
 
-def _cells(usage: Usage, frame: Frame) -> Iterator[str]:
+def _widths(headings: list[str], rows: list[dict[str, str]], columns: int) -> dict[str, int]:
+    """Return the width of each column, cut where the terminal is too narrow for all of it."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in headings}
+    for name, least in _CUT.items():
+        excess = sum(widths.values()) + _BETWEEN * (len(widths) - 1) - columns
+        if excess > 0 and name in widths:
+            widths[name] = max(widths[name] - excess, min(least, widths[name]))
+    return widths
+
+
+_WORDS = {"Tag", "Name", "Attach type", "Target", "Process"}
+_NEEDS = {"Tag": _TAG_COLUMNS, "Process": _PROCESS_COLUMNS, "Maps": _PROCESS_COLUMNS}
+
+
+def _cells(usage: Usage, unit: str) -> dict[str, str]:
+    """Return a program's row, by heading."""
     program, hooks, processes = usage.program, usage.details.attachments, usage.details.processes
-    yield str(program.number)
-    if frame.columns >= _TAG_COLUMNS:
-        yield program.tag
-    yield escape(program.name)
-    yield escape(hook_name(usage))
-    yield escape(_first(_short_target(hooks[0].target) if hooks else "", len(hooks)))
-    if frame.columns >= _PROCESS_COLUMNS:
-        yield escape(_first(str(processes[0]) if processes else "", len(processes)))
-    yield f"{usage.runs_per_s:,.1f}"
-    yield "" if usage.run_time_ns is None else f"{usage.run_time_ns:,.1f}"
-    left_out = usage.dispatch.left_out
-    yield "n/a" if left_out is None else f"{left_out.estimate:+,.1f}"
-    yield _percent(usage.total.estimate)
-    yield _bytes(usage.map_bytes) if usage.details.map_bytes else ""
+    reported, left_out = usage.run_time_ns, usage.dispatch.left_out
+    return {
+        "Id": str(program.number),
+        "Tag": program.tag,
+        "Name": program.name,
+        "Attach type": hook_name(usage),
+        "Target": _first(_short_target(hooks[0].target) if hooks else "", len(hooks)),
+        "Process": _first(str(processes[0]) if processes else "", len(processes)),
+        "runs/s": f"{usage.runs_per_s:,.{0 if usage.runs_per_s >= 100 else 1}f}",
+        f"{unit} a run": "" if reported is None else f"{reported:,.1f}",
+        "dispatch": "n/a" if left_out is None else f"{left_out.estimate:+,.1f}",
+        "one core": _percent(usage.total.estimate),
+        "Maps": _bytes(usage.map_bytes) if usage.details.map_bytes else "",
+    }
 
 
 def _short_target(target: str) -> str:
@@ -108,8 +126,9 @@ def _notes(seen: Picture, unit: str, frame: Frame) -> Iterator[str]:
         yield f"{seen.gone} unloaded meanwhile: their last runs are not in the sum"
     if seen.syscalls_per_s is not None:
         yield _slow_path(seen, unit)
-    for hook, why in seen.unpriced.items():
-        yield f"{hook}: the dispatch is not known, the reported time counts alone: {why}"
+    for why, hooks in seen.unpriced.items():
+        names = ", ".join(hooks)
+        yield f"dispatch not known of {names}, only the reported time counts: {why}"
     yield _own(seen, unit)
 
 

@@ -154,13 +154,14 @@ class Picture:
         return sum(maps.values())
 
     @property
-    def unpriced(self) -> dict[str, str]:
-        """Kinds of hooks with programs that ran and whose dispatch is not known, and why."""
-        return {
-            hook_name(usage): usage.dispatch.reason or ""
-            for usage in self.usages
-            if usage.dispatch_share is None
-        }
+    def unpriced(self) -> dict[str, list[str]]:
+        """Why dispatch is not known -> the kinds of hooks whose programs ran all the same."""
+        reasons: dict[str, list[str]] = {}
+        for usage in self.usages:
+            if usage.dispatch_share is None:
+                names = reasons.setdefault(usage.dispatch.reason or "", [])
+                names += {hook_name(usage)} - set(names)
+        return reasons
 
 
 def picture(
@@ -209,13 +210,10 @@ def _usage(
     runs, run_time_ns = after.run_count, after.run_time_ns
     if before is not None:
         runs, run_time_ns = runs - before.run_count, run_time_ns - before.run_time_ns
-    return Usage(
-        program=after,
-        details=details,
-        runs_per_s=runs / seconds,
-        run_share=run_time_ns / seconds / 1e9,
-        dispatch=costs.of(kind_of(details.attachments)),
-    )
+    dispatch = costs.of(kind_of(details.attachments))
+    if not details.attachments:
+        dispatch = Dispatch(None, reason="the kernel does not tell what it is attached to")
+    return Usage(after, details, runs / seconds, run_time_ns / seconds / 1e9, dispatch)
 
 
 def _traced_syscalls(usages: list[Usage]) -> float | None:

@@ -1,0 +1,183 @@
+"""``top`` on the running kernel: bpftool's counters, every hook found, statistics off again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import leftovers
+import pytest
+from pictures import FakeCosts
+from processes import run_command, start_command
+
+from ebpf_overhead import _workload, attach, bpf
+from ebpf_overhead.cases import ATTACH_TYPES, Case, select
+from ebpf_overhead.loaded.inventory import Details, Inventory
+from ebpf_overhead.loaded.monitor import Statistics, watch_programs
+from ebpf_overhead.loaded.objects import programs
+from ebpf_overhead.tracers.waiting import Watch
+
+CALLS = 10_007  # a prime number
+PATH, _, OFFSET = _workload.target_symbol()
+# Attach type -> what is found, where it is not the attach type on getpid.
+FOUND = {
+    "tracepoint": "tracepoint:sys_enter_getpid",
+    "tracepoint_exit": "tracepoint:sys_exit_getpid",
+    "raw_syscalls": "tracepoint:sys_enter",
+    "raw_tracepoint": "raw_tracepoint:sys_enter",
+    "raw_tracepoint_exit": "raw_tracepoint:sys_exit",
+    "tp_btf": "tp_btf:sys_enter",
+    "tp_btf_exit": "tp_btf:sys_exit",
+    "uprobe": f"uprobe:{PATH}",
+    "uretprobe": f"uretprobe:{PATH}",
+    "uprobe_multi": f"uprobe_multi:{PATH}",
+    "uretprobe_multi": f"uretprobe_multi:{PATH}",
+    "kprobe": "kprobe:",
+    "fentry": "fentry:",
+}
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBPF_OVERHEAD_DATA", str(tmp_path))
+
+
+@pytest.fixture
+def own_function(support) -> Case:
+    """A case that nobody but this process runs."""
+    if support["uprobe"].status != "available":
+        pytest.skip(support["uprobe"].reason)
+    return select(["uprobe"], ["simple"])[0]
+
+
+def test_counters_and_sizes_are_those_of_bpftool(own_function):
+    if leftovers.bpftool() is None:
+        pytest.skip("bpftool is not installed")
+    with attach.load(own_function) as probe, Statistics() as statistics:
+        probe.attach()
+        number = bpf.prog_info(probe.prog_fd).prog_id
+        before = statistics.read().programs[number]
+        _workload.run("function", CALLS)
+        ours = statistics.read().programs[number]
+        (theirs,) = [each for each in leftovers.shown("prog") if each["id"] == number]
+        sizes = {each["id"]: each["bytes_memlock"] for each in leftovers.shown("map")}
+        details = Inventory().details({number: ours})[number]
+    assert ours.run_count - before.run_count == CALLS
+    assert (ours.run_count, ours.run_time_ns) == (theirs["run_cnt"], theirs["run_time_ns"])
+    assert (ours.kind, ours.name, ours.tag) == (theirs["type"], theirs["name"], theirs["tag"])
+    assert sorted(ours.map_ids) == sorted(theirs["map_ids"])
+    assert details.map_bytes == {each: sizes[each] for each in ours.map_ids}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_hook_and_process_are_found(support, name):
+    if support[name].status != "available":
+        pytest.skip(f"{support[name].status}: {support[name].reason}")
+    with attach.load(select([name], ["empty"])[0]) as probe:
+        probe.attach()
+        number = bpf.prog_info(probe.prog_fd).prog_id
+        details = Inventory().details(programs())[number]
+    (hook,) = details.attachments
+    assert str(hook).startswith(FOUND[name])
+    assert os.getpid() in [process.pid for process in details.processes]
+    assert ATTACH_TYPES[name].group != "uprobes" or hook.target.rpartition("+")[2].startswith("0x")
+
+
+def test_programs_that_come_and_go_while_it_runs(own_function):
+    with Watch(30.0) as watch:
+        seen = watch_programs(FakeCosts(*ATTACH_TYPES), watch, 0.05)
+        next(seen)
+        with attach.load(own_function) as probe:
+            probe.attach()
+            number = bpf.prog_info(probe.prog_fd).prog_id
+            _workload.run("function", CALLS)
+            picture = next(seen)
+            (usage,) = [each for each in picture.usages if each.program.number == number]
+            assert round(usage.runs_per_s * picture.seconds) == CALLS
+            assert [each.attach for each in usage.details.attachments] == ["uprobe"]
+        deadline = time.monotonic() + leftovers.PATIENCE_S
+        picture = next(seen)
+        while any(each.program.number == number for each in picture.usages):
+            assert time.monotonic() < deadline
+            picture = next(seen)
+        assert picture.gone >= 1
+        seen.close()
+
+
+def test_new_kind_of_hook_is_priced_when_it_comes(own_function):
+    costs = FakeCosts()
+    with Watch(30.0) as watch:
+        seen = watch_programs(costs, watch, 0.05)
+        next(seen)
+        with attach.load(own_function) as probe:
+            probe.attach()
+            number = bpf.prog_info(probe.prog_fd).prog_id
+            next(seen)  # seen for the first time
+            (usage,) = [each for each in next(seen).usages if each.program.number == number]
+        seen.close()
+    assert {"uprobe"} in costs.learned
+    assert usage.dispatch.left_out is not None
+    assert isinstance(usage.details, Details)
+
+
+def wait_until(condition, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_statistics_are_off_again_whatever_ends_it(own_function, number, nothing_left):
+    with attach.load(own_function) as probe:
+        probe.attach()
+
+        def counted() -> bool:
+            before = bpf.prog_info(probe.prog_fd).run_count
+            _workload.run("function", 100)
+            return bpf.prog_info(probe.prog_fd).run_count > before
+
+        assert not counted(), "somebody else has the statistics on"
+        process = start_command("top", "--no-measure", "--interval", "0.2")
+        wait_until(counted, process)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        assert not counted()
+    if number == signal.SIGINT:
+        assert process.returncode == 0, errors
+    nothing_left()
+
+
+def test_one_look_as_json(own_function, nothing_left):
+    with attach.load(own_function) as probe:
+        probe.attach()
+        number = bpf.prog_info(probe.prog_fd).prog_id
+        process = start_command("top", "--once", "-i", "1", "--no-measure", "--format", "json")
+
+        def counted() -> bool:
+            _workload.run("function", 100)
+            return bpf.prog_info(probe.prog_fd).run_count > 0
+
+        wait_until(counted, process)
+        _workload.run("function", CALLS)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    record = json.loads(output)
+    (found,) = [each for each in record["programs"] if each["id"] == number]
+    assert found["run_count"] >= CALLS
+    assert found["name"] == "simple"
+    assert found["hooks"][0]["attach"] == "uprobe"
+    assert os.getpid() in [each["pid"] for each in found["processes"]]
+    assert found["core_share"]["estimate"] == pytest.approx(found["reported_core_share"])
+    assert record["own"]["core_share"] > 0
+    nothing_left()
+
+
+def test_both_once_and_a_duration(nothing_left):
+    run = run_command("top", "--once", "--duration", "5")
+    assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+    nothing_left()

@@ -1,0 +1,54 @@
+"""Readings of the counters of loaded programs, made up."""
+
+from __future__ import annotations
+
+from ebpf_overhead.loaded.attachments import Attachment
+from ebpf_overhead.loaded.dispatch import Dispatch
+from ebpf_overhead.loaded.holders import Process
+from ebpf_overhead.loaded.inventory import Details
+from ebpf_overhead.loaded.objects import Program
+from ebpf_overhead.loaded.usage import Picture, Reading, picture
+from ebpf_overhead.stats import Interval
+
+
+class FakeCosts:
+    """What the statistics leave out, without measuring it."""
+
+    statistics: Interval | None = Interval(70.0, 65.0, 75.0, 0.99)
+    slow_path: Interval | None = Interval(30.0, 25.0, 35.0, 0.99)
+
+    def __init__(self, *kinds: str) -> None:
+        self.kinds = set(kinds)
+        self.learned: list[set[str]] = []
+
+    def of(self, kind: str | None) -> Dispatch:
+        if kind in self.kinds:
+            return Dispatch(Interval(100.0, 90.0, 120.0, 0.99), "stored 2026-11-25")
+        return Dispatch(None, reason="not measured on this kernel")
+
+    def unknown(self, kinds) -> set[str]:
+        return {kind for kind in kinds if kind is not None} - self.kinds
+
+    def learn(self, kinds, traced: bool) -> None:
+        self.learned.append(set(kinds))
+        self.kinds |= set(kinds)
+
+
+def program(number: int, runs: int, time_ns: int, kind="kprobe", maps=()) -> Program:
+    return Program(number, kind, f"p{number}", "0123456789abcdef", maps, runs, time_ns)
+
+
+def details(attach="kprobe", target="vfs_read", maps=None) -> Details:
+    return Details((Attachment(attach, target),), (Process(100, "tool"),), maps or {})
+
+
+def seen(
+    before: list[Program], after: list[Program], known: dict[int, Details], costs: FakeCosts
+) -> Picture:
+    return picture(
+        Reading(10.0, 1.0, {each.number: each for each in before}),
+        Reading(12.0, 1.01, {each.number: each for each in after}),
+        known,
+        costs,
+        4,
+    )
