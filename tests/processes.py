@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from ebpf_overhead.rights import CAPABILITIES
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (
@@ -27,16 +30,27 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def run_command(
-    *arguments: str, timeout: float = 120, **extra: str
+    *arguments: str, timeout: float = 120, without: tuple[str, ...] = (), **extra: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``ebpf-overhead`` in a process of its own, for that many seconds at most."""
+    """Run ``ebpf-overhead`` in a process of its own, for that many seconds at most.
+
+    ``without`` names capabilities that it is not to have.
+    """
     return subprocess.run(
         [*COMMAND, *arguments],
         env=environment(**extra),
+        preexec_fn=lambda: drop(without),
         capture_output=True,
         text=True,
         timeout=timeout,
     )
+
+
+def drop(capabilities: tuple[str, ...]) -> None:
+    """Give capabilities up; it takes effect at exec, for root: nobody else has them anyway."""
+    pr_capbset_drop = 24
+    for name in capabilities:
+        ctypes.CDLL(None).prctl(pr_capbset_drop, CAPABILITIES[name], 0, 0, 0)
 
 
 def start_command(*arguments: str) -> subprocess.Popen[str]:

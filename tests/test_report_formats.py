@@ -14,7 +14,7 @@ from ebpf_overhead.report.formats import FORMATS, to_csv, to_gobench, to_json, t
 
 
 def test_formats_of_the_command():
-    assert set(FORMATS) == {"markdown", "csv", "json", "gobench"}
+    assert set(FORMATS) == {"markdown", "csv", "json", "gobench", "openmetrics"}
     assert all(each(record()).endswith("\n") for each in FORMATS.values())
 
 

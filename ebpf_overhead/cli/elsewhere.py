@@ -13,7 +13,7 @@ from ebpf_overhead.catalogue import is_file
 from ebpf_overhead.report.record import Record
 
 # Of this machine, and of how its result is shown.
-_KEPT = frozenset({"kernel", "output", "format_name", "plot", "cpu"})
+_KEPT = frozenset({"kernel", "output", "format_name", "plot", "cpu", "openmetrics"})
 
 
 def run_in_guest(kernel: str, sources: Sequence[Path] = ()) -> Record:

@@ -12,6 +12,7 @@ from rich.console import Console
 from ebpf_overhead import clock, preflight
 from ebpf_overhead.cases import ATTACH_TYPES
 from ebpf_overhead.cli.durations import DurationType, ShareType
+from ebpf_overhead.cli.options import export, filter_options, openmetrics_option
 from ebpf_overhead.errors import BadUseError, ExitStatus, UnsupportedError
 from ebpf_overhead.estimate.answer import Estimate
 from ebpf_overhead.estimate.costs import Costs
@@ -19,6 +20,7 @@ from ebpf_overhead.estimate.places import Place, places_of
 from ebpf_overhead.estimate.record import make_record
 from ebpf_overhead.estimate.run import Question, estimate
 from ebpf_overhead.estimate.text import print_estimate
+from ebpf_overhead.report.metrics import of_estimate
 from ebpf_overhead.stored import Store
 from ebpf_overhead.tracers.filters import Filters
 
@@ -66,9 +68,7 @@ Exit status: 0 estimated, and within the budget; 1 over the budget, or perhaps; 
     show_default=True,
     help="How long to count.",
 )
-@click.option("-p", "--pid", type=click.IntRange(1), help="Count only this process.")
-@click.option("--cgroup", type=click.Path(path_type=Path), help="Count only this cgroup.")
-@click.option("--comm", help="Count only tasks with this command name.")
+@filter_options
 @click.option(
     "--budget", type=ShareType(), help="Limit, as a share of one core: 1%; sets the exit status."
 )
@@ -94,6 +94,7 @@ Exit status: 0 estimated, and within the budget; 1 over the budget, or perhaps; 
     show_default=True,
     help="How to print the result.",
 )
+@openmetrics_option
 def command(
     target: tuple[str, ...],
     functions: tuple[str, ...],
@@ -110,6 +111,7 @@ def command(
     results: Path | None,
     latency: bool,
     format_name: str,
+    openmetrics: Path | None,
 ) -> None:
     """Say what a probe on TARGET would cost here, before it is attached.
 
@@ -122,8 +124,10 @@ def command(
     filters = Filters(pid, cgroup, comm)
     question = Question(places, attach, program, filters, duration_s, budget, latency)
     answer = estimate(question, Costs(Store(), results, _say), _say, lambda seconds: None)
+    record = make_record(answer, clock.current().unit, os.uname().release)
+    export(openmetrics, lambda: of_estimate(record))
     if format_name == "json":
-        click.echo(json.dumps(make_record(answer, clock.current().unit, os.uname().release)))
+        click.echo(json.dumps(record))
     status = _status(answer)
     if format_name == "text":
         print_estimate(answer, clock.current().unit, Console(), top)

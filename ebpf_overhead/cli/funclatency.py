@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ebpf_overhead import clock, preflight
+from ebpf_overhead.cli.options import filter_options
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.latency.histogram import Scale
 from ebpf_overhead.latency.observe import observe
@@ -33,13 +34,7 @@ Exit status: 0 calls were seen, 2 bad use, 3 none were seen or nothing can be tr
 
 @click.command(name="funclatency", epilog=_EXAMPLES)
 @click.argument("target")
-@click.option("-p", "--pid", type=click.IntRange(1), help="Only this process.")
-@click.option(
-    "--cgroup",
-    type=click.Path(path_type=Path),
-    help="Only this cgroup (version 2, a directory) and those below it.",
-)
-@click.option("--comm", help="Only tasks with this command name.")
+@filter_options
 @click.option("-u", "--microseconds", is_flag=True, help="Histogram in microseconds.")
 @click.option("-m", "--milliseconds", is_flag=True, help="Histogram in milliseconds.")
 @click.option(

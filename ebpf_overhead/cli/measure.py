@@ -14,11 +14,13 @@ from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS, own_programs
 from ebpf_overhead.cli.elsewhere import run_in_guest
+from ebpf_overhead.cli.options import export, openmetrics_option
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Result, measure_cases
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.formats import FORMATS
+from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import Record, make_record
 from ebpf_overhead.report.terminal import print_tables
 from ebpf_overhead.sampling import Precision, choose_cpu
@@ -151,6 +153,7 @@ PRECISION = _PrecisionType()
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
 )
+@openmetrics_option
 def command(
     attach: tuple[str, ...],
     program: tuple[str, ...],
@@ -166,6 +169,7 @@ def command(
     format_name: str,
     kernel: str | None,
     output: Path | None,
+    openmetrics: Path | None,
 ) -> None:
     """Measure what BPF probes cost on the running kernel.
 
@@ -193,6 +197,7 @@ def command(
         record = run_in_guest(kernel, sources)
     _show_logs(record)
     _write(record, format_name, output)
+    export(openmetrics, lambda: of_measure(record))
     raise click.exceptions.Exit(int(exit_status(record)))
 
 

@@ -1,4 +1,4 @@
-"""A record as text for other programs: JSON, CSV, Markdown, Go benchmark lines."""
+"""A record as text for other programs: JSON, CSV, Markdown, Go benchmark lines, OpenMetrics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.report.tables import notes, tables
 
@@ -134,4 +135,5 @@ FORMATS: dict[str, Callable[[Record], str]] = {
     "csv": to_csv,
     "json": to_json,
     "gobench": to_gobench,
+    "openmetrics": of_measure,
 }

@@ -181,3 +181,12 @@ def test_both_once_and_a_duration(nothing_left):
     run = run_command("top", "--once", "--duration", "5")
     assert (run.returncode, run.stderr.count("\n")) == (2, 1)
     nothing_left()
+
+
+def test_missing_rights_are_one_line(nothing_left):
+    run = run_command("top", "--once", without=("CAP_SYS_ADMIN",))
+    assert run.returncode == 3
+    assert "needs CAP_SYS_ADMIN: EPERM from bpf" in run.stderr
+    assert run.stderr.endswith("; run as root, outside of a container\n")
+    assert run.stderr.count("\n") == 1
+    nothing_left()

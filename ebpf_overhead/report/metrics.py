@@ -1,0 +1,117 @@
+"""What ``measure`` and ``estimate`` found, as metrics (docs/metrics.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ebpf_overhead.report.openmetrics import Metrics, add_time
+from ebpf_overhead.report.record import Record
+
+# Unit of a record -> (unit of the metrics, what a value is multiplied with).
+_BASE_UNITS = {"ns": ("seconds", 1e-9), "instructions": ("instructions", 1.0)}
+
+
+def of_measure(record: Record) -> str:
+    """Return a record of ``measure`` as OpenMetrics text."""
+    metrics = Metrics({"kernel": record["machine"]["kernel"]["release"]})
+    for case in record["cases"]:
+        _add_case(metrics, case)
+    add_time(metrics)
+    return metrics.text()
+
+
+def _add_case(metrics: Metrics, case: dict[str, Any]) -> None:
+    labels = {name: case[name] for name in ("target", "attach", "program")}
+    metrics.add(
+        "probe_measured",
+        "Whether the probe could be measured on this kernel (1), or not (0; see status).",
+        float(case["status"] == "measured"),
+        **labels,
+        status=case["status"],
+    )
+    if case["status"] != "measured":
+        return
+    unit, factor = _BASE_UNITS[case["unit"]]
+    metrics.add_interval(
+        f"probe_cost_{unit}",
+        "What the probe adds to one call of its target.",
+        case["overhead"],
+        factor,
+        **labels,
+    )
+    for which, text in (("baseline", "without the probe"), ("probed", "with the probe")):
+        median = case[which]["median"] * factor
+        metrics.add(f"call_{which}_{unit}", f"One call of the target {text}.", median, **labels)
+    for name, text in _COUNTS.items():
+        metrics.add(f"probe_{name}", text, case[name], **labels)
+
+
+_COUNTS = {
+    "calls": "Calls made to prove that the probe fires.",
+    "hits": "Runs of the probe that these calls caused, as the kernel counted them.",
+    "missed": "Runs that the kernel left out while sampling, because of recursion.",
+    "lost_updates": "Updates of the program's map that failed.",
+}
+
+
+def of_estimate(record: dict[str, Any]) -> str:
+    """Return a record of ``estimate`` as OpenMetrics text."""
+    metrics = Metrics({"kernel": record["kernel"]})
+    unit, factor = _BASE_UNITS[record["unit"]]
+    for place in record["places"]:
+        _add_place(metrics, place, unit, factor)
+    for name, text in _SHARES.items():
+        metrics.add_interval(f"estimate_{name}_ratio", text, record[f"{name}_share"])
+    latency = record["latency"] or {}
+    average = latency.get("average_corrected")
+    if average is not None:
+        text = "How long a call of the busiest place takes now."
+        name = f"estimate_target_latency_{unit}"
+        metrics.add(name, text, average * factor, place=latency["place"])
+    text = "What the probe adds to a call of the busiest place, as a share of it."
+    metrics.add("estimate_added_latency_ratio", text, record["added_latency"])
+    for each in record["alternatives"]:
+        text = "The same for each attach type that could serve, share of one core."
+        name, labels = "estimate_alternative_core_ratio", {"attach": each["attach"]}
+        metrics.add_interval(name, text, each["total_core_share"], **labels)
+    _add_budget(metrics, record["budget"])
+    add_time(metrics)
+    return metrics.text()
+
+
+_SHARES = {
+    "total_core": "What the probes would take in all, bystanders included, share of one core.",
+    "bystanders_core": "What other system calls would pay, share of one core.",
+    "machine": "What the probes would take in all, share of all CPUs.",
+    "counting_core": "What the counting itself took while it ran, share of one core.",
+}
+
+
+def _add_place(metrics: Metrics, place: dict[str, Any], unit: str, factor: float) -> None:
+    labels = {name: place[name] for name in ("kind", "attach", "program")}
+    labels = {"place": place["name"], **labels}
+    for name, text in _RATES.items():
+        metrics.add(f"estimate_{name}", text, place[name], **labels)
+    text = "What the probe would add to one event."
+    metrics.add_interval(f"estimate_event_cost_{unit}", text, place["overhead"], factor, **labels)
+    text = "What the probe would take at this rate, share of one core."
+    metrics.add_interval("estimate_core_ratio", text, place["core_share"], **labels)
+
+
+_RATES = {
+    "events_per_second": "How often the place runs, on average.",
+    "peak_events_per_second": "How often the place ran in its busiest second.",
+}
+
+
+def _add_budget(metrics: Metrics, budget: dict[str, Any] | None) -> None:
+    if budget is None:
+        return
+    metrics.add(
+        "estimate_budget_core_ratio", "The limit given, share of one core.", budget["share"]
+    )
+    metrics.add(
+        "estimate_within_budget",
+        "Whether all of the interval is within the limit (1), or not (0).",
+        float(budget["verdict"] == "yes"),
+    )
