@@ -160,6 +160,8 @@ class Sampler:
         Called with the share of the time that is over, 0..1.
     run : callable, optional
         Makes the calls and times them; by default the calling thread does.
+    calls : int, optional
+        Calls in a window; by default as many as fill one of the clock's length.
 
     Attributes
     ----------
@@ -180,11 +182,12 @@ class Sampler:
         after_half: Callable[[bool], None] = lambda attached: None,
         progress: Progress = lambda share: None,
         run: Run | None = None,
+        calls: int | None = None,
     ) -> None:
         self.target = target
         self.cpu = cpu
         self.attached = attached
-        self.calls = calibrate(target, cpu, run)
+        self.calls = calls or calibrate(target, cpu, run)
         self._run = run or _workload.run
         self._switch = switch
         self._after_half = after_half

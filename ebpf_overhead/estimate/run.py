@@ -55,6 +55,8 @@ class Question:
         A limit, as a share of one core.
     latency : bool
         Whether to time the busiest place's calls afterwards.
+    alternatives : bool
+        Whether to price the other attach types that could serve.
     """
 
     places: tuple[Place, ...]
@@ -64,6 +66,7 @@ class Question:
     duration_s: float | None
     budget: float | None = None
     latency: bool = True
+    alternatives: bool = True
 
 
 def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float], None]) -> Estimate:
@@ -103,7 +106,9 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
         peak=float(rates.steps.sum(axis=1).max()),
         peak_share=_peak_share(rates, [cost[place] for place in counted]),
         bystanders=payers.of([(rate.place, rate.cost.attach) for rate in found], rates),
-        alternatives=_alternatives(found, rates, costs, question.program, payers),
+        alternatives=_alternatives(found, rates, costs, question.program, payers)
+        if question.alternatives
+        else [],
         counting=_counting_share(counter, rates, costs, question.filters),
         latency=_own_latency(question, counter, rates, say),
         budget=None,

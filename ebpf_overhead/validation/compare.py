@@ -1,0 +1,108 @@
+"""A prediction beside what came true, and whether the one may be taken for the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ebpf_overhead.cases import Case
+from ebpf_overhead.estimate.answer import Share
+from ebpf_overhead.stats import Interval, quartiles
+from ebpf_overhead.validation.load import Pace
+from ebpf_overhead.validation.process import Truth
+
+# What a prediction may be off by where its interval, that of the overhead alone, is narrower.
+TOLERANCE = 0.15
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What ``estimate`` said of a load.
+
+    Attributes
+    ----------
+    calls_per_s : float
+        As it counted them.
+    events : int
+        How many.
+    counted_by : str
+        The hook that counted.
+    per_event : Interval
+        Overhead of an event, ns (or instructions).
+    share : Share
+        Of one core, that the probe would take.
+    """
+
+    calls_per_s: float
+    events: int
+    counted_by: str
+    per_event: Interval
+    share: Share
+
+
+@dataclass(frozen=True)
+class Validation:
+    """A case's prediction and truth, or the reason why there is none.
+
+    Attributes
+    ----------
+    case : Case
+        The probe.
+    pace : Pace
+        How often the load called.
+    status : str
+        ``measured``, ``unsupported``, ``refused`` or ``failed``.
+    reason, remedy : str or None
+        Why it was not measured, and what would help.
+    prediction : Prediction or None
+        What was predicted.
+    truth : Truth or None
+        What came true.
+    """
+
+    case: Case
+    pace: Pace
+    status: str
+    reason: str | None = None
+    remedy: str | None = None
+    prediction: Prediction | None = None
+    truth: Truth | None = None
+
+    @property
+    def true_share(self) -> Share:
+        """Share of one core that the probe took, from the load's CPU time."""
+        assert self.truth is not None
+        return Share.of(self.pace.calls_per_s, self.truth.sampled.overhead)
+
+    @property
+    def load_share(self) -> float:
+        """Share of one core that the load takes without the probe."""
+        assert self.truth is not None
+        per_call_ns = quartiles(self.truth.sampled.samples.baseline).median
+        return per_call_ns * self.pace.calls_per_s / 1e9
+
+    @property
+    def ratio(self) -> float:
+        """Truth as a multiple of the prediction."""
+        assert self.prediction is not None
+        return self.true_share.estimate / self.prediction.share.estimate
+
+    @property
+    def verdict(self) -> str:
+        """Return how near they are.
+
+        ``interval``: the truth lies in the interval that was stated; ``tolerance``: within 15 %
+        of the prediction; ``unsure``: neither, but its own interval reaches that far; ``off``.
+        """
+        assert self.prediction is not None
+        said, true = self.prediction.share, self.true_share
+        if said.low <= true.estimate <= said.high:
+            return "interval"
+        lowest, highest = _allowed(said)
+        if lowest <= true.estimate <= highest:
+            return "tolerance"
+        return "unsure" if true.low <= highest and true.high >= lowest else "off"
+
+
+def _allowed(said: Share) -> tuple[float, float]:
+    margin = TOLERANCE * abs(said.estimate)
+    return min(said.low, said.estimate - margin), max(said.high, said.estimate + margin)

@@ -1,0 +1,138 @@
+"""Predict what a probe will cost a steady load, attach it, and see."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from ebpf_overhead import _workload
+from ebpf_overhead.attach import status_of
+from ebpf_overhead.cases import Case, Target
+from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
+from ebpf_overhead.estimate.costs import Cost, Costs, attach_types_for
+from ebpf_overhead.estimate.places import Place
+from ebpf_overhead.estimate.run import Question, estimate
+from ebpf_overhead.sampling import Precision, choose_cpu
+from ebpf_overhead.stored import Store
+from ebpf_overhead.tracers.filters import Filters
+from ebpf_overhead.validation.compare import Prediction, Validation
+from ebpf_overhead.validation.load import Pace
+from ebpf_overhead.validation.process import LoadProcess
+
+# A call of these is one event, so that a prediction for the one is one for the other.
+TARGETS = ("getpid", "read", "sendto", "getpgid", "function", "usdt")
+ATTACH_TYPES = ("tracepoint", "raw_tracepoint", "fentry", "kprobe", "uprobe")
+# The estimate's 99 % interval, or this share of it, or this much of an event.
+_PRECISION = Precision(relative=0.02, absolute=1.0)
+# Medians of batches do not mind a few that others kept from their time.
+_LATE_MAX = 0.1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to validate.
+
+    Attributes
+    ----------
+    pace : Pace
+        How often the load calls.
+    count_s : float
+        How long ``estimate`` counts.
+    time_s : float
+        How long to sample the truth at most.
+    """
+
+    pace: Pace = field(default_factory=Pace)
+    count_s: float = 1.0
+    time_s: float = 3.0
+
+
+def validate(
+    cases: Iterable[Case], options: Options, progress: Callable[[Case, float], None]
+) -> Iterator[Validation]:
+    """Validate cases one after the other.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        Probes, each on a load that calls its target.
+    options : Options
+        How.
+    progress : callable
+        Told the case and the share of it that is done.
+
+    Yields
+    ------
+    Validation
+        One a case; never an exception for what this kernel cannot do.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Overheads are measured anew, once for each probe, as by someone who never has.
+        costs = Costs(Store(Path(folder) / "overheads.json"))
+        for case in cases:
+            progress(case, 0.0)
+            try:
+                yield _validate(case, options, costs, partial(progress, case))
+            except BadUseError:
+                raise
+            except OverheadError as error:
+                status, remedy = status_of(error), error.remedy or None
+                yield Validation(case, options.pace, status, error.what, remedy)
+
+
+def _validate(
+    case: Case, options: Options, costs: Costs, progress: Callable[[float], None]
+) -> Validation:
+    # Before there is a load, which would disturb it.
+    cost = costs.of(case.attach.name, case.program.name)
+    if cost.overhead is None:
+        return Validation(case, options.pace, cost.status, cost.reason)
+    progress(0.2)
+    with LoadProcess(case, options.pace, choose_cpu()) as process:
+        prediction = _predict(case, cost, process, options, costs)
+        progress(0.5)
+        truth = process.measure(_PRECISION, options.time_s)
+    if truth.late > _LATE_MAX * truth.batches:
+        raise FailedError(
+            f"the load could not keep its pace: {truth.late} of {truth.batches} batches came late",
+            "ask for fewer calls a second (--rate), or try when the machine does less",
+        )
+    return Validation(case, options.pace, "measured", prediction=prediction, truth=truth)
+
+
+def _predict(
+    case: Case, cost: Cost, process: LoadProcess, options: Options, costs: Costs
+) -> Prediction:
+    """Ask ``estimate``, as the command does, while the load runs."""
+    place = place_of(case.target)
+    served = case.attach.name in attach_types_for(place)
+    question = Question(
+        (place,),
+        case.attach.name if served else None,
+        case.program.name,
+        Filters(pid=process.pid),
+        options.count_s,
+        latency=False,
+        alternatives=False,
+    )
+    process.start()
+    try:
+        answer = estimate(question, costs, lambda line: None, lambda seconds: None)
+    finally:
+        process.stop()
+    # Some attach types it is not asked about, as they need more than the name of a place.
+    rate = replace(answer.rates[0], cost=cost)
+    assert rate.share is not None
+    assert cost.overhead is not None
+    return Prediction(rate.mean, rate.events, rate.counted_by, cost.overhead, rate.share)
+
+
+def place_of(target: Target) -> Place:
+    """Return a target as ``estimate`` names it."""
+    if target.syscall is not None:
+        return Place("syscall", target.syscall)
+    path, symbol, _ = _workload.target_symbol(target.name)
+    return Place("user", f"{path}:{symbol}")

@@ -1,0 +1,74 @@
+"""A steady load on the running kernel: predicted, probed, proven; nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import jsonschema
+import leftovers
+import pytest
+from processes import run_command, start_command
+
+from ebpf_overhead.cases import select
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.report.record import schema
+from ebpf_overhead.sampling import Precision, choose_cpu
+from ebpf_overhead.validation.load import Pace
+from ebpf_overhead.validation.process import LoadProcess
+
+QUICK = ("--count", "0.3s", "--time", "0.5s", "--format", "json")
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("EBPF_OVERHEAD_DATA", str(tmp_path))
+
+
+def test_prediction_is_of_the_size_of_the_truth(some_attach_type, note, nothing_left):
+    arguments = ["--attach", some_attach_type, "--attach", "uprobe"]
+    arguments += ["--target", "getpid", "--target", "function"]
+    run = run_command("validate", *arguments, *QUICK)
+    assert run.returncode in (0, 1), run.stderr  # 1: off, as on a machine with other work
+    record = json.loads(run.stdout)
+    jsonschema.validate(record, schema("validation"))
+    measured = [case for case in record["cases"] if case["status"] == "measured"]
+    assert some_attach_type in [case["attach"] for case in measured], record["cases"]
+    for case in measured:
+        assert case["true"]["hits"] == case["true"]["calls"] == 2000
+        # A busy machine falsifies either, but neither may be of another size.
+        assert 0.3 < case["ratio"] < 3.0
+        rate = case["predicted"]["events_per_second"]
+        assert 0.5 < rate / record["calls_per_s"] < 1.1
+        note(f"validate {case['attach']}: true/predicted {case['ratio']:.2f}")
+    nothing_left()
+
+
+def test_load_ends_with_its_owner(some_attach_type, nothing_left):
+    command = start_command("validate", "--attach", some_attach_type, "--target", "getpid")
+    deadline = time.monotonic() + 60
+    probed: list[int] = []
+    while not probed and time.monotonic() < deadline:
+        time.sleep(0.05)
+        probed = [pid for pid in children(command.pid) if leftovers.is_attached(pid)]
+    assert probed
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=30)
+    assert command.returncode == 130, err
+    assert not Path(f"/proc/{probed[0]}").exists()
+    nothing_left()
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_program_that_needs_a_reader_is_refused(some_attach_type):
+    (case,) = select([some_attach_type], ["ringbuf_output"], ["getpid"])
+    with (
+        LoadProcess(case, Pace(), choose_cpu()) as load,
+        pytest.raises(BadUseError, match="hands records to user space"),
+    ):
+        load.measure(Precision(), 0.1)
