@@ -164,3 +164,13 @@ def _critical_rank(n: int, confidence: float) -> int:
         ways[size:] += ways[:-size].copy()
     below = np.cumsum(ways) / 2.0**n
     return int(np.searchsorted(below, tail, side="right"))
+
+
+def share_margin(share: float, samples: int, confidence: float = CONFIDENCE) -> float:
+    """Return half the width of a share's interval, from independent samples.
+
+    Wilson's score interval (1927), which keeps to 0..1 and is right for shares near either.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    spread = (share * (1 - share) / samples + z * z / (4 * samples * samples)) ** 0.5
+    return float(z * spread / (1 + z * z / samples))

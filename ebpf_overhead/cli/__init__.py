@@ -29,6 +29,7 @@ _COMMANDS = {
     "estimate": "say what a probe would cost here, before it is attached",
     "top": "show what the BPF programs loaded on this machine cost",
     "validate": "check predictions of estimate against what the probes then do",
+    "profile": "show where the time of a probed call goes, with perf and a flame graph",
     "funclatency": "show how long calls of a function take, and how many there are",
     "guest": "run a command in a guest booted on a kernel",
 }

@@ -1,0 +1,1 @@
+"""BPF programs in perf: where the time of a probed loop, or of a process, goes."""

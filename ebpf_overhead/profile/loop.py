@@ -1,0 +1,153 @@
+"""A loop that calls a target, unprobed and probed, with perf looking on."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ebpf_overhead import _workload, clock
+from ebpf_overhead.attach import Probe, load
+from ebpf_overhead.cases import Case
+from ebpf_overhead.errors import FailedError
+from ebpf_overhead.hooks.loaded import entry_symbols
+from ebpf_overhead.profile import perf_tool
+from ebpf_overhead.profile.parts import Target
+from ebpf_overhead.profile.stacks import Stacks, inside, parse
+from ebpf_overhead.proof import Hits, open_witness, prove
+from ebpf_overhead.sampling import calibrate, choose_cpu
+
+# Time between samples.  Not a round number, or samples could keep step with the timer tick;
+# under icount a second is a thousand million instructions, which take longer, so more of them.
+_PERIOD = {"wall": 250_007, "icount": 30_011}
+_TIMING_WINDOWS = 50
+_EXTENSION = Path(_workload.__file__).name
+
+
+@dataclass(frozen=True)
+class Half:
+    """The loop with the probe, or without it.
+
+    Attributes
+    ----------
+    per_call : float
+        Median time of a call, ns (or instructions), with nobody sampling.
+    stacks : Stacks
+        Samples, from the loop's function inwards.
+    hits : Hits or None
+        Proof that the program ran at every call; None without the probe.
+    """
+
+    per_call: float
+    stacks: Stacks
+    hits: Hits | None = None
+
+
+@dataclass(frozen=True)
+class LoopProfile:
+    """Both.
+
+    Attributes
+    ----------
+    case : Case
+        The probe.
+    hook : str
+        What it was attached to.
+    target : Target
+        What is probed, as stacks show it.
+    unprobed, probed : Half
+        The two halves.
+    """
+
+    case: Case
+    hook: str
+    target: Target
+    unprobed: Half
+    probed: Half
+
+
+def profile_loop(case: Case, seconds: float, say: Callable[[str], None]) -> LoopProfile:
+    """Sample a loop for some seconds without a probe, and as long with it.
+
+    Parameters
+    ----------
+    case : Case
+        Target and probe.
+    seconds : float
+        Of each half; in a guest that counts instructions, 10**9 of them are one.
+    say : callable
+        Told in a line what goes on.
+
+    Raises
+    ------
+    OverheadError
+        perf is missing or refused, or the probe cannot be attached here.
+    """
+    perf_tool.require()
+    with ExitStack() as stack:
+        probe = stack.enter_context(load(case))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        loop = _Loop(case, seconds, folder)
+        say(f"sampling {case.target.name} without a probe")
+        unprobed = Half(loop.per_call(), loop.sampled("unprobed"))
+        say(f"sampling {case.target.name} with {probe.hook} {case.program.name}")
+        hits = _proven(probe, loop.call)
+        probed = Half(loop.per_call(), loop.sampled("probed"), hits)
+        return LoopProfile(case, probe.hook, _target(probe), unprobed, probed)
+
+
+class _Loop:
+    def __init__(self, case: Case, seconds: float, folder: Path) -> None:
+        self._name = case.target.name
+        self._seconds = seconds
+        self._folder = folder
+        self._cpu = choose_cpu()
+        self._calls = 0
+
+    def call(self, calls: int) -> None:
+        _workload.run(self._name, calls, cpu=self._cpu)
+
+    def per_call(self) -> float:
+        self._calls = calibrate(self._name, self._cpu)  # a probe makes calls many times dearer
+        windows = _TIMING_WINDOWS
+        elapsed, _ = _workload.run(self._name, self._calls, windows=windows, cpu=self._cpu)
+        return float(np.median(elapsed)) / self._calls
+
+    def sampled(self, name: str) -> Stacks:
+        target = ["--tid", str(threading.get_native_id())]
+        period = _PERIOD[clock.current().name]
+        recording = perf_tool.Recording(target, period, self._folder / name)
+        with recording.running(), recording.sampling():
+            end = time.monotonic() + self._seconds
+            while time.monotonic() < end:
+                _workload.run(self._name, self._calls, windows=20, cpu=self._cpu)
+        stacks = inside(parse(perf_tool.script(recording.data)), _EXTENSION)
+        if not stacks:
+            raise FailedError(
+                f"perf took no sample of the loop in {self._seconds:g} s", "sample longer"
+            )
+        return stacks
+
+
+def _proven(probe: Probe, call: Callable[[int], None]) -> Hits:
+    witness = open_witness(probe.case.target, probe.case.attach.at_exit)
+    try:
+        return prove(probe, call, witness)
+    finally:
+        if witness is not None:
+            witness.close()
+
+
+def _target(probe: Probe) -> Target:
+    """Return the functions that are the target: its entry, and what the probe is attached to."""
+    target = probe.case.target
+    if target.syscall is None:
+        return Target(in_user_space=True)
+    function = probe.hook.partition("+")[0]
+    return Target(frozenset({*entry_symbols(target), function}))

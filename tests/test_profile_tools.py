@@ -1,0 +1,87 @@
+"""What profiling needs of the machine: perf, and JIT symbols that go back to what they were."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from ebpf_overhead.errors import FailedError, MissingToolError, RefusedError, UnsupportedError
+from ebpf_overhead.profile import perf_tool
+from ebpf_overhead.profile.jit_symbols import visible
+
+
+@pytest.fixture
+def sysctls(tmp_path) -> Path:
+    (tmp_path / "bpf_jit_kallsyms").write_text("0\n")
+    (tmp_path / "bpf_jit_harden").write_text("0\n")
+    return tmp_path
+
+
+def test_symbols_are_switched_on_and_back(sysctls):
+    switch = sysctls / "bpf_jit_kallsyms"
+    with suppress(KeyboardInterrupt), visible(sysctls) as switched:
+        assert switched is True
+        assert switch.read_text() == "1"
+        raise KeyboardInterrupt
+    assert switch.read_text() == "0"
+
+
+def test_symbols_that_are_on_are_left_alone(sysctls):
+    (sysctls / "bpf_jit_kallsyms").write_text("1\n")
+    with visible(sysctls) as switched:
+        assert switched is False
+    assert (sysctls / "bpf_jit_kallsyms").read_text() == "1\n"
+
+
+def test_kernel_without_jit_has_no_setting(tmp_path):
+    with visible(tmp_path) as switched:
+        assert switched is False
+
+
+def test_hardening_hides_symbols(sysctls):
+    (sysctls / "bpf_jit_harden").write_text("2\n")
+    with (
+        pytest.raises(RefusedError, match=r"bpf_jit_harden is 2; sysctl .*bpf_jit_harden=0"),
+        visible(sysctls),
+    ):
+        pass
+
+
+def test_setting_that_cannot_be_written(sysctls, monkeypatch):
+    def refuse(self: Path, text: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with (
+        pytest.raises(RefusedError, match="cannot be switched on: Permission denied"),
+        visible(sysctls),
+    ):
+        pass
+
+
+def test_missing_perf_is_one_line_with_the_packages_name(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(MissingToolError, match=r"perf not found.*apt-get install linux-perf"):
+        perf_tool.require()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "line"),
+    [
+        (
+            "Error:\nAccess to performance monitoring and observability operations is limited.\n"
+            "Consider adjusting /proc/sys/kernel/perf_event_paranoid setting to open",
+            RefusedError,
+            "perf is refused: Access to performance monitoring",
+        ),
+        (" Error: unknown option `control'\n", UnsupportedError, "too old"),
+        ("no such thread\n", FailedError, "perf record failed: no such thread"),
+        ("", FailedError, "it ended without a word"),
+    ],
+)
+def test_what_perf_says_when_it_refuses(words, kind, line):
+    error = perf_tool.refusal(words)
+    assert type(error) is kind
+    assert line in str(error)
