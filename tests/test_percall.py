@@ -45,6 +45,7 @@ def test_one_timed_call_is_one_window_of_calibrated_length(monkeypatch):
 
 class FakeProbe:
     case = CASE
+    others: tuple[object, ...] = ()
 
     def __init__(self) -> None:
         self.attached = False

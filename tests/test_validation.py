@@ -136,7 +136,7 @@ def fake_time(monkeypatch) -> FakeTime:
 
 def test_load_keeps_its_pace_and_knows_what_each_batch_took(fake_time):
     load = SteadyLoad("getpid", PACE, 0)
-    assert load.cpu_times_ns(PACE.batch, 4) == [50_000] * 4
+    assert load.run("getpid", PACE.batch, 4) == ([50_000] * 4, 4 * PACE.batch)
     assert fake_time.slept_s == pytest.approx([0.005] + [0.00495] * 3)
     assert fake_time.now_ns == 4 * PACE.period_ns + 50_000
     assert (load.batches, load.late) == (4, 0)
@@ -145,7 +145,7 @@ def test_load_keeps_its_pace_and_knows_what_each_batch_took(fake_time):
 def test_load_that_cannot_keep_its_pace_says_so(fake_time):
     fake_time.loop.per_call_ns = 30_000  # three periods a batch
     load = SteadyLoad("getpid", PACE, 0)
-    load.cpu_times_ns(PACE.batch, 4)
+    load.run("getpid", PACE.batch, 4)
     assert (load.batches, load.late) == (4, 3)
 
 
@@ -153,17 +153,17 @@ def test_sampler_takes_its_windows_from_elsewhere():
     attached = [False]
     asked = []
 
-    def windows(calls: int, count: int) -> list[int]:
-        asked.append(calls)
-        return [calls * (300 if attached[0] else 100)] * count
+    def run(target: str, calls: int, windows: int, cpu: int) -> tuple[list[int], int]:
+        asked.append((target, calls, cpu))
+        return [calls * (300 if attached[0] else 100)] * windows, calls * windows
 
     def switch(on: bool) -> None:
         attached[0] = on
 
-    sampler = Sampler("getpid", switch, cpu=0, windows=windows, calls=7)
+    sampler = Sampler("getpid", switch, cpu=0, run=run, calls=7)
     found = sampler.sample(Precision(), 5.0)
     assert found.overhead == Interval(200.0, 200.0, 200.0, 0.99)
-    assert set(asked) == {7}
+    assert set(asked) == {("getpid", 7, 0)}
 
 
 def test_place_is_where_estimate_finds_the_target():
