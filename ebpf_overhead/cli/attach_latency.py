@@ -12,8 +12,8 @@ from ebpf_overhead.attach_latency import run
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, Case
 from ebpf_overhead.catalogue import STANDARD_PROGRAMS
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.measure import exit_status
-from ebpf_overhead.cli.output import check_folder, print_table, write_record
+from ebpf_overhead.cli.options import format_option, kernel_option, output_option
+from ebpf_overhead.cli.output import check_folder, exit_status, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report import attach_latency as report
@@ -55,18 +55,9 @@ _TITLE = "median and longest gap between two calls meanwhile, in microseconds"
     show_default=True,
     help="How often each is loaded, attached and detached; fewer than 8 give no interval.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-@click.option("--kernel", metavar="RELEASE", help="Measure in a guest booted on this kernel.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@format_option("table", "json")
+@kernel_option
+@output_option
 def command(
     attach: tuple[str, ...],
     program: str,

@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from ebpf_overhead import clock, cohabitation, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID, GROUPS
 from ebpf_overhead.catalogue import PROGRAMS
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.measure import exit_status
+from ebpf_overhead.cli.options import (
+    format_option,
+    kernel_option,
+    output_option,
+    seed_option,
+    time_option,
+)
+from ebpf_overhead.cli.output import check_folder, exit_status, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.measure import Options
@@ -66,31 +72,13 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
     show_default=True,
     help="What each of the programs does.",
 )
-@click.option(
-    "--time",
-    "time_s",
-    type=click.FloatRange(0.05, 3600),
-    default=Options.time_s,
-    show_default=True,
-    help="Stop a row after this many seconds of sampling, whatever its precision.",
+@time_option(
+    Options.time_s, "Stop a row after this many seconds of sampling, whatever its precision."
 )
-@click.option("--seed", type=int, help="Seed of the order of the windows.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", *FORMATS]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-@click.option(
-    "--kernel",
-    metavar="RELEASE",
-    help="Measure in a guest booted on this kernel, in instructions; see kernels list.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@seed_option
+@format_option("table", *FORMATS)
+@kernel_option
+@output_option
 def command(
     attach: tuple[str, ...],
     programs: tuple[int, ...],
@@ -108,8 +96,7 @@ def command(
     cost together.  Each is proven to run once a call.
     """
     mark_started()
-    if output is not None and not output.absolute().parent.is_dir():
-        raise BadUseError(f"{output.parent} is not a directory", "create it first")
+    check_folder(output)
     if mixed and programs:
         raise BadUseError("--mixed measures pairs", "leave out --programs")
     cases = cohabitation.choose(attach, program)
@@ -119,11 +106,7 @@ def command(
         record = _measure_here(settings, Options(time_s=time_s, cpu=choose_cpu(), seed=seed))
     else:
         record = run_in_guest(kernel)
-    with click.open_file(str(output) if output else "-", "w", encoding="utf-8") as stream:
-        if format_name == "table":
-            print_tables(record, Console(file=stream))
-        else:
-            stream.write(FORMATS[format_name](record))
+    write_record(record, format_name, output, print_tables, FORMATS)
     raise click.exceptions.Exit(int(exit_status(record)))
 
 

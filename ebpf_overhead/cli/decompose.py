@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ebpf_overhead.cli.options import format_option
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.report import decomposition_view as view
 from ebpf_overhead.report.decomposition import Decomposition, decompose
@@ -36,14 +37,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=_FILE,
     help="Result of measure --beside --program empty: splits the hook into entry and dispatch.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "markdown", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the parts.",
-)
+@format_option("table", "markdown", "json", help_text="How to print the parts.")
 @click.option(
     "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw them into this file."
 )

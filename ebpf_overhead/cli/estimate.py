@@ -12,7 +12,7 @@ from rich.console import Console
 from ebpf_overhead import clock, preflight
 from ebpf_overhead.cases import ATTACH_TYPES
 from ebpf_overhead.cli.durations import DurationType, ShareType
-from ebpf_overhead.cli.options import export, filter_options, openmetrics_option
+from ebpf_overhead.cli.options import export, filter_options, format_option, openmetrics_option
 from ebpf_overhead.errors import BadUseError, ExitStatus, UnsupportedError
 from ebpf_overhead.estimate.answer import Estimate
 from ebpf_overhead.estimate.costs import Costs
@@ -86,14 +86,7 @@ Exit status: 0 estimated, and within the budget; 1 over the budget, or perhaps; 
     help="Record of measure --format json to take overheads from.",
 )
 @click.option("--latency/--no-latency", default=True, help="Time the target's own calls, too.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print the result.",
-)
+@format_option("text", "json")
 @openmetrics_option
 def command(
     target: tuple[str, ...],

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ebpf_overhead import clock, preflight
-from ebpf_overhead.cli.options import filter_options
+from ebpf_overhead.cli.options import filter_options, format_option
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.latency.histogram import Scale
 from ebpf_overhead.latency.observe import observe
@@ -56,14 +56,7 @@ Exit status: 0 calls were seen, 2 bad use, 3 none were seen or nothing can be tr
 @click.option("-T", "--timestamp", is_flag=True, help="Print the time with each histogram.")
 @click.option("--via", type=click.Choice(KINDS), help="Way in.  [default: the first that works]")
 @click.option("--correct", is_flag=True, help="Take the tracer's own cost out of the average.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print the result.",
-)
+@format_option("text", "json")
 def command(
     target: str,
     pid: int | None,

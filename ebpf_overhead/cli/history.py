@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from ebpf_overhead.cases import STANDARD_PROGRAMS
+from ebpf_overhead.cli.options import format_option
 from ebpf_overhead.figures import history as figure
 from ebpf_overhead.figures.canvas import save
 from ebpf_overhead.kernels.history import History
@@ -42,14 +43,7 @@ Examples:
     metavar="PERCENT",
     help="List what differs by more than this from the kernel before.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["markdown", "json"]),
-    default="markdown",
-    show_default=True,
-    help="How to print the result.",
-)
+@format_option("markdown", "json")
 @click.option(
     "-o",
     "--output",

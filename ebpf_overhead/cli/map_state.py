@@ -9,8 +9,16 @@ from rich.console import Console
 
 from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.measure import PRECISION, exit_status
-from ebpf_overhead.cli.output import check_folder, print_table, write_record
+from ebpf_overhead.cli.options import (
+    cpu_option,
+    format_option,
+    kernel_option,
+    output_option,
+    precision_option,
+    seed_option,
+    time_option,
+)
+from ebpf_overhead.cli.output import check_folder, exit_status, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.map_state import run, states
 from ebpf_overhead.measure import Options
@@ -65,37 +73,13 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
     show_default=True,
     help="Attach type.",
 )
-@click.option(
-    "--precision",
-    type=PRECISION,
-    default="1%,1ns",
-    show_default=True,
-    help="Stop a case when half the width of its interval is this small.",
-)
-@click.option(
-    "--time",
-    "time_s",
-    type=click.FloatRange(0.05, 3600),
-    default=Options.time_s,
-    show_default=True,
-    help="Stop a case after this many seconds of sampling.",
-)
-@click.option(
-    "--cpu", type=click.IntRange(0), help="CPU to measure on.  [default: the last one allowed]"
-)
-@click.option("--seed", type=int, help="Seed of the order of the windows.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-@click.option("--kernel", metavar="RELEASE", help="Measure in a guest booted on this kernel.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@precision_option
+@time_option(Options.time_s, "Stop a case after this many seconds of sampling.")
+@cpu_option
+@seed_option
+@format_option("table", "json")
+@kernel_option
+@output_option
 def command(
     state: tuple[str, ...],
     key_bytes: tuple[int, ...],

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS, own_programs
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.options import export, openmetrics_option
+from ebpf_overhead.cli.options import (
+    cpu_option,
+    export,
+    format_option,
+    kernel_option,
+    openmetrics_option,
+    output_option,
+    precision_option,
+    seed_option,
+    time_option,
+)
+from ebpf_overhead.cli.output import check_folder, exit_status, write_record
 from ebpf_overhead.cli.progress import showing_cases
-from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.measure import Options, Result, measure_cases
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.formats import FORMATS
@@ -39,36 +46,6 @@ Examples:
 
 Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
 """
-
-
-# Older versions of click know no types of parameters' values at run time.
-if TYPE_CHECKING:
-    _PrecisionParamType = click.ParamType[Precision]
-else:
-    _PrecisionParamType = click.ParamType
-
-
-class _PrecisionType(_PrecisionParamType):
-    """``1%`` of the overhead, ``0.5ns``, or both with a comma: the larger one counts."""
-
-    name = "precision"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Precision:
-        relative = absolute = 0.0
-        for part in str(value).split(","):
-            match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(%|ns)\s*", part)
-            if match is None or float(match[1]) <= 0:
-                self.fail(f"{value!r} is not like 1%, 0.5ns or 1%,1ns", param, ctx)
-            if match[2] == "%":
-                relative = float(match[1]) / 100
-            else:
-                absolute = float(match[1])
-        return Precision(relative, absolute)
-
-
-PRECISION = _PrecisionType()
 
 
 @click.command(name="measure", epilog=_EXAMPLES)
@@ -117,42 +94,15 @@ PRECISION = _PrecisionType()
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
 )
-@click.option(
-    "--precision",
-    type=PRECISION,
-    default="1%,1ns",
-    show_default=True,
-    help="Stop a case when half the width of the 99 % interval of its overhead is this"
-    " small: a share of the overhead, ns, or the larger of both.",
+@precision_option
+@time_option(
+    Options.time_s, "Stop a case after this many seconds of sampling, whatever its precision."
 )
-@click.option(
-    "--time",
-    "time_s",
-    type=click.FloatRange(0.05, 3600),
-    default=Options.time_s,
-    show_default=True,
-    help="Stop a case after this many seconds of sampling, whatever its precision.",
-)
-@click.option(
-    "--cpu", type=click.IntRange(0), help="CPU to measure on.  [default: the last one allowed]"
-)
-@click.option("--seed", type=int, help="Seed of the order of the windows.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", *FORMATS]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-@click.option(
-    "--kernel",
-    metavar="RELEASE",
-    help="Measure in a guest booted on this kernel, in instructions; see kernels list.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@cpu_option
+@seed_option
+@format_option("table", *FORMATS)
+@kernel_option
+@output_option
 @openmetrics_option
 def command(
     attach: tuple[str, ...],
@@ -177,8 +127,7 @@ def command(
     type, compared in pairs of windows with the same call unprobed.
     """
     mark_started()
-    if output is not None and not output.absolute().parent.is_dir():
-        raise BadUseError(f"{output.parent} is not a directory", "create it first")
+    check_folder(output)
     cases = select(attach, program, target)
     if kernel is None:
         options = Options(
@@ -196,7 +145,7 @@ def command(
         sources = [own.source for own in own_programs(program) if own.source is not None]
         record = run_in_guest(kernel, sources)
     _show_logs(record)
-    _write(record, format_name, output)
+    write_record(record, format_name, output, print_tables, FORMATS)
     export(openmetrics, lambda: of_measure(record))
     raise click.exceptions.Exit(int(exit_status(record)))
 
@@ -215,26 +164,8 @@ def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Resul
         return list(measure_cases(cases, options, show))
 
 
-def exit_status(record: Record) -> ExitStatus:
-    """Return the exit status that a run's results deserve."""
-    statuses = {case["status"] for case in record["cases"]}
-    if "failed" in statuses:
-        return ExitStatus.CASE_FAILED
-    if "measured" in statuses:
-        return ExitStatus.MEASURED
-    return ExitStatus.NOTHING_MEASURABLE
-
-
 def _show_logs(record: Record) -> None:
     for case in record["cases"]:
         if "verifier_log" in case:
             name = f"{case['target']}/{case['attach']}/{case['program']}"
             click.echo(f"--- verifier log of {name} ---\n{case['verifier_log']}", err=True)
-
-
-def _write(record: Record, format_name: str, output: Path | None) -> None:
-    with click.open_file(str(output) if output else "-", "w", encoding="utf-8") as stream:
-        if format_name == "table":
-            print_tables(record, Console(file=stream))
-        else:
-            stream.write(FORMATS[format_name](record))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -11,8 +11,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.report.record import Record
+
+_FORMATS: Mapping[str, Callable[[Record], str]] = {
+    "json": lambda record: json.dumps(record, indent=1) + "\n"
+}
 
 
 def check_folder(output: Path | None) -> None:
@@ -22,14 +26,28 @@ def check_folder(output: Path | None) -> None:
 
 
 def write_record(
-    record: Record, format_name: str, output: Path | None, show: Callable[[Record, Console], None]
+    record: Record,
+    format_name: str,
+    output: Path | None,
+    show: Callable[[Record, Console], None],
+    formats: Mapping[str, Callable[[Record], str]] = _FORMATS,
 ) -> None:
-    """Write a record as JSON or, by ``show``, for people: to a file or standard output."""
+    """Write a record in a format or, by ``show``, for people: to a file or standard output."""
     with click.open_file(str(output) if output else "-", "w", encoding="utf-8") as stream:
-        if format_name == "json":
-            stream.write(json.dumps(record, indent=1) + "\n")
+        if format_name in formats:
+            stream.write(formats[format_name](record))
         else:
             show(record, Console(file=stream))
+
+
+def exit_status(record: Record) -> ExitStatus:
+    """Return the exit status that a run's results deserve."""
+    statuses = {case["status"] for case in record["cases"]}
+    if "failed" in statuses:
+        return ExitStatus.CASE_FAILED
+    if "measured" in statuses:
+        return ExitStatus.MEASURED
+    return ExitStatus.NOTHING_MEASURABLE
 
 
 def print_table(console: Console, rows: Sequence[Sequence[str]], title: str | None = None) -> None:

@@ -11,6 +11,7 @@ from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, TARGETS, Case, select
 from ebpf_overhead.cli.durations import DurationType
 from ebpf_overhead.cli.elsewhere import run_in_guest
+from ebpf_overhead.cli.options import format_option, kernel_option, output_option
 from ebpf_overhead.cli.output import check_folder, print_table, write_record
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.profile import jit_symbols
@@ -73,18 +74,9 @@ Exit status: 0 profiled, 1 failed, 2 bad use, 3 not possible here: perf is missi
     metavar="FILE.svg",
     help="Draw flame graphs, unprobed and probed side by side.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the result; json has every stack.",
-)
-@click.option("--kernel", metavar="RELEASE", help="Profile in a guest booted on this kernel.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@format_option("table", "json", help_text="How to print the result; json has every stack.")
+@kernel_option
+@output_option
 def command(
     attach: str,
     program: str,

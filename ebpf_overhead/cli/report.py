@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ebpf_overhead.cli.options import format_option
 from ebpf_overhead.kernels.catalogue import find
 from ebpf_overhead.report.asv_results import latest_record
 from ebpf_overhead.report.formats import to_markdown
@@ -36,14 +37,7 @@ Examples:
     show_default=True,
     help="Kernel that was measured on: a release or series of `ebpf-overhead kernels list`.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "markdown"]),
-    default="table",
-    show_default=True,
-    help="How to print the tables.",
-)
+@format_option("table", "markdown", help_text="How to print the tables.")
 def command(config: Path, commit: str | None, kernel: str, format_name: str) -> None:
     """Show the three tables of a kernel's newest results in asv's store."""
     guest = None if kernel in ("running", os.uname().release) else find(kernel).release

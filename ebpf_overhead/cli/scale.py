@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from ebpf_overhead import machine, preflight, scaling
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID
-from ebpf_overhead.cli.measure import exit_status
+from ebpf_overhead.cli.options import format_option, output_option, seed_option, time_option
+from ebpf_overhead.cli.output import check_folder, exit_status, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
-from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.record import Record
@@ -52,26 +49,10 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
     metavar="N",
     help="Number of CPUs; may be repeated.  [default: 1, 2, 4 ... and all]",
 )
-@click.option(
-    "--time",
-    "time_s",
-    type=click.FloatRange(0.05, 3600),
-    default=3.0,
-    show_default=True,
-    help="Seconds of sampling for each program.",
-)
-@click.option("--seed", type=int, help="Seed of the order of the windows.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@time_option(3.0, "Seconds of sampling for each program.")
+@seed_option
+@format_option("table", "json")
+@output_option
 def command(
     attach: str,
     program: tuple[str, ...],
@@ -88,28 +69,18 @@ def command(
     """
     mark_started()
     scaling.require()
-    if output is not None and not output.absolute().parent.is_dir():
-        raise BadUseError(f"{output.parent} is not a directory", "create it first")
+    check_folder(output)
     cases, counts = scaling.select(attach, program), scaling.choose_counts(cpus)
     preflight.check()
     with showing_cases(cases) as show:
         results = list(scaling.measure(cases, counts, Options(time_s=time_s, seed=seed), show))
     record = make_record(results, machine.describe().as_dict(), spent())
-    with click.open_file(str(output) if output else "-", "w", encoding="utf-8") as stream:
-        if format_name == "json":
-            stream.write(json.dumps(record, indent=1) + "\n")
-        else:
-            _print(record, Console(file=stream))
+    write_record(record, format_name, output, _print)
     raise click.exceptions.Exit(int(exit_status(record)))
 
 
 def _print(record: Record, console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in rows(record):
-        table.add_row(*row)
-    console.print(table)
+    print_table(console, [HEADINGS, *rows(record)])
     for case in record["cases"]:
         if case["status"] != "measured":
             remedy = f"; {case['remedy']}" if case["remedy"] else ""

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ebpf_overhead import clock
 from ebpf_overhead.cli.durations import DurationType
+from ebpf_overhead.cli.options import format_option
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.loaded.dispatch import DispatchCosts
 from ebpf_overhead.loaded.monitor import watch_programs
@@ -70,14 +71,7 @@ Show = Callable[[Picture], None]
     default=True,
     help="Measure the dispatch of attach types for which none is stored, 2 s each, once.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="How to print; JSON is one line a look.",
-)
+@format_option("text", "json", help_text="How to print; JSON is one line a look.")
 def command(
     interval_s: float,
     once: bool,

@@ -11,6 +11,7 @@ from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, Case, select
 from ebpf_overhead.cli.durations import DurationType
 from ebpf_overhead.cli.elsewhere import run_in_guest
+from ebpf_overhead.cli.options import format_option, kernel_option, output_option
 from ebpf_overhead.cli.output import check_folder, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import ExitStatus
@@ -86,18 +87,9 @@ be measured.
     show_default=True,
     help="How long to sample the truth of each case at most.",
 )
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the result.",
-)
-@click.option("--kernel", metavar="RELEASE", help="Validate in a guest booted on this kernel.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
-)
+@format_option("table", "json")
+@kernel_option
+@output_option
 def command(
     attach: tuple[str, ...],
     program: tuple[str, ...],
