@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 
 from ebpf_overhead import programs, targets
 from ebpf_overhead.cases import Case, select
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import (
     MissingToolError,
     OverheadError,
@@ -28,7 +28,7 @@ from ebpf_overhead.rights import explain
 
 
 @dataclass
-class Probe:
+class Probe(Closing):
     """A program loaded for an attach type; attached and detached at will.
 
     Used as a context manager it detaches and unloads on the way out.
@@ -88,17 +88,6 @@ class Probe:
         prog_fd, self.prog_fd = self.prog_fd, -1
         if prog_fd >= 0:
             os.close(prog_fd)
-
-    def __enter__(self) -> Probe:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:

@@ -6,16 +6,16 @@ import multiprocessing
 import signal
 from functools import cache
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any
 
 from ebpf_overhead import _workload, perf
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import FailedError
 
 _END_S = 5.0
 
 
-class OtherProcess:
+class OtherProcess(Closing):
     """Forked from this one; as a context manager it has ended on the way out.
 
     It holds what this process had open when it was forked.  It ends when this process does,
@@ -76,17 +76,6 @@ class OtherProcess:
             self._process.kill()
             self._process.join()
         self._process.close()
-
-    def __enter__(self) -> OtherProcess:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _serve(pipe: Connection[Any, Any], parents: Connection[Any, Any]) -> None:

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.guest import wire
 from ebpf_overhead.guest.errors import GuestTimeoutError
@@ -48,7 +48,7 @@ class CompletedRun:
     stderr: str
 
 
-class Session:
+class Session(Closing):
     """A connection to the agent of a guest.
 
     Parameters
@@ -82,17 +82,6 @@ class Session:
         except BaseException:
             self._socket.close()
             raise
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Hang up; a command that still runs is killed by the agent."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 from ebpf_overhead import bpf, btf, perf
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.hooks.loaded import probe_pmu
 from ebpf_overhead.hooks.tracepoints import tracepoint_id
@@ -41,7 +41,7 @@ class Point:
 
 
 @dataclass
-class Hook:
+class Hook(Closing):
     """An attached program; a context manager that detaches and unloads.
 
     Attributes
@@ -66,17 +66,6 @@ class Hook:
             if fd >= 0:
                 os.close(fd)
         self._hook_fd = self.prog_fd = -1
-
-    def __enter__(self) -> Hook:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def attach(compiled: CompiledProgram, function: str, point: Point) -> Hook:
