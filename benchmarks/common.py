@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
@@ -74,28 +74,33 @@ Counted = Mapping[str, Result] | str
 
 
 def counted(cases: Iterable[Case]) -> Counted:
-    """Measure cases in instructions, in one go, by the guest's clock or the CPU's counter.
+    """Measure cases in instructions, in one go; see `counted_results`."""
+    return counted_results(lambda: measure_cases(cases, Options()))
+
+
+def counted_results(measure: Callable[[], Iterable[Result]]) -> Counted:
+    """Measure in instructions, in one go, by the guest's clock or the CPU's counter.
 
     Returns
     -------
     dict or str
-        Results by the case's name; or why nothing here counts instructions.
+        Results by name; or why nothing here counts instructions.
     """
     try:
         with nullcontext() if counts_instructions() else clock.counting():
-            return {result.case.name: result for result in measure_cases(cases, Options())}
+            return {result.name: result for result in measure()}
     except (UnsupportedError, RefusedError) as error:
         return str(error)
 
 
-def cached(cache: Counted, case: Case) -> Measurement:
-    """Return the measurement of a case out of all that were made in one go.
+def cached(cache: Counted, name: str) -> Measurement:
+    """Return the measurement of that name out of all that were made in one go.
 
     Skips the benchmark where there is none, and fails where the case failed.
     """
     if isinstance(cache, str):
         raise SkipNotImplemented(cache)
-    return measurement(cache[case.name])
+    return measurement(cache[name])
 
 
 def measurement(result: Result) -> Measurement:

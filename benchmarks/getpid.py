@@ -37,7 +37,7 @@ class Instructions:
         return counted(select())
 
     def setup(self, cache: Counted, *case: str) -> None:
-        self.measurement = cached(cache, case_of(*case))
+        self.measurement = cached(cache, case_of(*case).name)
 
     def track_instructions(self, cache: object, *case: str) -> float:
         return round(self.measurement.probed.median, 1)

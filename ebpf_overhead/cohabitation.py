@@ -37,9 +37,8 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Name for people: ``getpid/fentry/empty, 4 programs``."""
-        together = " together" if self.beside.together else ""
-        return f"{self.case.name}, {self.beside.programs} programs{together}"
+        """Name for people: ``getpid/fentry/empty beside 3 fentry``."""
+        return f"{self.case.name}{self.beside}"
 
 
 def numbers(cases: Iterable[Case], counts: Iterable[int] = COUNTS) -> list[Setting]:

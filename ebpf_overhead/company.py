@@ -36,6 +36,11 @@ class Beside:
         names = [case.attach.name for case in self.cases]
         return {name: names.count(name) for name in dict.fromkeys(names)}
 
+    def __str__(self) -> str:
+        """Return it as it follows the name of a case: `` beside 3 fentry``."""
+        others = " and ".join(f"{count} {name}" for name, count in self.attach_types.items())
+        return f" {'with' if self.together else 'beside'} {others}" if others else ""
+
 
 class Company(Probe):
     """A probe with others on the same target.

@@ -159,6 +159,14 @@ class Result:
     beside: Beside = field(default_factory=Beside)
     occupants: tuple[Occupant, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Name for people: the case, whose calls they are, and what is beside it."""
+        name = (
+            self.case.name if self.bystander is None else f"{self.case.name}, {self.bystander.name}"
+        )
+        return f"{name}{self.beside}"
+
 
 def measure_cases(
     cases: Iterable[Case], options: Options, progress: Callable[[Case, float], None] | None = None

@@ -12,7 +12,7 @@ from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.figures.canvas import save
 from ebpf_overhead.report.record import Record
 
-_FIGURES = ("attach-latency", "map-state", "scaling", "targets")
+_FIGURES = ("attach-latency", "bystanders", "cohabitation", "map-state", "scaling", "targets")
 
 _EXAMPLES = """
 \b

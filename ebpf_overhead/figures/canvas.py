@@ -24,6 +24,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "tp_btf": {"color": "C2", "marker": "v"},
     "fentry": {"color": "C3", "marker": "^"},
     "kprobe": {"color": "C4", "marker": "D"},
+    "fexit": {"color": "C5", "marker": "<"},
 }
 
 

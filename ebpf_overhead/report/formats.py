@@ -13,6 +13,7 @@ import numpy as np
 from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
 from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.rows import Table
 from ebpf_overhead.report.tables import notes, tables
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -70,15 +71,20 @@ def to_markdown(record: Record) -> str:
 def _markdown_tables(record: Record) -> Iterator[str]:
     for table in tables(record):
         yield f"**{table.title}**\n"
-        yield "| " + " | ".join(table.headings) + " |"
-        yield "| --- |" + " --: |" * (len(table.headings) - 1)
-        for row in table.rows:
-            yield "| " + " | ".join(cell.replace("*", "\\*") for cell in row) + " |"
+        yield from table_lines(table)
         yield ""
     for note in notes(record):
         escaped = note.replace("*", "\\*").replace("_", "\\_")
         yield f"- {escaped}"
     yield ""
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """Yield the lines of a table in Markdown, without its title."""
+    yield "| " + " | ".join(table.headings) + " |"
+    yield "| --- |" + " --: |" * (len(table.headings) - 1)
+    for row in table.rows:
+        yield "| " + " | ".join(cell.replace("*", "\\*") for cell in row) + " |"
 
 
 def to_gobench(record: Record) -> str:

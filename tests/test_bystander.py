@@ -1,0 +1,143 @@
+"""Bystanders: whose calls a program runs for, and the other process that makes some."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from processes import open_descriptors, start_python
+
+from ebpf_overhead import bystander
+from ebpf_overhead.bystander import BYSTANDERS, Caller, beside, callers
+from ebpf_overhead.cases import GETPID, select
+from ebpf_overhead.errors import FailedError
+from ebpf_overhead.other_process import OtherProcess
+from ebpf_overhead.proof import Hits
+
+GETPPID, READ, OPENAT_CLOSE, ELSEWHERE = BYSTANDERS
+
+
+def case(attach, target="getpid"):
+    return select([attach], ["empty"], [target])[0]
+
+
+@pytest.mark.parametrize(
+    ("attach", "seen_by", "runs"),
+    [
+        ("fentry", GETPPID, 0),
+        ("tracepoint", GETPPID, 0),
+        ("kprobe_session", ELSEWHERE, 0),
+        ("tp_btf", GETPPID, 1),
+        ("tp_btf", ELSEWHERE, 1),
+        ("raw_tracepoint_exit", OPENAT_CLOSE, 2),
+    ],
+)
+def test_runs_for_a_call_of_a_bystander(attach, seen_by, runs):
+    assert seen_by.runs_per_call(case(attach)) == runs
+
+
+def test_who_calls_the_target_is_no_bystander():
+    available = [Caller(each, lambda: None, 1) for each in BYSTANDERS]
+    assert beside(case("tp_btf"), available) == available
+    assert READ not in [each.bystander for each in beside(case("tp_btf", "read"), available)]
+    both = [each.bystander for each in beside(case("tp_btf", "openat_close"), available)]
+    assert both == [GETPPID, READ, ELSEWHERE]
+
+
+@pytest.mark.parametrize("attach", ["tp_btf", "fentry"])
+@pytest.mark.parametrize("hits", [0, 3, 1000])
+def test_other_runs_than_the_hook_makes_are_a_failure(monkeypatch, attach, hits):
+    asked = []
+
+    def count(probe, calls, call, witness, expected):
+        call(calls)
+        return Hits(calls, hits, 0, 0, expected)
+
+    def witness(target, at_exit, thread):
+        asked.append((target, thread))
+
+    monkeypatch.setattr(bystander, "count_hits", count)
+    monkeypatch.setattr(bystander, "open_witness", witness)
+    made = []
+    caller = Caller(ELSEWHERE, lambda target, calls, cpu: made.append((target, calls, cpu)), 77)
+    probe = SimpleNamespace(case=case(attach))
+    right = 1000 if attach == "tp_btf" else 0
+    if hits == right:
+        assert caller.prove(probe, 3).hits == right
+    else:
+        with pytest.raises(FailedError, match=rf"ran {hits} times for 1000 calls of getppid"):
+            caller.prove(probe, 3)
+    assert made == [("getppid", 1000, 3)]
+    # Of a hook of one call the target's other callers are told apart, else the bystander.
+    assert asked == [(ELSEWHERE.target if attach == "tp_btf" else GETPID, 77)]
+
+
+def test_no_process_unless_bystanders_are_wanted(monkeypatch):
+    monkeypatch.setattr(bystander, "OtherProcess", lambda: pytest.fail("forked"))
+    with callers(False) as available:
+        assert not available
+
+
+def test_every_bystander_calls():
+    with callers(True) as available:
+        assert [each.bystander for each in available] == list(BYSTANDERS)
+        for each in available:
+            elapsed_ns, calls = each.run(each.bystander.target.name, 100, windows=3)
+            assert len(elapsed_ns) == 3
+            assert calls == 300
+        threads = {each.thread for each in available}
+    assert threads - {os.getpid()} == {available[-1].thread}
+    assert not Path(f"/proc/{available[-1].thread}").exists()
+
+
+def test_other_process_is_another_one_and_ends():
+    before = open_descriptors()
+    with OtherProcess() as other:
+        assert other.pid != os.getpid()
+        assert Path(f"/proc/{other.pid}").exists()
+        other.run("getppid", 10)
+    assert not Path(f"/proc/{other.pid}").exists()
+    assert open_descriptors() == before
+
+
+def test_what_fails_there_is_raised_here():
+    with OtherProcess() as other:
+        with pytest.raises(ValueError, match="nothing"):
+            other.run("nothing", 1)
+        other.run("getppid", 1)
+
+
+def test_its_end_is_told_with_what_was_called():
+    with OtherProcess() as other:
+        os.kill(other.pid, signal.SIGKILL)
+        with pytest.raises(FailedError, match="the process that calls getppid ended"):
+            other.run("getppid", 1)
+
+
+def test_it_does_not_outlive_a_killed_parent():
+    code = (
+        "import time\n"
+        "from ebpf_overhead.other_process import OtherProcess\n"
+        "other = OtherProcess()\n"
+        "print(other.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with start_python(code) as parent:
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    deadline_s = time.monotonic() + 20
+    while _runs(pid):
+        assert time.monotonic() < deadline_s, "it still runs"
+        time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # only waits to be reaped
