@@ -49,14 +49,12 @@ def _beside(case: _Case) -> dict[str, int]:
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the table of numbers of programs, and that of pairs, as far as there are rows."""
-    found = []
-    if any(programs(case) > 2 for case in record["cases"]):
-        found.append(_count_table(record))
+    """Return the table of numbers of programs, or that of pairs of attach types."""
+    if not record["cases"]:
+        return []
     pairs = mixed(record)
-    if any(one != other for one, other in pairs):
-        found.append(_pair_table(record, pairs))
-    return found
+    of_one_type = all(one == other for one, other in pairs)
+    return [_count_table(record) if of_one_type else _pair_table(record, pairs)]
 
 
 def _count_table(record: Record) -> Table:
@@ -87,7 +85,8 @@ def _pair_table(record: Record, pairs: dict[tuple[str, str], _Case]) -> Table:
     for one in dict.fromkeys(one for one, _ in pairs):
         own = {other: case for (first, other), case in pairs.items() if first == one}
         cells = [cell(own.get(other)) for other in others]
-        rows.append((one + occupied(own.values()), cell(alone.get(one)), *cells))
+        mark = occupied([*own.values(), *filter(None, [alone.get(one)])])
+        rows.append((one + mark, cell(alone.get(one)), *cells))
     title = f"what a program adds beside another one ({unit})"
     return Table(title, ("Program at", "Alone", *(f"Beside {other}" for other in others)), rows)
 
