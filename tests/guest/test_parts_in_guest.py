@@ -82,3 +82,95 @@ def test_attaching_takes_as_many_instructions_each_time(guest):
         counted = operation["cpu"]
         assert counted["estimate"] > 1000, name
         assert counted["high"] - counted["low"] < 0.2 * counted["estimate"], name
+
+
+# Who else pays and what several programs cost: one process, as compiling is dear in a guest.
+IN_COMPANY = """
+import json
+from ebpf_overhead import attach, bystander, cohabitation, occupants
+from ebpf_overhead.cases import GETPID, select
+from ebpf_overhead.measure import Options, measure_case
+from ebpf_overhead.proof import open_witness
+
+options = Options(time_s=0.05, seed=1, bystander=True)
+witness = open_witness(GETPID)
+found = {}
+
+def note(result):
+    measured = result.measurement
+    assert measured is not None, (result.name, result.reason)
+    hits = measured.bystander_hits or measured.hits
+    residue = measured.residue and measured.residue.estimate
+    found[result.name] = (measured.overhead.estimate, hits.calls, hits.hits, residue)
+
+with bystander.callers(True) as callers:
+    for case in select(["fentry", "tracepoint", "tp_btf"], ["empty"]):
+        for caller in (callers[0], callers[-1]):
+            note(measure_case(case, options, witness, caller=caller))
+    cases = select(["fentry", "kprobe"], ["empty"])
+    for setting in cohabitation.numbers(cases[:1], [1, 2]) + cohabitation.pairs(cases):
+        if setting.name not in found:
+            note(measure_case(setting.case, options, witness, beside=setting.beside))
+
+for case in cases:
+    with attach.load(case) as probe:
+        probe.attach()
+        found[f"on {case.name}"] = [each.kind for each in occupants.of(GETPID)]
+found["on nothing"] = [each.kind for each in occupants.of(GETPID)]
+print(json.dumps(found))
+"""
+EXACT = 0.5  # instructions a call: what repeats differ by
+
+
+@pytest.fixture(scope="module")
+def in_company(shared_guest):
+    done = shared_guest.run([sys.executable, "-c", IN_COMPANY], timeout=180)
+    assert done.exit_status == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_bystanders_pay_for_hooks_of_all_calls_and_for_no_function(in_company, note):
+    def bystander(attach, where=""):
+        overhead, calls, hits, _ = in_company[f"getpid/{attach}/empty, getppid{where}"]
+        assert calls == 2000
+        assert hits == (calls if attach == "tp_btf" else 0)
+        return overhead
+
+    elsewhere = " (other process)"
+    assert bystander("fentry") == pytest.approx(0, abs=EXACT)
+    assert bystander("fentry", elsewhere) == pytest.approx(0, abs=EXACT)
+    # Not hit, and yet made to take the slow way in and out of the kernel.
+    assert bystander("tracepoint") > 30
+    assert bystander("tracepoint") == pytest.approx(bystander("tracepoint", elsewhere), abs=EXACT)
+    assert bystander("tp_btf") > 30
+    assert bystander("tp_btf") == pytest.approx(bystander("tp_btf", elsewhere), abs=EXACT)
+    note(f"getppid pays {bystander('tracepoint'):.1f} instructions for a tracepoint on getpid")
+
+
+def test_nothing_is_left_of_a_probe_that_is_gone(in_company):
+    residues = {name: row[3] for name, row in in_company.items() if not name.startswith("on ")}
+    assert len(residues) == 15
+    for name, residue in residues.items():
+        assert residue == pytest.approx(0, abs=EXACT), name
+
+
+@pytest.mark.parametrize(
+    ("last", "first"),
+    [("fentry", "fentry"), ("kprobe", "kprobe"), ("kprobe", "fentry"), ("fentry", "kprobe")],
+)
+def test_programs_together_cost_the_first_and_what_the_second_adds(in_company, last, first):
+    def cost(name):
+        overhead, calls, hits, _ = in_company[name]
+        assert hits == calls == 2000
+        return overhead
+
+    added = cost(f"getpid/{last}/empty beside 1 {first}")
+    together = cost(f"getpid/{last}/empty with 1 {first}")
+    assert added > 30
+    assert together == pytest.approx(cost(f"getpid/{first}/empty") + added, abs=2 * EXACT)
+
+
+def test_who_is_on_a_target_is_seen(in_company):
+    assert in_company["on nothing"] == []
+    assert in_company["on getpid/fentry/empty"] == ["bpf", "ftrace"]
+    assert in_company["on getpid/kprobe/empty"] == ["bpf", "kprobe", "ftrace"]
