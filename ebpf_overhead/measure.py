@@ -414,7 +414,9 @@ class _Session:
         if self.caller is None:
             return None
         with phase("prove"):
-            return self.caller.prove(self.probe, self.cpu)
+            hits = self.caller.prove(self.probe, self.cpu)
+            self.between_windows()
+            return hits
 
     def _call(self, calls: int) -> None:
         _workload.run(self.target.name, calls, cpu=self.cpu)
