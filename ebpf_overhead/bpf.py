@@ -257,19 +257,15 @@ class ProgInfo:
         kernel that does not tell (before 5.12).
     run_time_ns : int
         Time of those runs, as the kernel takes it.
-    name : str
-        The name it was loaded with, 15 characters at most.
     """
 
     prog_id: int
     run_count: int
     recursion_misses: int | None
     run_time_ns: int = 0
-    name: str = ""
 
 
 _INFO_BYTES = 232
-_OFFSET_NAME = 64
 _OFFSET_RUN_TIME = 192
 _OFFSET_RUN_COUNT = 200
 _OFFSET_RECURSION_MISSES = 208
@@ -290,5 +286,4 @@ def prog_info(prog_fd: int) -> ProgInfo:
         run_count=struct.unpack_from("=Q", info, _OFFSET_RUN_COUNT)[0],
         recursion_misses=misses,
         run_time_ns=struct.unpack_from("=Q", info, _OFFSET_RUN_TIME)[0],
-        name=_text(info[_OFFSET_NAME : _OFFSET_NAME + 16]),
     )

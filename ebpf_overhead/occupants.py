@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ebpf_overhead import _workload, bpf, pseudofs
-from ebpf_overhead.bpf import Command
 from ebpf_overhead.cases import Target
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.loaded import objects
 
 _CALLS = 300
 # A program that others run, too, may by chance have run as often in one pass.
@@ -62,41 +62,20 @@ def _programs(target: Target) -> list[Occupant]:
             if running:  # mostly there are none
                 running &= _running(target)
         return [Occupant("bpf", f"program {number} {name}") for number, name in sorted(running)]
-    except OSError:  # not allowed, or the target cannot be called
+    except (OSError, OverheadError):  # not allowed, or the target cannot be called
         return []
     finally:
         os.close(statistics)
 
 
 def _running(target: Target) -> set[tuple[int, str]]:
-    before = _run_counts()
+    before = objects.programs()
     _workload.run(target.name, _CALLS)
     return {
-        (number, name)
-        for number, (name, runs) in _run_counts().items()
-        if number in before and runs - before[number][1] >= _CALLS
+        (number, each.name)
+        for number, each in objects.programs().items()
+        if number in before and each.run_count - before[number].run_count >= _CALLS
     }
-
-
-def _run_counts() -> dict[int, tuple[str, int]]:
-    """Return name and runs of every loaded program, by id."""
-    found: dict[int, tuple[str, int]] = {}
-    number = 0
-    while True:
-        try:
-            _, attribute = bpf.call(Command.PROG_GET_NEXT_ID, "I", number)
-        except FileNotFoundError:
-            return found
-        (number,) = struct.unpack_from("=I", attribute, 4)
-        try:
-            descriptor, _ = bpf.call(Command.PROG_GET_FD_BY_ID, "I", number)
-        except FileNotFoundError:
-            continue  # unloaded meanwhile
-        try:
-            info = bpf.prog_info(descriptor)
-            found[number] = info.name, info.run_count
-        finally:
-            os.close(descriptor)
 
 
 def _listed(target: Target) -> Iterator[Occupant]:

@@ -8,6 +8,8 @@ import pytest
 
 from ebpf_overhead import occupants
 from ebpf_overhead.cases import GETPID, TARGETS
+from ebpf_overhead.errors import RefusedError
+from ebpf_overhead.loaded.objects import Program
 from ebpf_overhead.occupants import Occupant
 
 KPROBES = """\
@@ -35,7 +37,7 @@ def kernel(monkeypatch):
 
     monkeypatch.setattr(occupants.pseudofs, "read_text", read)
     monkeypatch.setattr(occupants.bpf, "enable_stats", lambda: os.open(os.devnull, os.O_RDONLY))
-    monkeypatch.setattr(occupants, "_run_counts", dict)
+    monkeypatch.setattr(occupants.objects, "programs", dict)
     monkeypatch.setattr(occupants._workload, "run", lambda target, calls: ([1], calls))
     return files
 
@@ -73,7 +75,11 @@ def test_programs_that_run_once_a_call_in_every_pass(kernel, monkeypatch):
 
     monkeypatch.setattr(occupants._workload, "run", run)
     monkeypatch.setattr(
-        occupants, "_run_counts", lambda: {n: (f"name{n}", count) for n, count in runs.items()}
+        occupants.objects,
+        "programs",
+        lambda: {
+            n: Program(n, "kprobe", f"name{n}", "", (), count, 0) for n, count in runs.items()
+        },
     )
     assert occupants.of(GETPID) == (Occupant("bpf", "program 5 name5"),)
     assert len(passes) > 1
@@ -85,7 +91,10 @@ def test_whoever_may_not_look_sees_nobody(kernel, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(occupants, "_run_counts", refuse)
+    def refuse_listing():
+        raise RefusedError("no")
+
+    monkeypatch.setattr(occupants.objects, "programs", refuse_listing)
     assert occupants.of(GETPID) == ()
     monkeypatch.setattr(occupants.bpf, "enable_stats", refuse)
     assert occupants.of(GETPID) == ()
