@@ -11,7 +11,7 @@ from records import MEASURED, record, unmeasured
 
 from ebpf_overhead import cohabitation, preflight, remote
 from ebpf_overhead.cases import select
-from ebpf_overhead.cli import cohabit, main
+from ebpf_overhead.cli import main
 from ebpf_overhead.company import Beside
 from ebpf_overhead.errors import ExitStatus
 from ebpf_overhead.figures import cohabitation as figure
@@ -225,9 +225,3 @@ def test_pairs_have_no_number():
     run = invoke("--mixed", "--programs", "4")
     assert run.exit_code == ExitStatus.BAD_USE
     assert "--mixed measures pairs; leave out --programs" in run.output
-
-
-def test_every_option_that_matters_reaches_the_guest():
-    passed = set(cohabit._PASSED_ON)
-    options = {each.name for each in cohabit.command.params}
-    assert options - passed == {"format_name", "kernel", "output"}
