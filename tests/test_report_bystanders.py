@@ -17,6 +17,7 @@ from ebpf_overhead.measure import Options, Result
 from ebpf_overhead.occupants import Occupant
 from ebpf_overhead.report import bystanders, tables
 from ebpf_overhead.report.formats import to_csv, to_gobench, to_markdown
+from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import make_record, schema
 
 NOTHING = {"estimate": 0.0, "low": 0.0, "high": 0.0, "confidence": 0.99}
@@ -119,6 +120,18 @@ def test_in_markdown_csv_and_go_benchmarks(given):
     assert "GetppidBesideGetpidTracepointWithSimpleMap/getppid" in names
     assert "GetppidElsewhereBesideGetpidFentryWithSimpleMap/getppid" in names
     assert len(names) == 3 + 6
+
+
+def test_metrics_tell_callers_apart(given):
+    given["cases"].append({**row(), "beside": {"programs": {"fentry": 3}, "together": True}})
+    samples = [
+        line.split("}")[0]
+        for line in of_measure(given).splitlines()
+        if line.startswith("ebpf_overhead_probe_cost_instructions{")
+    ]
+    assert len(samples) == len(set(samples)) == 7
+    assert 'caller="getppid (other process)"' in samples[2]
+    assert 'beside="fentry:3",overhead_of="all"' in samples[6]
 
 
 def test_the_record_has_whose_calls_they_were():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ebpf_overhead.report.bystanders import caller
 from ebpf_overhead.report.openmetrics import Metrics, add_time
 from ebpf_overhead.report.record import Record
 
@@ -21,7 +22,7 @@ def of_measure(record: Record) -> str:
 
 
 def _add_case(metrics: Metrics, case: dict[str, Any]) -> None:
-    labels = {name: case[name] for name in ("target", "attach", "program")}
+    labels = _labels(case)
     metrics.add(
         "probe_measured",
         "Whether the probe could be measured on this kernel (1), or not (0; see status).",
@@ -44,6 +45,17 @@ def _add_case(metrics: Metrics, case: dict[str, Any]) -> None:
         metrics.add(f"call_{which}_{unit}", f"One call of the target {text}.", median, **labels)
     for name, text in _COUNTS.items():
         metrics.add(f"probe_{name}", text, case[name], **labels)
+
+
+def _labels(case: dict[str, Any]) -> dict[str, str]:
+    labels = {name: case[name] for name in ("target", "attach", "program")}
+    if "bystander" in case:
+        labels["caller"] = caller(case)
+    if "beside" in case:
+        programs = case["beside"]["programs"].items()
+        labels["beside"] = ",".join(f"{name}:{number}" for name, number in programs)
+        labels["overhead_of"] = "all" if case["beside"]["together"] else "last"
+    return labels
 
 
 _COUNTS = {
