@@ -13,6 +13,7 @@ from ebpf_overhead import clock, preflight
 from ebpf_overhead.cases import ATTACH_TYPES
 from ebpf_overhead.cli.durations import DurationType, ShareType
 from ebpf_overhead.cli.options import export, filter_options, format_option, openmetrics_option
+from ebpf_overhead.cli.progress import showing_work
 from ebpf_overhead.errors import BadUseError, ExitStatus, UnsupportedError
 from ebpf_overhead.estimate.answer import Estimate
 from ebpf_overhead.estimate.costs import Costs
@@ -116,7 +117,9 @@ def command(
     places = _places(named, max_targets)
     filters = Filters(pid, cgroup, comm)
     question = Question(places, attach, program, filters, duration_s, budget, latency)
-    answer = estimate(question, Costs(Store(), results, _say), _say, lambda seconds: None)
+    with showing_work() as work:
+        costs = Costs(Store(), results, work.say, work.done)
+        answer = estimate(question, costs, work.say, lambda s: work.done(s / duration_s))
     record = make_record(answer, clock.current().unit, os.uname().release)
     export(openmetrics, lambda: of_estimate(record))
     if format_name == "json":
@@ -157,7 +160,3 @@ def _status(answer: Estimate) -> ExitStatus:
     if answer.budget is None or answer.budget.verdict == "yes":
         return ExitStatus.MEASURED
     return ExitStatus.CASE_FAILED
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

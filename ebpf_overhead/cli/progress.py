@@ -1,14 +1,16 @@
-"""Progress of a run on the terminal: which case, and how long it still takes."""
+"""Progress on the terminal: what is being done, and how long it still takes."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Protocol, TextIO, TypeVar
 
+import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 
 class Named(Protocol):
@@ -22,11 +24,57 @@ class Named(Protocol):
 _Named = TypeVar("_Named", bound=Named)
 
 
+@dataclass(frozen=True)
+class Work:
+    """One step of work after the other, each with a bar under the line that names it.
+
+    Without a terminal only the lines are shown.
+    """
+
+    _progress: Progress
+    _task: TaskID
+
+    def say(self, line: str) -> None:
+        """Begin a step."""
+        if self._progress.disable:
+            click.echo(line, err=True)
+            return
+        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._progress.reset(self._task)
+        self.done(0.0)
+
+    def done(self, share: float) -> None:
+        """Say which share of the step is done, 0..1."""
+        self._progress.update(self._task, completed=share, refresh=True)
+
+
+@contextmanager
+def showing_work() -> Iterator[Work]:
+    """Show progress while the block runs, of whatever it says."""
+    with _terminal() as terminal:
+        progress = Progress(
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=terminal),
+            auto_refresh=False,
+            transient=True,
+            disable=not terminal.isatty(),
+        )
+        with progress:
+            yield Work(progress, progress.add_task("", total=1.0))
+
+
+@contextmanager
+def _terminal() -> Iterator[TextIO]:
+    # Descriptor 2 is borrowed while BCC works, so progress has one of its own.
+    with open(os.dup(2), "w", encoding="utf-8") as terminal:
+        yield terminal
+
+
 @contextmanager
 def showing_cases(cases: Sequence[_Named]) -> Iterator[Callable[[_Named, float], None]]:
     """Show progress while the block runs; call what it yields with a case and its share done."""
-    # Descriptor 2 is borrowed while BCC works, so progress has one of its own.
-    with open(os.dup(2), "w", encoding="utf-8") as terminal:
+    with _terminal() as terminal:
         progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),

@@ -67,6 +67,8 @@ class Costs:
         A record of ``measure --format json`` to take them from instead.
     say : callable, optional
         Told in a line what is being measured.
+    progress : callable, optional
+        Told which share of that is done, 0..1.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Costs:
         store: Store,
         results: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
+        progress: Callable[[float], None] = lambda share: None,
     ) -> None:
         self._store = store
         self._say = say
+        self._progress = progress
         self._given = {} if results is None else _read_results(results)
 
     def of(self, attach: str, program: str) -> Cost:
@@ -90,7 +94,11 @@ class Costs:
             date = time.strftime("%Y-%m-%d", time.localtime(found.measured_at))
             return Cost(attach, program, found.interval, f"stored {date}")
         self._say(f"Measuring what {attach} with {program} costs here")
-        (result,) = measure_cases([_case(attach, program)], Options(time_s=_TIME_S))
+        (result,) = measure_cases(
+            [_case(attach, program)],
+            Options(time_s=_TIME_S),
+            lambda case, share: self._progress(share),
+        )
         if result.measurement is None:
             return Cost(attach, program, None, "measured now", result.status, result.reason)
         overhead = result.measurement.overhead
