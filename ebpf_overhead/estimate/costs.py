@@ -27,8 +27,11 @@ from ebpf_overhead.stored import Store
 from ebpf_overhead.tracers import source
 from ebpf_overhead.tracers.filters import Filters
 from ebpf_overhead.tracers.hooks import Hook, Point
+from ebpf_overhead.tracers.symbols import in_btf
 
 _TIME_S = 1.5
+# Attach types that find a function by its BTF id.
+_BY_BTF = ("fentry", "fexit")
 _AT_RETURN = ("fexit", "kretprobe", "kretprobe_multi", "uretprobe", "uretprobe_multi")
 
 
@@ -212,7 +215,10 @@ def _identity(program: str) -> str:
 
 def attach_types_for(place: Place) -> list[str]:
     """Return the attach types that can serve a place and whose cost can be measured."""
-    return [name for name in SERVED_BY[place.kind] if name in ATTACH_TYPES]
+    names = [name for name in SERVED_BY[place.kind] if name in ATTACH_TYPES]
+    if place.kind == "function" and not in_btf(place.name):
+        return [name for name in names if name not in _BY_BTF]
+    return names
 
 
 def comparable(attach: str, other: str) -> bool:

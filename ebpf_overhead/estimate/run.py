@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from ebpf_overhead.cases import ATTACH_TYPES
-from ebpf_overhead.errors import BadUseError, OverheadError
+from ebpf_overhead.errors import BadUseError, OverheadError, UnsupportedError
 from ebpf_overhead.estimate.answer import (
     Alternative,
     Budget,
@@ -20,12 +20,13 @@ from ebpf_overhead.estimate.answer import (
 )
 from ebpf_overhead.estimate.costs import Cost, Costs, attach_types_for, comparable
 from ebpf_overhead.estimate.counting import Counter, Rates, count, counters
-from ebpf_overhead.estimate.places import Place
+from ebpf_overhead.estimate.places import SERVED_BY, Place
 from ebpf_overhead.latency.histogram import Scale
 from ebpf_overhead.latency.observe import observe
 from ebpf_overhead.latency.record import Observation
 from ebpf_overhead.stats import Interval
 from ebpf_overhead.tracers.filters import Filters
+from ebpf_overhead.tracers.symbols import explain_name
 from ebpf_overhead.tracers.waiting import Watch
 
 _LATENCY_S = 2.0
@@ -125,11 +126,16 @@ def _attach_type(place: Place, wanted: str | None) -> str:
     serving = attach_types_for(place)
     chosen = wanted or place.attach or (serving[0] if serving else None)
     if chosen not in serving:
-        raise BadUseError(
-            f"{chosen or 'a probe'} cannot be estimated for {place}",
-            f"choose of {', '.join(serving)}" if serving else "",
-        )
+        raise _cannot_serve(place, chosen, f"choose of {', '.join(serving)}" if serving else "")
     return chosen
+
+
+def _cannot_serve(place: Place, chosen: str | None, choice: str) -> OverheadError:
+    if chosen in SERVED_BY[place.kind]:
+        return explain_name(place.name) or UnsupportedError(
+            f"{chosen} cannot hook {place}: the kernel's own BTF does not have it", choice
+        )
+    return BadUseError(f"{chosen or 'a probe'} cannot be estimated for {place}", choice)
 
 
 @contextmanager

@@ -11,9 +11,10 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from ebpf_overhead import pseudofs
+from ebpf_overhead import btf, pseudofs
 from ebpf_overhead.bcc_library import captured_stderr, import_bcc
-from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.bpf import TraceAttachType
+from ebpf_overhead.errors import BadUseError, MissingToolError, UnsupportedError
 
 _KALLSYMS = Path("/proc/kallsyms")
 # What compilers append to the name of a function they changed.
@@ -96,6 +97,19 @@ def is_traceable(name: str) -> bool | None:
     """Whether ftrace can hook a function; None where the kernel does not tell."""
     known = traceable_functions()
     return None if known is None else name in known
+
+
+def in_btf(name: str) -> bool:
+    """Whether the kernel's own BTF has a function, which fentry and fexit need.
+
+    True as well where that cannot be found out.
+    """
+    try:
+        return btf.find_id(name, TraceAttachType.FENTRY) is not None
+    except UnsupportedError:
+        return False
+    except MissingToolError:
+        return True
 
 
 def is_syscall(name: str) -> bool | None:

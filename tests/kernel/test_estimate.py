@@ -11,6 +11,7 @@ from pathlib import Path
 import leftovers
 import pytest
 from processes import run_command, start_command, start_python
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from ebpf_overhead import _workload
 from ebpf_overhead.errors import OverheadError
@@ -135,6 +136,7 @@ def test_target_that_never_runs(results, nothing_left):
         (["tracepoint:no:such"], 3, "no tracepoint no:such in this kernel"),
         (["syscall:read", "--budget", "1"], 2, "is not like 1%"),
         (["c:no_such_function"], 2, "no function no_such_function"),
+        (["syscall:read", "--openmetrics", "/no/such/x.prom"], 2, "/no/such is not a directory"),
     ],
 )
 def test_wrong_use(arguments, status, words, nothing_left):
@@ -149,3 +151,32 @@ def test_results_of_another_kernel_are_refused(results):
     run = run_command("estimate", "syscall:read", "--results", results)
     assert run.returncode == 2
     assert "is of kernel 5.4.0" in run.stderr
+
+
+RIGHTS = ("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON")
+
+
+@pytest.mark.parametrize("command", ["estimate", "funclatency"])
+def test_missing_rights(command, nothing_left):
+    run = run_command(command, "syscall:read", "--duration", "1", without=RIGHTS)
+    assert run.returncode == 3
+    assert "needs CAP_BPF and CAP_PERFMON, which this process lacks; run as root" in run.stderr
+    assert run.stderr.count("\n") == 1
+    nothing_left()
+
+
+def test_openmetrics_file(results, tmp_path):
+    path = tmp_path / "estimate.prom"
+    run = run_command(
+        "estimate", "syscall:read", "-d", "0.2", "--no-latency", "--attach", "tracepoint",
+        "--results", results, "--openmetrics", str(path),
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = {
+        sample.name: sample for family in openmetrics(path.read_text()) for sample in family.samples
+    }
+    cost = found["ebpf_overhead_estimate_event_cost_seconds"]
+    assert cost.value == pytest.approx(200e-9)
+    assert cost.labels["kernel"] == os.uname().release
+    assert cost.labels["attach"] == "tracepoint"
+    assert found["ebpf_overhead_estimate_events_per_second"].value > 0
