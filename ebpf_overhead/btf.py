@@ -36,10 +36,6 @@ def _libbpf() -> ctypes.CDLL:
             continue
         library.libbpf_find_vmlinux_btf_id.argtypes = [ctypes.c_char_p, ctypes.c_int]
         library.libbpf_find_vmlinux_btf_id.restype = ctypes.c_int
-        for function, arguments in _TYPE_FUNCTIONS.items():
-            getattr(library, function).argtypes = arguments
-            getattr(library, function).restype = ctypes.c_void_p
-        library.btf__name_by_offset.restype = ctypes.c_char_p
         library.libbpf_set_print.argtypes = [ctypes.c_void_p]
         library.libbpf_set_print(None)  # the error code says it all
         return library
@@ -101,8 +97,8 @@ def type_name(object_id: int, type_id: int) -> str | None:
         None where there is no such BTF or type, or libbpf does not say.
     """
     try:
-        library, types = _libbpf(), _types(object_id)
-    except MissingToolError:
+        library, types = _libbpf_of_types(), _types(object_id)
+    except (MissingToolError, AttributeError):  # there is none, or an older one
         return None
     found = library.btf__type_by_id(types, type_id) if types else None
     if not found:
@@ -112,16 +108,26 @@ def type_name(object_id: int, type_id: int) -> str | None:
     return name.decode() if name else None
 
 
+def _libbpf_of_types() -> ctypes.CDLL:
+    library = _libbpf()
+    for function, arguments in _TYPE_FUNCTIONS.items():
+        getattr(library, function).argtypes = arguments
+        getattr(library, function).restype = ctypes.c_void_p
+    library.btf__name_by_offset.restype = ctypes.c_char_p
+    return library
+
+
 @cache
 def _types(object_id: int) -> int | None:
     name = _object_name(object_id)
     if name is None:
         return None
-    kernel: int | None = _libbpf().btf__load_vmlinux_btf()
+    library = _libbpf_of_types()
+    kernel: int | None = library.btf__load_vmlinux_btf()
     if name == "vmlinux":
         return kernel
     base = kernel if name else None  # a program's has no name, and no base
-    found: int | None = _libbpf().btf__load_from_kernel_by_id_split(object_id, base)
+    found: int | None = library.btf__load_from_kernel_by_id_split(object_id, base)
     return found
 
 

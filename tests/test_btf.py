@@ -66,3 +66,13 @@ def test_libbpf_missing_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     with pytest.raises(MissingToolError, match="apt-get install libbpf1"):
         btf._libbpf.__wrapped__()
+
+
+def test_type_where_libbpf_is_older_than_the_functions_asked(monkeypatch):
+    monkeypatch.setattr(btf, "_libbpf", lambda: FakeLibbpf(0))
+    assert btf.type_name.__wrapped__(1, 2) is None
+
+
+def test_type_of_a_btf_that_is_gone(monkeypatch):
+    monkeypatch.setattr(btf, "_object_name", lambda object_id: None)
+    assert btf.type_name.__wrapped__(4711, 2) is None

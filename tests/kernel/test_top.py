@@ -13,7 +13,7 @@ import pytest
 from pictures import FakeCosts
 from processes import run_command, start_command
 
-from ebpf_overhead import _workload, attach, bpf
+from ebpf_overhead import _workload, attach, bpf, btf
 from ebpf_overhead.cases import ATTACH_TYPES, Case, select
 from ebpf_overhead.loaded.inventory import Details, Inventory
 from ebpf_overhead.loaded.monitor import Statistics, watch_programs
@@ -84,6 +84,16 @@ def test_hook_and_process_are_found(support, name):
     assert str(hook).startswith(FOUND[name])
     assert os.getpid() in [process.pid for process in details.processes]
     assert ATTACH_TYPES[name].group != "uprobes" or hook.target.rpartition("+")[2].startswith("0x")
+
+
+def test_kernel_names_what_a_program_was_loaded_for(support):
+    if support["tp_btf"].status != "available":
+        pytest.skip(support["tp_btf"].reason)
+    with attach.load(select(["tp_btf"], ["empty"])[0]) as probe:
+        program = programs()[bpf.prog_info(probe.prog_fd).prog_id]
+    if not program.btf_id:
+        pytest.skip("this kernel does not tell (before Linux 6.0)")
+    assert btf.type_name(program.btf_object, program.btf_id) == "btf_trace_sys_enter"
 
 
 def test_programs_that_come_and_go_while_it_runs(own_function):

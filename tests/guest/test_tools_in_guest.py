@@ -1,0 +1,184 @@
+"""``funclatency``, ``estimate`` and ``top`` with fentry and kprobes, which few kernels here allow.
+
+Each is a script that runs in the guest, which the tests share; they look at what it prints.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+CALLS = 10_007
+WAYS = ("fentry/fexit", "kprobe/kretprobe", "tracepoints")
+
+TRACE = f"""
+import json, os
+from pathlib import Path
+from ebpf_overhead import _workload
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.latency.histogram import Scale
+from ebpf_overhead.latency.own_cost import own_cost
+from ebpf_overhead.latency.trace import choose_way, compiled_tracer, traced
+from ebpf_overhead.latency.ways import KINDS
+from ebpf_overhead.stored import Store
+from ebpf_overhead.tracers.filters import Filters
+
+filters = Filters(pid=os.getpid())
+compiled = compiled_tracer(filters, Scale())
+seen = {{}}
+for kind in KINDS[:3]:
+    way = choose_way(compiled, "syscall:getpid", kind)
+    with traced(compiled, way) as trace:
+        start = trace.read()
+        _workload.run("getpid", {CALLS})
+        counts = trace.read().since(start)
+    cost = own_cost(way, filters, Scale(), Store(Path("/tmp/overheads.json")))
+    seen[kind] = dict(
+        calls=counts.calls, unmatched=counts.counter("unmatched"), median=counts.percentile_ns(0.5),
+        inside=cost.inside.estimate, per_call=cost.per_call.estimate, entry=way.entry.name,
+    )
+errors = {{}}
+for name in ("vfs_reed", "do_idle_no_such", "notrace_me"):
+    try:
+        choose_way(compiled, name)
+    except OverheadError as error:
+        errors[name] = str(error)
+print(json.dumps(dict(seen=seen, errors=errors, vfs=choose_way(compiled, "vfs_read").kind)))
+"""
+
+
+ESTIMATE = f"""
+import json, os
+from pathlib import Path
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.estimate.costs import Costs
+from ebpf_overhead.estimate.places import places_of
+from ebpf_overhead.estimate.run import Question, estimate
+from ebpf_overhead.measure import Options, measure_cases
+from ebpf_overhead.cases import select
+from ebpf_overhead.stored import Store
+from ebpf_overhead.tracers.filters import Filters
+
+zero = os.open("/dev/zero", os.O_RDONLY)
+
+def read(seconds):
+    for _ in range({CALLS}):
+        os.read(zero, 1)
+
+def ask(names, attach):
+    places = tuple(place for name in names for place in places_of(name, 20))
+    question = Question(places, attach, "empty", Filters(pid=os.getpid()), 0.05, latency=False)
+    return estimate(question, Costs(Store(Path("/tmp/estimate.json"))), lambda line: None, read)
+
+answer = ask(["vfs_read", "vfs_write"], "kprobe")
+measured = [r for r in measure_cases(select(["kprobe"], ["empty"]), Options())]
+errors = {{}}
+for name, attach in (("vfs_reed", "fentry"), ("exc_int3", None), ("vfs_*", None)):
+    try:
+        ask([name], attach)
+    except OverheadError as error:
+        errors[name] = str(error)
+print(json.dumps(dict(
+    events={{rate.place.name: rate.events for rate in answer.rates}},
+    counted_by=[rate.counted_by for rate in answer.rates],
+    share=answer.share.estimate, mean=answer.mean,
+    overhead=answer.rates[0].cost.overhead.estimate,
+    measured=measured[0].measurement.overhead.estimate,
+    alternatives=[each.cost.attach for each in answer.alternatives if each.share],
+    errors=errors,
+)))
+"""
+
+
+def test_estimate_of_functions(guest):
+    done = guest.run([sys.executable, "-c", ESTIMATE])
+    assert done.exit_status == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["events"] == {"vfs_read": CALLS, "vfs_write": 0}
+    assert answer["counted_by"] == ["fentry:vfs_read", "fentry:vfs_write"]
+    # Instructions repeat, to the few that a boot of BCC in between moves.
+    assert abs(answer["overhead"] - answer["measured"]) <= 0.02 * answer["measured"]
+    assert answer["share"] == pytest.approx(answer["mean"] * answer["overhead"] * 1e-9)
+    assert answer["alternatives"][0] == "fentry"
+    assert {"kprobe", "kprobe_multi"} <= set(answer["alternatives"])
+    assert "similar: vfs_read" in answer["errors"]["vfs_reed"]
+    assert "exc_int3 cannot be" in answer["errors"]["exc_int3"]
+    assert "functions, at most 20 can be hooked" in answer["errors"]["vfs_*"]
+
+
+WATCHED = ("fentry", "kprobe", "tp_btf", "tracepoint")
+TOP = f"""
+import json
+from pathlib import Path
+from ebpf_overhead import _workload, attach, bpf
+from ebpf_overhead.cases import select
+from ebpf_overhead.loaded.dispatch import DispatchCosts
+from ebpf_overhead.loaded.inventory import Inventory
+from ebpf_overhead.loaded.monitor import Statistics
+from ebpf_overhead.loaded.usage import picture
+from ebpf_overhead.measure import Options, measure_cases
+from ebpf_overhead.stored import Store
+
+costs = DispatchCosts(Store(Path("/tmp/dispatch.json")))
+costs.learn({WATCHED}, traced=False)
+seen = {{}}
+for result in measure_cases(select({WATCHED}, ["simple"], ["getpid"]), Options()):
+    with attach.load(result.case) as probe, Statistics() as statistics:
+        probe.attach()
+        number = bpf.prog_info(probe.prog_fd).prog_id
+        _workload.run("getpid", 1000)
+        before = statistics.read()
+        _workload.run("getpid", {CALLS})
+        after = statistics.read()
+        details = Inventory().details(after.programs)
+    shown = picture(before, after, details, costs, 1)
+    (usage,) = [each for each in shown.usages if each.program.number == number]
+    slow = shown.slow_path_share
+    seen[result.case.attach.name] = dict(
+        true=result.measurement.overhead.estimate,
+        shown=(usage.total.estimate + (slow.estimate if slow else 0)) * 1e9 / usage.runs_per_s,
+        reported=usage.run_time_ns,
+        runs=round(usage.runs_per_s * shown.seconds),
+        hooks=[str(each) for each in details[number].attachments],
+        processes=len(details[number].processes),
+    )
+print(json.dumps(dict(seen=seen, statistics=costs.statistics.estimate)))
+"""
+
+
+def test_top_shows_what_the_probe_really_costs(guest, note):
+    done = guest.run([sys.executable, "-c", TOP])
+    assert done.exit_status == 0, done.stderr
+    answer = json.loads(done.stdout)
+    for name, each in answer["seen"].items():
+        assert each["runs"] >= CALLS, name
+        assert abs(each["shown"] - each["true"]) <= 0.05 * each["true"], name
+        assert each["reported"] < each["true"], name
+        assert each["processes"] == 1
+        note(f"top, {name}: {each['shown']:.0f} shown, {each['true']:.0f} true, instructions")
+    hooks = {name: each["hooks"] for name, each in answer["seen"].items()}
+    assert hooks["tp_btf"] == ["tp_btf:sys_enter"]
+    assert hooks["tracepoint"] == ["tracepoint:sys_enter_getpid"]
+    for name in ("fentry", "kprobe"):
+        (hook,) = hooks[name]
+        assert hook.startswith(f"{name}:__")
+        assert hook.endswith("_sys_getpid")
+    assert 40 < answer["statistics"] < 200
+
+
+def test_every_way_in_sees_every_call_and_knows_its_cost(guest):
+    done = guest.run([sys.executable, "-c", TRACE])
+    assert done.exit_status == 0, done.stderr
+    answer = json.loads(done.stdout)
+    seen = answer["seen"]
+    counted = {kind: (each["calls"], each["unmatched"]) for kind, each in seen.items()}
+    assert counted == dict.fromkeys(WAYS, (CALLS, 0))
+    for each in seen.values():
+        # Instructions repeat: what is reported for getpid is what the cost says it is.
+        assert abs(each["median"] - each["inside"]) <= 0.04 * each["inside"]
+        assert 0 < each["inside"] < each["per_call"]
+    assert seen["fentry/fexit"]["per_call"] < seen["kprobe/kretprobe"]["per_call"]
+    assert answer["vfs"] == "fentry/fexit"
+    assert "similar: vfs_read" in answer["errors"]["vfs_reed"]
