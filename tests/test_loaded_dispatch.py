@@ -6,7 +6,7 @@ import pytest
 
 from ebpf_overhead.cases import select
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.loaded import dispatch
+from ebpf_overhead.loaded import dispatch, left_out
 from ebpf_overhead.loaded.dispatch import DispatchCosts
 from ebpf_overhead.stats import Interval
 from ebpf_overhead.stored import Store
@@ -26,7 +26,7 @@ def measured(monkeypatch) -> list[str]:
     """What was measured, in a kernel that has no fentry."""
     done: list[str] = []
 
-    def left_out(case) -> Interval:
+    def measure(case) -> Interval:
         done.append(case.attach.name)
         if case.attach.name == "fentry":
             raise UnsupportedError("EPERM at load: fentry refused")
@@ -39,9 +39,9 @@ def measured(monkeypatch) -> list[str]:
 
         return measure
 
-    monkeypatch.setattr(dispatch, "_measure_left_out", left_out)
-    monkeypatch.setattr(dispatch, "_measure_statistics", once("statistics", 70.0))
-    monkeypatch.setattr(dispatch, "_measure_slow_path", once("slow path", 30.0))
+    monkeypatch.setattr(dispatch, "measure_left_out", measure)
+    monkeypatch.setattr(dispatch, "measure_statistics", once("statistics", 70.0))
+    monkeypatch.setattr(dispatch, "measure_slow_path", once("slow path", 30.0))
     return done
 
 
@@ -86,6 +86,22 @@ def test_without_measuring(store, measured):
     assert costs.statistics is None
 
 
+def test_nothing_is_measured_while_the_statistics_are_on_for_good(
+    store, measured, monkeypatch, tmp_path
+):
+    switch = tmp_path / "bpf_stats_enabled"
+    switch.write_text("1\n")
+    monkeypatch.setattr(dispatch, "_ALWAYS_ON", switch)
+    costs = DispatchCosts(store)
+    costs.learn(["kprobe"], traced=False)
+    assert measured == []
+    assert "is 1, which makes every run dearer" in costs.of("kprobe").reason
+    switch.write_text("0\n")
+    again = DispatchCosts(store)
+    again.learn(["kprobe"], traced=False)
+    assert "kprobe" in measured
+
+
 @pytest.mark.parametrize(("name", "traced"), [("tp_btf", True), ("kprobe", False)])
 def test_tracepoints_are_measured_beside_one_that_takes_the_slow_path(monkeypatch, name, traced):
     attached: list[str] = []
@@ -103,12 +119,12 @@ def test_tracepoints_are_measured_beside_one_that_takes_the_slow_path(monkeypatc
         def attach(self) -> None:
             attached.append(self.name)
 
-    monkeypatch.setattr(dispatch, "load", FakeProbe)
+    monkeypatch.setattr(left_out, "load", FakeProbe)
     (case,) = select([name], ["empty"], ["getpid"])
-    with dispatch._beside(case):
+    with left_out._beside(case):
         assert attached == (["raw_tracepoint_exit"] if traced else [])
     assert attached == []
 
 
 def test_cost_of_a_run_that_runs_twice_a_call():
-    assert dispatch._a_run(Interval(10, 8, 12, 0.99), 2) == Interval(5, 4, 6, 0.99)
+    assert left_out._a_run(Interval(10, 8, 12, 0.99), 2) == Interval(5, 4, 6, 0.99)

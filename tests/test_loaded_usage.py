@@ -10,8 +10,9 @@ from pictures import FakeCosts, details, program, seen
 from rich.console import Console
 
 from ebpf_overhead.loaded.attachments import Attachment
-from ebpf_overhead.loaded.dispatch import difference, on_system_calls, priced_as, runs_for_all
+from ebpf_overhead.loaded.dispatch import on_system_calls, priced_as, runs_for_all
 from ebpf_overhead.loaded.inventory import Details
+from ebpf_overhead.loaded.left_out import difference
 from ebpf_overhead.loaded.record import make_record
 from ebpf_overhead.loaded.text import Frame, render
 from ebpf_overhead.stats import Interval

@@ -89,7 +89,8 @@ def command(
         raise BadUseError("both --once and --duration were given", "choose one")
     live = format_name == "text" and not once and sys.stdout.isatty()
     showing = _live(rows) if live else _printing(format_name, rows)
-    with Watch(interval_s if once else duration_s) as watch, showing as (show, say):
+    watch = Watch(interval_s if once else duration_s)
+    with showing as (show, say):
         costs = DispatchCosts(Store(), say, measuring)
         for seen in watch_programs(costs, watch, interval_s):
             show(seen)

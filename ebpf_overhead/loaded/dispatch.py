@@ -5,30 +5,27 @@ really adds to a call, less what the statistics say of its run.  That is the sam
 program at that kind of hook (docs/bpf-stats.md), so
 
     cost of a run = what the statistics report + what they leave out.
-
-Programs on tracepoints are measured beside one that is attached already, so that the slow
-path of system calls, which the first one switches on for all of them, is not part of it.
 """
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from ebpf_overhead import bpf
-from ebpf_overhead.attach import load
-from ebpf_overhead.cases import ATTACH_TYPES, Case, select
+from ebpf_overhead.cases import ATTACH_TYPES, select
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.loaded.attachments import Attachment
-from ebpf_overhead.measure import Measurement, Options, measure_cases
-from ebpf_overhead.paired import paired_difference
-from ebpf_overhead.stats import Interval, interval
+from ebpf_overhead.loaded.left_out import (
+    measure_left_out,
+    measure_slow_path,
+    measure_statistics,
+)
+from ebpf_overhead.stats import Interval
 from ebpf_overhead.stored import Store
 
-_TIME_S = 1.5
+_ALWAYS_ON = Path("/proc/sys/kernel/bpf_stats_enabled")
 _STATISTICS, _SLOW_PATH = "statistics/run", "slow path/system call"
 
 
@@ -132,29 +129,35 @@ class DispatchCosts:
         traced : bool
             Whether system calls are traced already: then their slow path cannot be measured.
         """
+        measuring = self._measuring and not statistics_always_on()
         for kind in sorted(kinds):
             found = self._store.find(f"dispatch/{kind}")
             if found is not None:
                 date = time.strftime("%Y-%m-%d", time.localtime(found.measured_at))
                 self._known[kind] = Dispatch(found.interval, f"stored {date}")
-            elif not self._measuring:
-                self._known[kind] = Dispatch(None, reason="not measured on this kernel")
-            else:
+            elif measuring:
                 self._known[kind] = self._measure(kind)
+            else:
+                self._known[kind] = Dispatch(None, reason=self._why_not())
         self.statistics = self._once(
-            _STATISTICS, "what the kernel's statistics cost", _measure_statistics, self._measuring
+            _STATISTICS, "what the kernel's statistics cost", measure_statistics, measuring
         )
         self.slow_path = self._once(
             _SLOW_PATH,
             "the slow path of system calls that are traced",
-            _measure_slow_path,
-            self._measuring and not traced,
+            measure_slow_path,
+            measuring and not traced,
         )
+
+    def _why_not(self) -> str:
+        if self._measuring:
+            return f"not measured while {_ALWAYS_ON} is 1, which makes every run dearer"
+        return "not measured on this kernel"
 
     def _measure(self, kind: str) -> Dispatch:
         self._say(f"Measuring what run_time_ns leaves out of {kind} here")
         try:
-            left_out = _measure_left_out(select([kind], ["empty"])[0])
+            left_out = measure_left_out(select([kind], ["empty"])[0])
         except OverheadError as error:
             return Dispatch(None, reason=str(error))
         self._store.put({f"dispatch/{kind}": left_out})
@@ -175,103 +178,9 @@ class DispatchCosts:
         return found
 
 
-def _measure_statistics() -> Interval:
-    """Return what the statistics add to a run, by a function that nobody else has hooked."""
-    case = select(["uprobe"], ["empty"])[0]
-    held: list[int] = []
-
-    def switch(on: bool) -> None:
-        if on:
-            held.append(bpf.enable_stats())
-        else:
-            os.close(held.pop())
-
-    with load(case) as probe:
-        probe.attach()
-        return paired_difference(case.target.name, switch, _TIME_S)
-
-
-def _measure_slow_path() -> Interval:
-    """Return what a system call pays for being traced, whatever the program."""
-    (case,) = select(["raw_tracepoint"], ["empty"])
-    first = _measured(case, Options(time_s=_TIME_S)).overhead
-    with _traced_system_calls():
-        second = _measured(case, Options(time_s=_TIME_S)).overhead
-    return difference(first, second)
-
-
-def _measure_left_out(case: Case) -> Interval:
-    """Return what the statistics leave out of a run."""
-    with _beside(case):
-        whole = _measured(case, Options(time_s=_TIME_S)).overhead
-        reported = _reported(case)
-    return difference(_a_run(whole, case.runs_per_call), reported)
-
-
-def _reported(case: Case) -> Interval:
-    """Return what the statistics say of a run, from many short times as the whole is."""
-    values: list[float] = []
-    with load(case) as probe:
-        before = bpf.prog_info(probe.prog_fd)
-
-        def look() -> None:
-            nonlocal before
-            now = bpf.prog_info(probe.prog_fd)
-            # Loaded anew, it begins at zero.
-            last = before if before.prog_id == now.prog_id else bpf.ProgInfo(now.prog_id, 0, 0)
-            if now.run_count > last.run_count:
-                time_ns = now.run_time_ns - last.run_time_ns
-                values.append(time_ns / (now.run_count - last.run_count))
-            before = now
-
-        def switch(on: bool) -> None:
-            return probe.attach() if on else probe.detach()
-
-        statistics = bpf.enable_stats()
-        try:
-            paired_difference(case.target.name, switch, _TIME_S, after_probed=look)
-        finally:
-            os.close(statistics)
-    if not values:
-        raise OverheadError("the kernel's statistics counted no run")
-    return interval(values)
-
-
-def _measured(case: Case, options: Options) -> Measurement:
-    (result,) = measure_cases([case], options)
-    if result.measurement is None:
-        raise OverheadError(result.reason or result.status, result.remedy or "")
-    return result.measurement
-
-
-@contextmanager
-def _beside(case: Case) -> Iterator[None]:
-    if case.attach.group != "tracepoints":
-        yield
-        return
-    with _traced_system_calls():
-        yield
-
-
-@contextmanager
-def _traced_system_calls() -> Iterator[None]:
-    """Have system calls take the slow path, at the other end than is measured."""
-    (case,) = select(["raw_tracepoint_exit"], ["empty"])
-    with load(case) as probe:
-        probe.attach()
-        yield
-
-
-def _a_run(overhead: Interval, runs: int) -> Interval:
-    values = (overhead.estimate / runs, overhead.low / runs, overhead.high / runs)
-    return Interval(*values, overhead.confidence)
-
-
-def difference(first: Interval, second: Interval) -> Interval:
-    """Return one interval less another, with the bounds that both allow together."""
-    return Interval(
-        first.estimate - second.estimate,
-        first.low - second.high,
-        first.high - second.low,
-        first.confidence,
-    )
+def statistics_always_on() -> bool:
+    """Whether the statistics are on for good, so that nothing can be measured without them."""
+    try:
+        return _ALWAYS_ON.read_text().strip() == "1"
+    except OSError:
+        return False

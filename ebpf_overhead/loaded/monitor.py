@@ -63,7 +63,7 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
     costs : DispatchCosts
         What the statistics leave out.
     watch : Watch
-        What ends it; entered.
+        What ends it; not entered yet, so that Ctrl-C ends measuring what is not known.
     interval_s : float
         Seconds between pictures.
 
@@ -76,23 +76,24 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
     """
     inventory, cpus = Inventory(), os.cpu_count() or 1
     _learn(costs, inventory.details(programs()))
-    ticks = watch.ticks(interval_s)
-    while True:
-        with Statistics() as statistics:
-            before = statistics.read()
-            for _ in ticks:
-                shortest_s = 0.1 if watch.ended_by == "interrupt" else interval_s / 2
-                if time.monotonic() - before.at_s < shortest_s:
-                    continue  # missed while dispatch was measured
-                after = statistics.read()
-                details = inventory.details(after.programs)
-                yield picture(before, after, details, costs, cpus)
-                before = after
-                if costs.unknown(map(kind_of, (each.attachments for each in details.values()))):
-                    break
-            else:
-                return
-        _learn(costs, details)
+    with watch:
+        ticks = watch.ticks(interval_s)
+        while True:
+            with Statistics() as statistics:
+                before = statistics.read()
+                for _ in ticks:
+                    shortest_s = 0.1 if watch.ended_by == "interrupt" else interval_s / 2
+                    if time.monotonic() - before.at_s < shortest_s:
+                        continue  # missed while dispatch was measured
+                    after = statistics.read()
+                    details = inventory.details(after.programs)
+                    yield picture(before, after, details, costs, cpus)
+                    before = after
+                    if costs.unknown(kind_of(each.attachments) for each in details.values()):
+                        break
+                else:
+                    return
+            _learn(costs, details)
 
 
 def _learn(costs: DispatchCosts, details: dict[int, Details]) -> None:

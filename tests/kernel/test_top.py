@@ -97,37 +97,35 @@ def test_kernel_names_what_a_program_was_loaded_for(support):
 
 
 def test_programs_that_come_and_go_while_it_runs(own_function):
-    with Watch(30.0) as watch:
-        seen = watch_programs(FakeCosts(*ATTACH_TYPES), watch, 0.05)
-        next(seen)
-        with attach.load(own_function) as probe:
-            probe.attach()
-            number = bpf.prog_info(probe.prog_fd).prog_id
-            _workload.run("function", CALLS)
-            picture = next(seen)
-            (usage,) = [each for each in picture.usages if each.program.number == number]
-            assert round(usage.runs_per_s * picture.seconds) == CALLS
-            assert [each.attach for each in usage.details.attachments] == ["uprobe"]
-        deadline = time.monotonic() + leftovers.PATIENCE_S
+    seen = watch_programs(FakeCosts(*ATTACH_TYPES), Watch(30.0), 0.05)
+    next(seen)
+    with attach.load(own_function) as probe:
+        probe.attach()
+        number = bpf.prog_info(probe.prog_fd).prog_id
+        _workload.run("function", CALLS)
         picture = next(seen)
-        while any(each.program.number == number for each in picture.usages):
-            assert time.monotonic() < deadline
-            picture = next(seen)
-        assert picture.gone >= 1
-        seen.close()
+        (usage,) = [each for each in picture.usages if each.program.number == number]
+        assert round(usage.runs_per_s * picture.seconds) == CALLS
+        assert [each.attach for each in usage.details.attachments] == ["uprobe"]
+    deadline = time.monotonic() + leftovers.PATIENCE_S
+    picture = next(seen)
+    while any(each.program.number == number for each in picture.usages):
+        assert time.monotonic() < deadline
+        picture = next(seen)
+    assert picture.gone >= 1
+    seen.close()
 
 
 def test_new_kind_of_hook_is_priced_when_it_comes(own_function):
     costs = FakeCosts()
-    with Watch(30.0) as watch:
-        seen = watch_programs(costs, watch, 0.05)
-        next(seen)
-        with attach.load(own_function) as probe:
-            probe.attach()
-            number = bpf.prog_info(probe.prog_fd).prog_id
-            next(seen)  # seen for the first time
-            (usage,) = [each for each in next(seen).usages if each.program.number == number]
-        seen.close()
+    seen = watch_programs(costs, Watch(30.0), 0.05)
+    next(seen)
+    with attach.load(own_function) as probe:
+        probe.attach()
+        number = bpf.prog_info(probe.prog_fd).prog_id
+        next(seen)  # seen for the first time
+        (usage,) = [each for each in next(seen).usages if each.program.number == number]
+    seen.close()
     assert {"uprobe"} in costs.learned
     assert usage.dispatch.left_out is not None
     assert isinstance(usage.details, Details)
