@@ -162,6 +162,8 @@ class Sampler:
         Makes the calls and times them; by default the calling thread does.
     calls : int, optional
         Calls in a window; by default as many as fill one of the clock's length.
+    windows_per_half : int, optional
+        Windows in half a block; by default the clock's number.
 
     Attributes
     ----------
@@ -183,6 +185,7 @@ class Sampler:
         progress: Progress = lambda share: None,
         run: Run | None = None,
         calls: int | None = None,
+        windows_per_half: int | None = None,
     ) -> None:
         self.target = target
         self.cpu = cpu
@@ -194,6 +197,7 @@ class Sampler:
         self._progress = progress
         self._random = random.Random(seed)
         self._clock = clock.current()
+        self._windows_per_half = windows_per_half or self._clock.windows_per_half
 
     def switch(self, attached: bool) -> None:
         """Attach or detach, unless it is so already."""
@@ -214,7 +218,7 @@ class Sampler:
             samples = Samples(
                 tuple(windows[False]),
                 tuple(windows[True]),
-                self._clock.windows_per_half,
+                self._windows_per_half,
                 self.calls,
             )
             blocks = len(samples.baseline) // samples.windows_per_block
@@ -246,7 +250,7 @@ class Sampler:
             elapsed_ns, _ = self._run(
                 self.target,
                 self.calls,
-                windows=self._clock.windows_per_half + extra,
+                windows=self._windows_per_half + extra,
                 cpu=self.cpu,
                 **self._clock.source,
             )

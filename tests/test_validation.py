@@ -77,12 +77,12 @@ def test_record_and_table():
     made = record(validation(210.0), validation(300.0), refused)
     jsonschema.validate(made, schema("validation"))
     held, off, missing = rows(made)
-    assert held[:4] == ("getpid", "tp_btf simple", "1 %", "2 %")
-    assert held[-2:] == ("1.050", "in the interval")
+    assert held[:4] == ("getpid", "tp_btf", "1", "2 (1.9 … 2.2)")
+    assert held[-2:] == ("1.050", "as stated")
     assert off[-1] == "off"
     assert missing[-1] == "refused"
     assert reasons(made) == ["tp_btf: refused: EPERM; run as root"]
-    assert summary(made).startswith("1 of 2 predictions held")
+    assert summary(made).startswith("1 of 2 predictions for simple held")
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,10 @@ def fake_time(monkeypatch) -> FakeTime:
     class Loop:
         per_call_ns = 100
 
-        def run(self, target: str, calls: int) -> None:
+        def run(self, target: str, calls: int) -> tuple[list[int], int]:
             fake.now_ns += calls * self.per_call_ns
-            fake.cpu_ns += calls * self.per_call_ns
+            fake.cpu_ns += calls * self.per_call_ns + 7  # the wake-up
+            return [calls * self.per_call_ns], calls
 
     fake.loop = Loop()
     monkeypatch.setattr(load_module, "_workload", fake.loop)
@@ -136,10 +137,12 @@ def fake_time(monkeypatch) -> FakeTime:
 
 def test_load_keeps_its_pace_and_knows_what_each_batch_took(fake_time):
     load = SteadyLoad("getpid", PACE, 0)
-    assert load.run("getpid", PACE.batch, 4) == ([50_000] * 4, 4 * PACE.batch)
+    assert load.run("getpid", PACE.batch, 4) == ([50_007] * 4, 4 * PACE.batch)
     assert fake_time.slept_s == pytest.approx([0.005] + [0.00495] * 3)
     assert fake_time.now_ns == 4 * PACE.period_ns + 50_000
     assert (load.batches, load.late) == (4, 0)
+    by_calls = SteadyLoad("getpid", PACE, 0, by="calls")
+    assert by_calls.run("getpid", PACE.batch, 2) == ([50_000] * 2, 2 * PACE.batch)
 
 
 def test_load_that_cannot_keep_its_pace_says_so(fake_time):
@@ -160,10 +163,11 @@ def test_sampler_takes_its_windows_from_elsewhere():
     def switch(on: bool) -> None:
         attached[0] = on
 
-    sampler = Sampler("getpid", switch, cpu=0, run=run, calls=7)
+    sampler = Sampler("getpid", switch, cpu=0, run=run, calls=7, windows_per_half=3)
     found = sampler.sample(Precision(), 5.0)
     assert found.overhead == Interval(200.0, 200.0, 200.0, 0.99)
     assert set(asked) == {("getpid", 7, 0)}
+    assert found.samples.windows_per_block == 3
 
 
 def test_place_is_where_estimate_finds_the_target():

@@ -19,19 +19,22 @@ from ebpf_overhead.report.record import Record
 from ebpf_overhead.validation import run
 from ebpf_overhead.validation.load import Pace
 from ebpf_overhead.validation.record import make_record
-from ebpf_overhead.validation.text import HEADINGS, reasons, rows, summary
+from ebpf_overhead.validation.text import HEADINGS, TITLE, reasons, rows, summary
 
 _EXAMPLES = """
 \b
 Examples:
   ebpf-overhead validate
   ebpf-overhead validate --attach uprobe --program complex --rate 50000 --time 10s
-  ebpf-overhead validate --target getpid --batch 1 --rate 1000      # every call finds cold caches
+  ebpf-overhead validate --target getpid --batch 1 --rate 1000 --truth calls   # cold caches
   ebpf-overhead validate --attach all --kernel 6.12
 
 Exit status: 0 the predictions came true, 1 one did not or failed, 2 bad use, 3 nothing here can
 be measured.
 """
+
+# Of the table where there is no terminal to fit into.
+_WIDTH = 110
 
 
 @click.command(name="validate", epilog=_EXAMPLES)
@@ -87,6 +90,14 @@ be measured.
     show_default=True,
     help="How long to sample the truth of each case at most.",
 )
+@click.option(
+    "--truth",
+    type=click.Choice(["cpu", "calls"]),
+    default="cpu",
+    show_default=True,
+    help="What the truth is taken from: the load's CPU time, or the time of its calls alone, which"
+    " shows small differences between long sleeps.",
+)
 @format_option("table", "json")
 @kernel_option
 @output_option
@@ -98,6 +109,7 @@ def command(
     batch: int,
     count_s: float,
     time_s: float,
+    truth: str,
     format_name: str,
     kernel: str | None,
     output: Path | None,
@@ -110,7 +122,7 @@ def command(
     check_folder(output)
     cases = select(attach or run.ATTACH_TYPES, program, target or run.TARGETS)
     if kernel is None:
-        record = _validate(cases, run.Options(Pace(rate, batch), count_s, time_s))
+        record = _validate(cases, run.Options(Pace(rate, batch), count_s, time_s, truth))
     else:
         record = run_in_guest(kernel)
     write_record(record, format_name, output, _print)
@@ -125,7 +137,9 @@ def _validate(cases: list[Case], options: run.Options) -> Record:
 
 
 def _print(record: Record, console: Console) -> None:
-    print_table(console, [HEADINGS, *rows(record)], "shares of one core")
+    if not console.is_terminal:
+        console.width = _WIDTH
+    print_table(console, [HEADINGS, *rows(record)], TITLE)
     for line in reasons(record):
         console.print(line, markup=False, style="dim", soft_wrap=True)
     console.print(summary(record), highlight=False, soft_wrap=True)

@@ -27,7 +27,7 @@ class Pace:
     """
 
     calls_per_s: int = 100_000
-    batch: int = 500
+    batch: int = 1_000
 
     @property
     def period_ns(self) -> int:
@@ -46,6 +46,9 @@ class SteadyLoad:
         How often.
     cpu : int
         Where.
+    by : {"cpu", "calls"}
+        What `run` returns: the CPU time of batches, sleep and wake-up included, or the time of
+        their calls alone.
 
     Attributes
     ----------
@@ -53,9 +56,10 @@ class SteadyLoad:
         Batches run, and those that began a whole period too late: the pace was not kept.
     """
 
-    def __init__(self, target: str, pace: Pace, cpu: int) -> None:
+    def __init__(self, target: str, pace: Pace, cpu: int, by: str = "cpu") -> None:
         self._target = target
         self._pace = pace
+        self._by = by
         self._next_ns = 0
         self.batches = self.late = 0
         os.sched_setaffinity(0, {cpu})
@@ -69,22 +73,24 @@ class SteadyLoad:
     def run(
         self, target: str, calls: int, windows: int = 1, cpu: int | None = None
     ) -> tuple[list[int], int]:
-        """Run batches as a sampler has its windows run; return each one's CPU time in ns.
+        """Run batches as a sampler has its windows run, and return what each took, in ns.
 
-        Sleep and wake-up are included; target and CPU are the load's own.
+        Target and CPU are the load's own.
         """
         self._next_ns = time.monotonic_ns()
         readings = [time.thread_time_ns()]
+        calls_ns = []
         for _ in range(windows):
-            self._batch(calls)
+            calls_ns.append(self._batch(calls))
             readings.append(time.thread_time_ns())
-        return [int(each) for each in np.diff(readings)], calls * windows
+        cpu_ns = [int(each) for each in np.diff(readings)]
+        return cpu_ns if self._by == "cpu" else calls_ns, calls * windows
 
     def call(self, calls: int) -> None:
         """Call so many times at once, whatever the pace."""
         _workload.run(self._target, calls)
 
-    def _batch(self, calls: int) -> None:
+    def _batch(self, calls: int) -> int:
         self._next_ns += self._pace.period_ns
         wait_ns = self._next_ns - time.monotonic_ns()
         if wait_ns > 0:
@@ -92,5 +98,6 @@ class SteadyLoad:
         elif wait_ns < -self._pace.period_ns:
             self.late += 1
             self._next_ns = time.monotonic_ns()
-        self.call(calls)
+        (elapsed_ns,), _ = _workload.run(self._target, calls)
         self.batches += 1
+        return elapsed_ns

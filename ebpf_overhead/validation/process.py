@@ -24,6 +24,8 @@ from ebpf_overhead.validation.load import Pace, SteadyLoad
 
 # Enough for complex to have met nearly all of its 1024 keys (docs/architecture.md).
 _WARMING_CALLS = 20_000
+# Batches in half a block: with the default pace as long as it takes to detach a probe.
+_BATCHES_PER_HALF = 6
 
 
 class Truth(NamedTuple):
@@ -59,6 +61,8 @@ class LoadProcess:
         How often it calls.
     cpu : int
         Where.
+    by : {"cpu", "calls"}
+        What of the load's time `measure` looks at (see SteadyLoad).
 
     Attributes
     ----------
@@ -66,8 +70,8 @@ class LoadProcess:
         Its number.
     """
 
-    def __init__(self, case: Case, pace: Pace, cpu: int) -> None:
-        self._arguments = (case, pace, cpu)
+    def __init__(self, case: Case, pace: Pace, cpu: int, by: str = "cpu") -> None:
+        self._arguments = (case, pace, cpu, by)
 
     def __enter__(self) -> LoadProcess:
         context = multiprocessing.get_context("fork")  # a new Python takes seconds in a guest
@@ -124,13 +128,14 @@ def _serve(
     case: Case,
     pace: Pace,
     cpu: int,
+    by: str,
 ) -> None:
     """Answer questions until the other end of the pipe is closed."""
     die_with_parent()
     others_end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    steady = SteadyLoad(case.target.name, pace, cpu)
+    steady = SteadyLoad(case.target.name, pace, cpu, by)
     while True:
         try:
             question = pipe.recv()
@@ -147,7 +152,12 @@ def _serve(
 
 
 def _measure(
-    case: Case, steady: SteadyLoad, pace: Pace, cpu: int, precision: Precision, time_s: float
+    case: Case,
+    steady: SteadyLoad,
+    pace: Pace,
+    cpu: int,
+    precision: Precision,
+    time_s: float,
 ) -> Truth:
     steady.batches = steady.late = 0
     with ExitStack() as stack:
@@ -170,6 +180,7 @@ def _measure(
             attached=True,
             run=steady.run,
             calls=pace.batch,
+            windows_per_half=_BATCHES_PER_HALF,
         )
         sampled = sampler.sample(precision, time_s)
         sampler.switch(True)

@@ -41,6 +41,7 @@ def make_record(
         "batch": options.pace.batch,
         "count_s": options.count_s,
         "time_s": options.time_s,
+        "truth": options.truth,
         "cases": [_case(each) for each in validations],
     }
 

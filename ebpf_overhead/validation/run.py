@@ -43,11 +43,14 @@ class Options:
         How long ``estimate`` counts.
     time_s : float
         How long to sample the truth at most.
+    truth : {"cpu", "calls"}
+        What the truth is taken from: the load's CPU time, or the time of its calls alone.
     """
 
     pace: Pace = field(default_factory=Pace)
     count_s: float = 1.0
     time_s: float = 3.0
+    truth: str = "cpu"
 
 
 def validate(
@@ -91,7 +94,7 @@ def _validate(
     if cost.overhead is None:
         return Validation(case, options.pace, cost.status, cost.reason)
     progress(0.2)
-    with LoadProcess(case, options.pace, choose_cpu()) as process:
+    with LoadProcess(case, options.pace, choose_cpu(), options.truth) as process:
         prediction = _predict(case, cost, process, options, costs)
         progress(0.5)
         truth = process.measure(_PRECISION, options.time_s)

@@ -7,19 +7,10 @@ from typing import Any
 
 from ebpf_overhead.report.record import Record
 
-HEADINGS = (
-    "Load",
-    "Probe",
-    "load",
-    "predicted",
-    "stated interval",
-    "true",
-    "true interval",
-    "true/predicted",
-    "",
-)
+HEADINGS = ("Load", "Probe", "load", "predicted", "true", "ratio", "truth is")
+TITLE = "Shares of one core in %; ratio: true to predicted"
 _VERDICTS = {
-    "interval": "in the interval",
+    "interval": "as stated",
     "tolerance": "within 15 %",
     "unsure": "not sure",
     "off": "off",
@@ -27,23 +18,21 @@ _VERDICTS = {
 
 
 def rows(record: Record) -> list[tuple[str, ...]]:
-    """Return a row a case; shares are of one core."""
-    return [_row(case) for case in record["cases"]]
+    """Return a row a case."""
+    several = len({case["program"] for case in record["cases"]}) > 1
+    return [_row(case, several) for case in record["cases"]]
 
 
-def _row(case: dict[str, Any]) -> tuple[str, ...]:
-    probe = f"{case['attach']} {case['program']}"
+def _row(case: dict[str, Any], with_program: bool) -> tuple[str, ...]:
+    probe = f"{case['attach']} {case['program']}" if with_program else case["attach"]
     if case["status"] != "measured":
-        return (case["target"], probe, "", "n/a", "", "", "", "", case["status"])
-    said, true = case["predicted"]["core_share"], case["true"]["core_share"]
+        return (case["target"], probe, "", "", "", "", case["status"])
     return (
         case["target"],
         probe,
-        _percent(case["load_core_share"]),
-        _percent(said["estimate"]),
-        f"{_percent(said['low'])} … {_percent(said['high'])}",
-        _percent(true["estimate"]),
-        f"{_percent(true['low'])} … {_percent(true['high'])}",
+        f"{100 * case['load_core_share']:.3g}",
+        _percent(case["predicted"]["core_share"]),
+        _percent(case["true"]["core_share"]),
         f"{case['ratio']:.3f}",
         _VERDICTS[case["verdict"]],
     )
@@ -53,9 +42,10 @@ def summary(record: Record) -> str:
     """Return in a sentence how many predictions held."""
     measured = [case for case in record["cases"] if case["status"] == "measured"]
     held = sum(case["verdict"] in ("interval", "tolerance") for case in measured)
+    programs = ", ".join(dict.fromkeys(case["program"] for case in record["cases"]))
     return (
-        f"{held} of {len(measured)} predictions held: the truth is in the stated interval, or"
-        f" within {100 * record['tolerance']:g} % of the prediction"
+        f"{held} of {len(measured)} predictions for {programs} held: the truth lies in the stated"
+        f" interval, or within {100 * record['tolerance']:g} % of the prediction"
     )
 
 
@@ -70,5 +60,6 @@ def reasons(record: Record) -> Sequence[str]:
     return list(dict.fromkeys(lines))
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+def _percent(share: dict[str, float]) -> str:
+    estimate, low, high = (100 * share[name] for name in ("estimate", "low", "high"))
+    return f"{estimate:.3g} ({low:.3g} … {high:.3g})"
