@@ -9,12 +9,12 @@ import jsonschema
 import pytest
 
 from ebpf_overhead.cases import select
-from ebpf_overhead.profile.loop import Half, LoopProfile
+from ebpf_overhead.profile.loop import _EXTENSION, Half, LoopProfile, _is_loop
 from ebpf_overhead.profile.parts import Part, Target, part_of, program_of, shares
 from ebpf_overhead.profile.process import ProcessProfile
 from ebpf_overhead.profile.record import make_loop_record, make_process_record
 from ebpf_overhead.profile.stacks import Frame, fold, inside, parse, unfold
-from ebpf_overhead.profile.text import headings, program_rows, rows
+from ebpf_overhead.profile.text import headings, others, program_rows, rows
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.report.record import schema
 from ebpf_overhead.stats import share_margin
@@ -28,10 +28,11 @@ SCRIPT = f"""
 \tffffffffc0205000 ftrace_trampoline (ftrace_trampoline)
 \tffffffff810b0001 __x64_sys_getpid ([kernel.kallsyms])
 \tffffffff81d0d927 do_syscall_64 ([kernel.kallsyms])
-\t    7ffff752fad7 loop_getpid (/tree/_workload.cpython-311.so)
+\t    7ffff752fad7 loop_getpid (/tree/{_EXTENSION})
+\t    7ffff7333333 time_window (/tree/{_EXTENSION})
 \t    7ffff7000000 [unknown] ([unknown])
 
-\t    7ffff752fad7 loop_getpid (/tree/_workload.cpython-311.so)
+\t    7ffff752fad7 loop_getpid (/tree/{_EXTENSION})
 
 \t    7ffff7111111 main (/usr/bin/python3.11)
 
@@ -44,19 +45,20 @@ def test_text_of_perf_becomes_stacks_outermost_first():
     stacks = parse(SCRIPT)
     assert stacks.total() == 3
     deep = max(stacks, key=len)
-    assert [frame.name for frame in deep][:3] == ["[unknown]", "loop_getpid", "do_syscall_64"]
-    assert [frame.in_kernel for frame in deep] == [False, False, *[True] * 6]
+    names = ["[unknown]", "time_window", "loop_getpid", "do_syscall_64"]
+    assert [frame.name for frame in deep][:4] == names
+    assert [frame.in_kernel for frame in deep] == [False, False, False, *[True] * 6]
     assert deep[-3].name == "trace_call_bpf"  # without the offset
 
 
 def test_only_what_is_inside_the_loop_is_kept_from_its_function_on():
-    stacks = inside(parse(SCRIPT), "_workload.cpython-311.so")
+    stacks = inside(parse(SCRIPT), _is_loop)
     assert stacks.total() == 2
     assert {stack[0].name for stack in stacks} == {"loop_getpid"}
 
 
 def test_folding_and_back():
-    folded = fold(inside(parse(SCRIPT), "_workload"))
+    folded = fold(inside(parse(SCRIPT), _is_loop))
     assert folded["loop_getpid"] == 1
     line = next(line for line in folded if line != "loop_getpid")
     assert line.startswith("loop_getpid;do_syscall_64_[k];__x64_sys_getpid_[k];")
@@ -154,6 +156,14 @@ def test_loop_record_and_tables():
     assert table["program: its own instructions"][2].startswith("50.0 ± ")
     assert table["all"] == ("100.0", "250.0", "1,000 samples")
     assert program_rows(record) == [(PROGRAM, "50.00 %")]
+
+
+def test_programs_that_are_there_without_the_probe_are_named():
+    profile = loop_profile()
+    record = make_loop_record(profile, MACHINE, "ns", False)
+    assert others(record) is None
+    profile.unprobed.stacks[stack(*ENTRY, "bpf_trace_run2", PROGRAM)] = 1
+    assert others(make_loop_record(profile, MACHINE, "ns", False)).endswith(PROGRAM)
 
 
 def test_process_record_and_tables():

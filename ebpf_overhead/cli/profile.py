@@ -18,7 +18,7 @@ from ebpf_overhead.profile import jit_symbols
 from ebpf_overhead.profile.loop import profile_loop
 from ebpf_overhead.profile.process import profile_process
 from ebpf_overhead.profile.record import figure, make_loop_record, make_process_record
-from ebpf_overhead.profile.text import LIMIT, headings, program_rows, rows
+from ebpf_overhead.profile.text import LIMIT, headings, others, program_rows, rows
 from ebpf_overhead.report.record import Record
 
 _EXAMPLES = """
@@ -128,6 +128,9 @@ def _print(record: Record, console: Console) -> None:
     programs = program_rows(record)
     if programs:
         print_table(console, [("BPF program, helpers included", "share"), *programs])
+    note = others(record)
+    if note is not None:
+        console.print(note, markup=False, soft_wrap=True)
     console.print(LIMIT, style="dim", soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import NamedTuple
 
 # "        ffffffff81d0d927 do_syscall_64 ([kernel.kallsyms])"
@@ -48,12 +49,12 @@ def _frame(match: re.Match[str]) -> Frame:
     return Frame(name, in_kernel, place)
 
 
-def inside(stacks: Stacks, file_name: str) -> Stacks:
-    """Return what lies inside a file's functions: their callers cut off, other stacks left out."""
+def inside(stacks: Stacks, wanted: Callable[[Frame], bool]) -> Stacks:
+    """Return what lies inside some functions: their callers cut off, other stacks left out."""
     found: Stacks = Counter()
     for stack, samples in stacks.items():
         for depth, frame in enumerate(stack):
-            if file_name in frame.place:
+            if wanted(frame):
                 found[stack[depth:]] += samples
                 break
     return found

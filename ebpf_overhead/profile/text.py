@@ -42,6 +42,14 @@ def program_rows(record: Record) -> list[tuple[str, ...]]:
     return [(name, f"{100 * share:.2f} %") for name, share in shares]
 
 
+def others(record: Record) -> str | None:
+    """Return a line on programs that ran without the probe, too; None where there were none."""
+    names = record["profiles"].get("unprobed", {}).get("programs", {})
+    if not names:
+        return None
+    return f"Others' BPF programs run here with and without the probe: {', '.join(names)}"
+
+
 def _time(profile: dict[str, Any], part: dict[str, float]) -> str | None:
     if "per_call" not in profile:
         return None
