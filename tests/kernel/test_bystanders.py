@@ -66,10 +66,10 @@ with attach.load(select(sys.argv[1:], ["complex"])[0]) as probe:
 """
 
 
-def test_a_program_of_another_process_is_seen_and_labelled(attach_type, witness):
-    (case,) = select([attach_type], ["empty"])
+def test_a_program_of_another_process_is_seen_and_labelled(some_attach_type, witness):
+    (case,) = select([some_attach_type], ["empty"])
     before = set(occupants.of(GETPID))
-    other = start_python(HOLD, attach_type)
+    other = start_python(HOLD, some_attach_type)
     try:
         assert other.stdout is not None
         assert other.stdout.readline() == "attached\n", other.communicate()[1]
