@@ -10,15 +10,20 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ebpf_overhead import bpf
-from ebpf_overhead.attach import load
+import numpy as np
+
+from ebpf_overhead import _workload, bpf, clock
+from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.cases import Case, select
-from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.measure import Measurement, Options, measure_cases
 from ebpf_overhead.paired import paired_difference
+from ebpf_overhead.sampling import calibrate, choose_cpu
 from ebpf_overhead.stats import Interval, interval
 
 _TIME_S = 1.5
+# Half blocks of windows by which the reported time is known.
+_HALVES = 40
 
 
 def measure_statistics() -> Interval:
@@ -55,32 +60,28 @@ def measure_left_out(case: Case) -> Interval:
 
 
 def _reported(case: Case) -> Interval:
-    """Return what the statistics say of a run, from many short times as the whole is."""
-    values: list[float] = []
-    with load(case) as probe:
-        before = bpf.prog_info(probe.prog_fd)
+    """Return what the statistics say of a run, by medians of windows as the whole is."""
+    cpu, windows = choose_cpu(), clock.current().windows_per_half
+    statistics = bpf.enable_stats()
+    try:
+        with load(case) as probe:
+            probe.attach()
+            calls = calibrate(case.target.name, cpu)
+            values = [_window(probe, calls, cpu) for _ in range(_HALVES * windows)]
+    finally:
+        os.close(statistics)
+    return interval(np.median(np.reshape(values, (_HALVES, windows)), axis=1))
 
-        def look() -> None:
-            nonlocal before
-            now = bpf.prog_info(probe.prog_fd)
-            # Loaded anew, it begins at zero.
-            last = before if before.prog_id == now.prog_id else bpf.ProgInfo(now.prog_id, 0, 0)
-            if now.run_count > last.run_count:
-                time_ns = now.run_time_ns - last.run_time_ns
-                values.append(time_ns / (now.run_count - last.run_count))
-            before = now
 
-        def switch(on: bool) -> None:
-            return probe.attach() if on else probe.detach()
-
-        statistics = bpf.enable_stats()
-        try:
-            paired_difference(case.target.name, switch, _TIME_S, after_probed=look)
-        finally:
-            os.close(statistics)
-    if not values:
-        raise OverheadError("the kernel's statistics counted no run")
-    return interval(values)
+def _window(probe: Probe, calls: int, cpu: int) -> float:
+    """Return the reported time of a run during one window."""
+    before = bpf.prog_info(probe.prog_fd)
+    _workload.run(probe.case.target.name, calls, cpu=cpu)
+    after = bpf.prog_info(probe.prog_fd)
+    runs = after.run_count - before.run_count
+    if runs < calls:
+        raise FailedError(f"{probe.case.name} ran {runs} times in {calls} calls")
+    return (after.run_time_ns - before.run_time_ns) / runs
 
 
 def _measured(case: Case, options: Options) -> Measurement:
