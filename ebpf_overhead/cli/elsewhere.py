@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from ebpf_overhead.catalogue import is_file
+from ebpf_overhead.catalogue import is_file, own_programs
 from ebpf_overhead.report.record import Record
 
 # Of this machine, and of how its result is shown.
 _KEPT = frozenset({"kernel", "output", "format_name", "plot", "cpu", "openmetrics"})
 
 
-def run_in_guest(kernel: str, sources: Sequence[Path] = ()) -> Record:
+def run_in_guest(kernel: str, programs: Iterable[str] = ()) -> Record:
     """Run this command, with the options it was given, in a guest, and return its record.
 
     Parameters
     ----------
     kernel : str
         Release or series of an installed kernel.
-    sources : sequence of Path, optional
-        C sources that the options name.
+    programs : iterable of str, optional
+        Programs that the options name: those that are files are shown to the guest.
 
     Raises
     ------
@@ -37,8 +37,17 @@ def run_in_guest(kernel: str, sources: Sequence[Path] = ()) -> Record:
     console = Console(stderr=True)
     with console.status(f"kernel {kernel}") as status:
         return measure_in_guest(
-            kernel, given_options(context), status.update, sources, context.command.name or ""
+            kernel,
+            given_options(context),
+            status.update,
+            _sources(programs),
+            context.command.name or "",
         )
+
+
+def _sources(programs: Iterable[str]) -> list[Path]:
+    """Return the files among programs as they are named on the command line."""
+    return [own.source for own in own_programs(programs) if own.source is not None]
 
 
 def given_options(context: click.Context) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from ebpf_overhead import clock, machine, preflight
 from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
-from ebpf_overhead.catalogue import PROGRAM_GROUPS, own_programs
+from ebpf_overhead.catalogue import PROGRAM_GROUPS
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.options import (
     cpu_option,
@@ -142,8 +142,7 @@ def command(
         )
         record = _measure_here(cases, options)
     else:
-        sources = [own.source for own in own_programs(program) if own.source is not None]
-        record = run_in_guest(kernel, sources)
+        record = run_in_guest(kernel, program)
     _show_logs(record)
     write_record(record, format_name, output, print_tables, FORMATS)
     export(openmetrics, lambda: of_measure(record))

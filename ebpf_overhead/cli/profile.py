@@ -97,7 +97,7 @@ def command(
     if pid is not None and kernel is not None:
         raise BadUseError("a process here is not in a guest", "give --pid or --kernel")
     if kernel is not None:
-        record = run_in_guest(kernel)
+        record = run_in_guest(kernel, [program])
     else:
         record = _profile(attach, program, target, pid, seconds)
     if plot is not None:

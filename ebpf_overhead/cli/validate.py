@@ -124,7 +124,7 @@ def command(
     if kernel is None:
         record = _validate(cases, run.Options(Pace(rate, batch), count_s, time_s, truth))
     else:
-        record = run_in_guest(kernel)
+        record = run_in_guest(kernel, program)
     write_record(record, format_name, output, _print)
     raise click.exceptions.Exit(int(_status(record)))
 

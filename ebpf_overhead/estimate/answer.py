@@ -12,6 +12,11 @@ from ebpf_overhead.stats import Interval
 
 _NS_PER_S = 1e9
 
+LIMIT = (
+    "The overhead was measured with warm caches, one call after the other; a probe that runs seldom"
+    " finds them cold and costs more (docs/estimate.md)."
+)
+
 
 @dataclass(frozen=True)
 class Share:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ebpf_overhead import __version__
-from ebpf_overhead.estimate.answer import Alternative, Estimate, PlaceRate, Share
+from ebpf_overhead.estimate.answer import LIMIT, Alternative, Estimate, PlaceRate, Share
 from ebpf_overhead.estimate.costs import Cost
 
 SCHEMA_VERSION = 1
@@ -56,6 +56,7 @@ def make_record(answer: Estimate, unit: str, release: str) -> dict[str, Any]:
         "added_latency": answer.added_latency,
         "alternatives": [_alternative(each) for each in answer.alternatives],
         "budget": None if answer.budget is None else asdict(answer.budget),
+        "limit": LIMIT,
     }
 
 

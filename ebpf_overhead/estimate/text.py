@@ -6,13 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ebpf_overhead.estimate.answer import Estimate, Share, add
+from ebpf_overhead.estimate.answer import LIMIT, Estimate, Share, add
 from ebpf_overhead.stats import Interval
-
-LIMIT = (
-    "The overhead was measured with warm caches, one call after the other; a probe that runs seldom"
-    " finds them cold and costs more (docs/estimate.md)."
-)
 
 
 def print_estimate(answer: Estimate, unit: str, console: Console, top: int) -> None:
