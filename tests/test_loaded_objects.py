@@ -208,3 +208,14 @@ def test_process_that_is_gone_holds_nothing():
     holders._look_at(4_194_305, found)  # more than any process id
     assert not found.of_program
     assert not found.of_link
+
+
+def test_descriptor_that_is_closed_meanwhile_hides_none_behind_it(monkeypatch):
+    def readlink(path: str) -> str:
+        if path.endswith("/3"):
+            raise FileNotFoundError(errno.ENOENT, "closed")
+        return "anon_inode:bpf-prog"
+
+    monkeypatch.setattr(holders.os, "listdir", lambda folder: ["3", "4"])
+    monkeypatch.setattr(holders.os, "readlink", readlink)
+    assert list(holders._descriptors(100)) == [(4, "anon_inode:bpf-prog")]

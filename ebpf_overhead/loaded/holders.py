@@ -6,6 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ebpf_overhead.loaded.attachments import Attachment, perf_attachment
@@ -68,12 +69,13 @@ def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
     folder = f"/proc/{pid}/fd"
     try:
         numbers = os.listdir(folder)  # noqa: PTH208 - plain strings: there are thousands
-        for number in numbers:
+    except OSError:  # gone, or not for this user
+        return
+    for number in numbers:
+        with suppress(OSError):  # closed meanwhile
             what = os.readlink(f"{folder}/{number}")  # noqa: PTH115
             if what.startswith(("anon_inode:bpf", "anon_inode:[perf_event]")):
                 yield int(number), what
-    except OSError:  # gone, or closed one, or not for this user
-        return
 
 
 def _told(pid: int, fd: int) -> tuple[str, int]:
