@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -85,3 +86,52 @@ def test_what_perf_says_when_it_refuses(words, kind, line):
     error = perf_tool.refusal(words)
     assert type(error) is kind
     assert line in str(error)
+
+
+def fake_perf(folder: Path, script: str, monkeypatch) -> perf_tool.Recording:
+    """A perf that is a script of its own."""
+    perf = folder / "perf"
+    perf.write_text(f"#!{sys.executable} -S\nimport os, sys\n{script}")
+    perf.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    return perf_tool.Recording(["--tid", "1"], 1000, folder / "data")
+
+
+OBEDIENT = """
+control = next(word for word in sys.argv if word.startswith("fd:"))
+orders, answers = map(int, control[3:].split(","))
+log = open(sys.argv[0] + ".log", "w", buffering=1)
+try:
+    for word in os.fdopen(orders):
+        log.write(word)
+        os.write(answers, b"ack\\n")
+except KeyboardInterrupt:
+    log.write("end\\n")
+"""
+
+
+def test_samples_are_taken_between_two_orders(tmp_path, monkeypatch):
+    log = tmp_path / "perf.log"
+    recording = fake_perf(tmp_path, OBEDIENT, monkeypatch)
+    with recording.running():
+        with recording.sampling():
+            assert log.read_text() == "enable\n"
+        assert log.read_text() == "enable\ndisable\n"
+    assert log.read_text() == "enable\ndisable\nend\n"
+
+
+def test_perf_that_ends_at_once_is_told_by_what_it_said(tmp_path, monkeypatch):
+    script = "sys.exit('Error:\\nperf_event_paranoid setting is 3')\n"
+    recording = fake_perf(tmp_path, script, monkeypatch)
+    with (
+        pytest.raises(RefusedError, match="perf is refused: perf_event_paranoid setting is 3"),
+        recording.running(),
+        recording.sampling(),
+    ):
+        pass
+
+
+def test_perf_that_cannot_read_its_own_file(tmp_path, monkeypatch):
+    recording = fake_perf(tmp_path, "sys.exit('zero-sized data')\n", monkeypatch)
+    with pytest.raises(FailedError, match="perf script failed: zero-sized data"):
+        perf_tool.script(recording.data)
