@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from kernels_fakes import make_record
+from processes import ROOT
 
 from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 from ebpf_overhead.cli import main
@@ -202,3 +203,17 @@ def test_the_command_without_results_is_bad_use(store, monkeypatch):
     run = CliRunner().invoke(main, ["history", "--config", str(store.conf)])
     assert run.exit_code == ExitStatus.BAD_USE
     assert "make kernels" in run.output
+
+
+def test_the_pages_hold_the_tables_of_the_stored_results(tmp_path):
+    """What docs/kernels.md prints is what results/kernels holds, whoever changes either."""
+    conf = ROOT / "asv.kernels.json"
+    nothing = History(tmp_path / "nothing")
+    kernels = stored.costs(conf, stored.known_kernels(stored.names_path(conf), nothing))
+    standard, further = figure.markdown(kernels).split("\n\n")
+    page = (ROOT / "docs/kernels.md").read_text()
+    for table in (standard, further, figure.steps_markdown(stored.steps(kernels, 0.1))):
+        assert table in page
+    assert standard in (ROOT / "README.md").read_text()
+    assert len(kernels) >= 11
+    assert {value is None for each in kernels for value in each.overhead.values()} == {False}
