@@ -92,7 +92,10 @@ def _durations(axis: Any, record: Record, cases: list[dict[str, Any]]) -> None:
 
 
 def _gaps(axis: Any, cases: list[dict[str, Any]]) -> None:
-    for which, label in (("longest", "while attaching"), ("control_longest", "control")):
+    for which, label in (
+        ("longest", "during an operation"),
+        ("control_longest", "in as long a time without"),
+    ):
         longest = [
             max(each["gap_ns"][which] for each in case["operations"].values()) / 1e3
             for case in cases

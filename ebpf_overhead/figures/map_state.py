@@ -40,7 +40,8 @@ def draw(records: Sequence[Record]) -> Any:
     for index, (axis, quantity) in enumerate(zip(axes, SWEEPS, strict=True)):
         for number, state in enumerate(states(record)):
             _curve(axis, record, state, quantity, index, number)
-        axis.set(xlabel=_LABELS[quantity], xscale="log", yscale="log")
+        axis.set(xlabel=_LABELS[quantity], xscale="log")
+        axis.set_ylim(bottom=0)
     axes[0].set_ylabel(f"map operation ({', '.join(units)})")
     figure.suptitle(subject(record))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
