@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from functools import cache
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from ebpf_overhead import _workload, perf
@@ -13,6 +15,7 @@ from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import FailedError
 
 _END_S = 5.0
+_PAUSE_S = 1e-4
 
 
 class OtherProcess(Closing):
@@ -63,10 +66,22 @@ class OtherProcess(Closing):
             raise FailedError(
                 f"the process that calls {target} ended: exit status {self._process.exitcode}"
             ) from error
+        self._wait_until_it_waits()
         if isinstance(answer, Exception):
             raise answer
         elapsed: tuple[list[int], int] = answer
         return elapsed
+
+    def _wait_until_it_waits(self) -> None:
+        """Let it go to sleep in the system call that waits for the next request.
+
+        Between two programs at the beginning of a system call it may lose the CPU (system
+        call tracepoints can be preempted, Linux 6.13): one would have counted the call then,
+        and not the other.
+        """
+        stat = Path(f"/proc/{self.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] == "R":
+            time.sleep(_PAUSE_S)
 
     def close(self) -> None:
         """End the process."""

@@ -12,13 +12,14 @@ import pytest
 from processes import open_descriptors, start_python
 
 from ebpf_overhead import bystander
-from ebpf_overhead.bystander import BYSTANDERS, Caller, beside, callers
-from ebpf_overhead.cases import GETPID, select
+from ebpf_overhead.bystander import BYSTANDERS, Bystander, Caller, beside, callers
+from ebpf_overhead.cases import GETPID, TARGETS, select
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.other_process import OtherProcess
 from ebpf_overhead.proof import Hits
 
-GETPPID, READ, OPENAT_CLOSE, ELSEWHERE = BYSTANDERS
+GETPPID, READ, ELSEWHERE = BYSTANDERS
+OPENAT_CLOSE = Bystander(TARGETS["openat_close"])
 
 
 def case(attach, target="getpid"):
@@ -43,9 +44,9 @@ def test_runs_for_a_call_of_a_bystander(attach, seen_by, runs):
 def test_who_calls_the_target_is_no_bystander():
     available = [Caller(each, lambda: None, 1) for each in BYSTANDERS]
     assert beside(case("tp_btf"), available) == available
-    assert READ not in [each.bystander for each in beside(case("tp_btf", "read"), available)]
-    both = [each.bystander for each in beside(case("tp_btf", "openat_close"), available)]
-    assert both == [GETPPID, READ, ELSEWHERE]
+    assert beside(case("tp_btf", "read"), available) == [available[0], available[2]]
+    closing = Caller(OPENAT_CLOSE, lambda: None, 1)
+    assert beside(case("tp_btf", "openat_close"), [closing, available[0]]) == [available[0]]
 
 
 @pytest.mark.parametrize("attach", ["tp_btf", "fentry"])
@@ -102,6 +103,13 @@ def test_other_process_is_another_one_and_ends():
         other.run("getppid", 10)
     assert not Path(f"/proc/{other.pid}").exists()
     assert open_descriptors() == before
+
+
+def test_it_waits_when_it_has_answered():
+    with OtherProcess() as other:
+        for _ in range(20):
+            other.run("getppid", 10)
+            assert Path(f"/proc/{other.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def test_what_fails_there_is_raised_here():
