@@ -146,16 +146,16 @@ def test_the_record_has_whose_calls_they_were():
     assert row["occupants"] == [{"kind": "kprobe", "name": "__x64_sys_getpid+0x0"}]
 
 
-def test_figure_has_points_for_each_caller_per_system_call(given):
+def test_figure_has_points_for_each_caller(given):
     pytest.importorskip("matplotlib")
-    given["cases"].append(seen(call="openat_close", estimate=240.0))
+    given["cases"].append(seen(call="read", estimate=124.0))
     (axis,) = figure.draw([given]).axes
     drawn = {each.get_label(): list(each.lines[0].get_xdata()) for each in axis.containers}
     assert drawn == {
         "getpid itself": [50, 129],
         "getppid": [120, 0],
         "getppid (other process)": [121.4, -0.2],
-        "openat_close / 2": [120],
+        "read": [124],
     }
     assert [label.get_text() for label in axis.get_yticklabels()] == ["tp_btf", "fentry"]
     assert "| fentry | +129 | +0 | +0 | n/a | +0 |" in figure.markdown([given])

@@ -38,25 +38,18 @@ def _panel(record: Record, axis: Any) -> None:
     callers = list(dict.fromkeys(map(caller, cases)))
     for number, name in enumerate(callers):
         points = [case for case in cases if caller(case) == name]
-        middle, width = (
-            [_per_system_call(case, value) for case, value in zip(points, values, strict=True)]
-            for values in (
-                [case["overhead"]["estimate"] for case in points],
-                [(c["overhead"]["high"] - c["overhead"]["low"]) / 2 for c in points],
-            )
-        )
         aside = 0.12 * (number - (len(callers) - 1) / 2)
         axis.errorbar(
-            middle,
+            [case["overhead"]["estimate"] for case in points],
             [attach_types.index(case["attach"]) + aside for case in points],
-            xerr=width,
+            xerr=[(c["overhead"]["high"] - c["overhead"]["low"]) / 2 for c in points],
             marker=_MARKERS[number % len(_MARKERS)],
             markersize=4,
             linestyle="none",
-            label=f"{name} / 2" if _calls(name) == 2 else name,
+            label=name,
         )
     unit = cases[0]["unit"] if cases else "ns"
-    axis.set(title=subject(record), xlabel=f"added to a system call ({unit})")
+    axis.set(title=subject(record), xlabel=f"added to a call ({unit})")
     axis.set_yticks(range(len(attach_types)), attach_types)
     axis.invert_yaxis()
     axis.axvline(0, color="black", linewidth=0.8)
@@ -64,11 +57,3 @@ def _panel(record: Record, axis: Any) -> None:
 
 def _measured(record: Record) -> list[dict[str, Any]]:
     return [case for case in record["cases"] if case["status"] == "measured"]
-
-
-def _per_system_call(case: dict[str, Any], value: float) -> float:
-    return value / _calls(caller(case))
-
-
-def _calls(name: str) -> int:
-    return 2 if name.startswith("openat_close") else 1
