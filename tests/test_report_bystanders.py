@@ -152,7 +152,7 @@ def test_figure_has_points_for_each_caller(given):
     (axis,) = figure.draw([given]).axes
     drawn = {each.get_label(): list(each.lines[0].get_xdata()) for each in axis.containers}
     assert drawn == {
-        "getpid itself": [50, 129],
+        "the target itself": [50, 129],
         "getppid": [120, 0],
         "getppid (other process)": [121.4, -0.2],
         "read": [124],

@@ -28,16 +28,18 @@ def draw(records: Sequence[Record]) -> Any:
     figure, axes = panels(len(records), height_inches=1.6 + 0.25 * len(names))
     for record, axis in zip(records, axes, strict=True):
         _panel(record, axis)
-    figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    figure.legend(
+        *axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=2 * len(records)
+    )
     return figure
 
 
 def _panel(record: Record, axis: Any) -> None:
     cases = _measured(record)
     attach_types = list(dict.fromkeys(case["attach"] for case in cases))
-    callers = list(dict.fromkeys(map(caller, cases)))
+    callers = list(dict.fromkeys(map(_caller, cases)))
     for number, name in enumerate(callers):
-        points = [case for case in cases if caller(case) == name]
+        points = [case for case in cases if _caller(case) == name]
         aside = 0.12 * (number - (len(callers) - 1) / 2)
         axis.errorbar(
             [case["overhead"]["estimate"] for case in points],
@@ -53,6 +55,10 @@ def _panel(record: Record, axis: Any) -> None:
     axis.set_yticks(range(len(attach_types)), attach_types)
     axis.invert_yaxis()
     axis.axvline(0, color="black", linewidth=0.8)
+
+
+def _caller(case: dict[str, Any]) -> str:
+    return caller(case) if "bystander" in case else "the target itself"
 
 
 def _measured(record: Record) -> list[dict[str, Any]]:
