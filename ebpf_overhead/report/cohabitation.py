@@ -33,12 +33,15 @@ def counted(record: Record) -> dict[str, list[_Case]]:
     return found
 
 
-def mixed(record: Record) -> dict[tuple[str, str], _Case]:
-    """Return the rows of a second program, by its attach type and that of the first."""
+def pairs(record: Record, together: bool = False) -> dict[tuple[str, str], _Case]:
+    """Return the rows of two programs, by the attach types of the second and the first.
+
+    They are about the second alone, or about both together.
+    """
     return {
         (case["attach"], other): case
         for case in record["cases"]
-        if not is_total(case) and programs(case) == 2
+        if programs(case) == 2 and is_total(case) is together
         for other in _beside(case)
     }
 
@@ -49,12 +52,16 @@ def _beside(case: _Case) -> dict[str, int]:
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the table of numbers of programs, or that of pairs of attach types."""
+    """Return the table of numbers of programs, or those of pairs of attach types."""
     if not record["cases"]:
         return []
-    pairs = mixed(record)
-    of_one_type = all(one == other for one, other in pairs)
-    return [_count_table(record) if of_one_type else _pair_table(record, pairs)]
+    second, both = pairs(record), pairs(record, together=True)
+    if all(one == other for one, other in second):
+        return [_count_table(record)]
+    return [
+        _pair_table(record, second, "what a program adds beside another one", "Beside"),
+        _pair_table(record, both, "what it costs together with the other one", "With"),
+    ]
 
 
 def _count_table(record: Record) -> Table:
@@ -73,22 +80,24 @@ def _count_table(record: Record) -> Table:
     return Table(f"programs on one target ({unit})", headings, rows)
 
 
-def _pair_table(record: Record, pairs: dict[tuple[str, str], _Case]) -> Table:
+def _pair_table(
+    record: Record, found: dict[tuple[str, str], _Case], title: str, relation: str
+) -> Table:
     unit = UNIT_HEADINGS[record["cases"][0]["unit"]]
     alone = {
         case["attach"]: case
         for case in record["cases"]
-        if programs(case) == 1 and case["attach"] in {one for one, _ in pairs}
+        if programs(case) == 1 and case["attach"] in {one for one, _ in found}
     }
-    others = list(dict.fromkeys(other for _, other in pairs))
+    others = list(dict.fromkeys(other for _, other in found))
     rows: list[tuple[str, ...]] = []
-    for one in dict.fromkeys(one for one, _ in pairs):
-        own = {other: case for (first, other), case in pairs.items() if first == one}
+    for one in dict.fromkeys(one for one, _ in found):
+        own = {other: case for (first, other), case in found.items() if first == one}
         cells = [cell(own.get(other)) for other in others]
         mark = occupied([*own.values(), *filter(None, [alone.get(one)])])
         rows.append((one + mark, cell(alone.get(one)), *cells))
-    title = f"what a program adds beside another one ({unit})"
-    return Table(title, ("Program at", "Alone", *(f"Beside {other}" for other in others)), rows)
+    headings = ("Program at", "Alone", *(f"{relation} {other}" for other in others))
+    return Table(f"{title} ({unit})", headings, rows)
 
 
 def cell(case: _Case | None) -> str:

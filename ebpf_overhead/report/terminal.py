@@ -38,7 +38,7 @@ def _rich_table(table: Table) -> RichTable:
     for index, heading in enumerate(table.headings):
         # In two lines, so that the longest names fit in 80 columns.
         heading = heading.replace("Overhead ", "Overhead\n").replace(" (", "\n(")
-        heading = heading.replace("Beside ", "Beside\n")
+        heading = heading.replace("Beside ", "Beside\n").replace("With ", "With\n")
         rich.add_column(heading, justify="left" if index == 0 else "right", no_wrap=True)
     for row in table.rows:
         unmeasured = row[1] == "n/a"
