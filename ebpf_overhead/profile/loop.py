@@ -11,8 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ebpf_overhead import _workload, clock
 from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.cases import Case
@@ -22,12 +20,13 @@ from ebpf_overhead.profile import perf_tool
 from ebpf_overhead.profile.parts import Target
 from ebpf_overhead.profile.stacks import Frame, Stacks, inside, parse
 from ebpf_overhead.proof import Hits, open_witness, prove
-from ebpf_overhead.sampling import calibrate, choose_cpu
+from ebpf_overhead.sampling import Precision, Sampler, calibrate, choose_cpu
+from ebpf_overhead.stats import quartiles
 
 # Time between samples.  Not a round number, or samples could keep step with the timer tick;
 # under icount a second is a thousand million instructions, which take longer, so more of them.
 _PERIOD = {"wall": 250_007, "icount": 30_011}
-_TIMING_WINDOWS = 50
+_TIMING_S = 0.5
 _PAUSE_MAX = 200
 _EXTENSION = Path(_workload.__file__).name
 
@@ -39,7 +38,7 @@ class Half:
     Attributes
     ----------
     per_call : float
-        Median time of a call, ns (or instructions), with nobody sampling.
+        Median time of a call, ns (or instructions), with nobody sampling; of both halves in pairs.
     stacks : Stacks
         Samples, from the loop's function inwards.
     hits : Hits or None
@@ -95,35 +94,43 @@ def profile_loop(case: Case, seconds: float, say: Callable[[str], None]) -> Loop
     with ExitStack() as stack:
         probe = stack.enter_context(load(case))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        loop = _Loop(case, seconds, folder)
-        say(f"sampling {case.target.name} without a probe")
-        unprobed = Half(loop.per_call(), loop.sampled("unprobed"))
-        say(f"sampling {case.target.name} with {probe.hook} {case.program.name}")
+        loop = _Loop(case.target.name, seconds, folder)
+        say(f"timing {case.target.name} without and with {case.attach.name} {case.program.name}")
         hits = _proven(probe, loop.call)
-        probed = Half(loop.per_call(), loop.sampled("probed"), hits)
-        return LoopProfile(case, probe.hook, _target(probe), unprobed, probed)
+        baseline, probed = loop.time(probe)
+        probe.detach()
+        say("sampling it without")
+        without = Half(baseline, loop.sampled("unprobed"))
+        probe.attach()
+        say("sampling it with the probe")
+        having = Half(probed, loop.sampled("probed"), hits)
+        return LoopProfile(case, probe.hook, _target(probe), without, having)
 
 
 class _Loop:
-    def __init__(self, case: Case, seconds: float, folder: Path) -> None:
-        self._name = case.target.name
+    def __init__(self, name: str, seconds: float, folder: Path) -> None:
+        self._name = name
         self._seconds = seconds
         self._folder = folder
         self._cpu = choose_cpu()
-        self._calls = 0
 
     def call(self, calls: int) -> None:
         _workload.run(self._name, calls, cpu=self._cpu)
 
-    def per_call(self) -> float:
-        self._calls = calibrate(self._name, self._cpu)  # a probe makes calls many times dearer
-        windows = _TIMING_WINDOWS
-        elapsed, _ = _workload.run(self._name, self._calls, windows=windows, cpu=self._cpu)
-        return float(np.median(elapsed)) / self._calls
+    def time(self, probe: Probe) -> tuple[float, float]:
+        """Return the median time of a call without the probe and with it, from pairs."""
+
+        def switch(on: bool) -> None:
+            probe.attach() if on else probe.detach()
+
+        sampler = Sampler(self._name, switch, cpu=self._cpu, attached=probe.attached)
+        samples = sampler.sample(Precision(), _TIMING_S).samples
+        return quartiles(samples.baseline).median, quartiles(samples.probed).median
 
     def sampled(self, name: str) -> Stacks:
         target = ["--tid", str(threading.get_native_id())]
         period = _PERIOD[clock.current().name]
+        calls = calibrate(self._name, self._cpu)  # a probe makes calls many times dearer
         recording = perf_tool.Recording(target, period, self._folder / name)
         with recording.running(), recording.sampling():
             end = time.monotonic() + self._seconds
@@ -131,7 +138,7 @@ class _Loop:
                 # Both the loop and the samples are regular, and in a guest exactly so: a pause
                 # of another length each time keeps them from falling into step.
                 sum(range(random.randrange(_PAUSE_MAX)))
-                _workload.run(self._name, self._calls, cpu=self._cpu)
+                _workload.run(self._name, calls, cpu=self._cpu)
         stacks = inside(parse(perf_tool.script(recording.data)), _is_loop)
         if not stacks:
             raise FailedError(
