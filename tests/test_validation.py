@@ -77,7 +77,8 @@ def test_record_and_table():
     made = record(validation(210.0), validation(300.0), refused)
     jsonschema.validate(made, schema("validation"))
     held, off, missing = rows(made)
-    assert held[:4] == ("getpid", "tp_btf", "1", "2 (1.9 … 2.2)")
+    assert held[:4] == ("getpid", "tp_btf", "2 (1.9 … 2.2)", "2.1 (2.09 … 2.11)")
+    assert held[4] == "200.0 / 210.0"
     assert held[-2:] == ("1.050", "as stated")
     assert off[-1] == "off"
     assert missing[-1] == "refused"

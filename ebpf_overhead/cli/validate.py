@@ -139,7 +139,7 @@ def _validate(cases: list[Case], options: run.Options) -> Record:
 def _print(record: Record, console: Console) -> None:
     if not console.is_terminal:
         console.width = _WIDTH
-    print_table(console, [HEADINGS, *rows(record)], TITLE)
+    print_table(console, [HEADINGS, *rows(record)], TITLE.format(unit=record["unit"]))
     for line in reasons(record):
         console.print(line, markup=False, style="dim", soft_wrap=True)
     console.print(summary(record), highlight=False, soft_wrap=True)

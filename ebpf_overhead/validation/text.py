@@ -7,8 +7,8 @@ from typing import Any
 
 from ebpf_overhead.report.record import Record
 
-HEADINGS = ("Load", "Probe", "load", "predicted", "true", "ratio", "truth is")
-TITLE = "Shares of one core in %; ratio: true to predicted"
+HEADINGS = ("Load", "Probe", "predicted", "true", "an event", "ratio", "truth is")
+TITLE = "Shares of one core in %; an event in {unit}, predicted / true; ratio: true to predicted"
 _VERDICTS = {
     "interval": "as stated",
     "tolerance": "within 15 %",
@@ -30,9 +30,9 @@ def _row(case: dict[str, Any], with_program: bool) -> tuple[str, ...]:
     return (
         case["target"],
         probe,
-        f"{100 * case['load_core_share']:.3g}",
         _percent(case["predicted"]["core_share"]),
         _percent(case["true"]["core_share"]),
+        " / ".join(f"{case[each]['overhead']['estimate']:.1f}" for each in ("predicted", "true")),
         f"{case['ratio']:.3f}",
         _VERDICTS[case["verdict"]],
     )
