@@ -31,7 +31,7 @@ __all__ = ["SHARING", "Point", "Scaling", "choose_counts", "measure", "require",
 _WINDOWS = 16
 _ROUNDS_MIN, _ROUNDS_MAX = 10, 2_000
 # Where most rounds lose something, it takes so many times as long at most.
-_PATIENCE = 3
+_PATIENCE = 10
 _PROOF_CALLS = 1_000
 # Of 24 bytes each, an eighth of what the ring buffer holds: a CPU that another process takes
 # away for milliseconds lets the others go on writing.
