@@ -90,6 +90,15 @@ def test_process_is_sampled_until_interrupted(nothing_left):
     nothing_left()
 
 
+def test_process_that_sleeps_has_no_samples():
+    with start_python("import time; print('ready', flush=True); time.sleep(60)") as sleeper:
+        assert sleeper.stdout.readline() == "ready\n"
+        run = run_command("profile", "--pid", str(sleeper.pid), "--duration", "0.1s")
+        sleeper.kill()
+    assert run.returncode == 1
+    assert "was on no CPU in 0.1 s; sample while it works" in run.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
