@@ -20,7 +20,7 @@ from ebpf_overhead.profile import perf_tool
 from ebpf_overhead.profile.parts import Target
 from ebpf_overhead.profile.stacks import Frame, Stacks, inside, parse
 from ebpf_overhead.proof import Hits, open_witness, prove
-from ebpf_overhead.sampling import Precision, Sampler, calibrate, choose_cpu
+from ebpf_overhead.sampling import Precision, Sampler, choose_cpu
 from ebpf_overhead.stats import quartiles
 
 # Time between samples.  Not a round number, or samples could keep step with the timer tick;
@@ -100,10 +100,10 @@ def profile_loop(case: Case, seconds: float, say: Callable[[str], None]) -> Loop
         baseline, probed = loop.time(probe)
         probe.detach()
         say("sampling it without")
-        without = Half(baseline, loop.sampled("unprobed"))
+        without = Half(baseline, loop.sampled("unprobed", baseline))
         probe.attach()
         say("sampling it with the probe")
-        having = Half(probed, loop.sampled("probed"), hits)
+        having = Half(probed, loop.sampled("probed", probed), hits)
         return LoopProfile(case, probe.hook, _target(probe), without, having)
 
 
@@ -127,16 +127,17 @@ class _Loop:
         samples = sampler.sample(Precision(), _TIMING_S).samples
         return quartiles(samples.baseline).median, quartiles(samples.probed).median
 
-    def sampled(self, name: str) -> Stacks:
+    def sampled(self, name: str, per_call: float) -> Stacks:
         target = ["--tid", str(threading.get_native_id())]
         period = _PERIOD[clock.current().name]
-        calls = calibrate(self._name, self._cpu)  # a probe makes calls many times dearer
+        calls = max(round(period / per_call), 1)
         recording = perf_tool.Recording(target, period, self._folder / name)
         with recording.running(), recording.sampling():
             end = time.monotonic() + self._seconds
             while time.monotonic() < end:
-                # Both the loop and the samples are regular, and in a guest exactly so: a pause
-                # of another length each time keeps them from falling into step.
+                # The loop and the samples are both regular, in a guest exactly so, and taking a
+                # sample takes longer in one place than in another: they would fall into step.
+                # So there is a pause of another length before each sample or two.
                 sum(range(random.randrange(_PAUSE_MAX)))
                 _workload.run(self._name, calls, cpu=self._cpu)
         stacks = inside(parse(perf_tool.script(recording.data)), _is_loop)
