@@ -336,6 +336,11 @@ def test_second_program_is_measured_beside_a_first_one(
         "count_hits",
         lambda probe, calls, *_: counted.append((probe, probe.attached)) or Hits(calls, calls, 0),
     )
+    monkeypatch.setattr(
+        proof,
+        "_prove_others",
+        lambda others, call: counted.extend((each, each.attached) for each in others),
+    )
     machine.run = lambda target, calls, windows=1, cpu=None: (
         first_attached.append(probes[0].attached) or Machine.run(machine, target, calls, windows)
     )

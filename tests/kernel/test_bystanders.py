@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 from processes import run_command, start_command, start_python
 
-from ebpf_overhead import cohabitation, occupants, proof
+from ebpf_overhead import attach, cohabitation, occupants, proof
 from ebpf_overhead.bystander import callers
 from ebpf_overhead.cases import GETPID, select
-from ebpf_overhead.company import Beside
+from ebpf_overhead.company import Beside, load_company
+from ebpf_overhead.errors import FailedError
 from ebpf_overhead.measure import Options, measure_case
 from ebpf_overhead.report.record import schema
 from ebpf_overhead.sampling import Precision
@@ -37,22 +38,24 @@ def test_every_call_of_every_bystander_is_accounted_for(attach_type, witness):
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_each_of_several_programs_is_proven(attach_type, together, monkeypatch):
-    proven = []
-    count = proof.count_hits
-
-    def count_hits(probe, *arguments):
-        hits = count(probe, *arguments)
-        proven.append((probe.prog_fd, hits.hits))
-        return hits
-
-    monkeypatch.setattr(proof, "count_hits", count_hits)
+def test_each_of_several_programs_is_proven(attach_type, together):
     (case,) = select([attach_type], ["simple"])
     setting = cohabitation.Setting(case, Beside((case,) * 3, together))
     (result,) = cohabitation.measure([setting], QUICK)
     assert result.measurement is not None, result.reason
-    assert len({number for number, _ in proven}) == 4
-    assert all(hits > 0 for _, hits in proven)
+    hits = result.measurement.hits
+    assert abs(hits.hits - hits.calls) <= hits.slack
+
+
+def test_one_of_several_that_does_not_run_is_found_out(some_attach_type, call, witness):
+    (case,) = select([some_attach_type], ["simple"])
+    with load_company(attach.load, case, Beside((case,) * 2)) as probe:
+        probe.attach()
+        assert proof.prove(probe, call, witness).hits == 1000
+        probe.others[1].attach = lambda: None
+        probe.others[1].detach()
+        with pytest.raises(FailedError, match="beside it, never fired: 0 hits for 100 calls"):
+            proof.prove(probe, call, witness)
 
 
 HOLD = """
