@@ -108,7 +108,7 @@ def test_estimate_of_functions(guest):
     assert "functions, at most 20 can be hooked" in answer["errors"]["vfs_*"]
 
 
-WATCHED = ("fentry", "kprobe", "tp_btf", "tracepoint")
+WATCHED = ("kprobe", "tp_btf")
 TOP = f"""
 import json
 from pathlib import Path
@@ -154,17 +154,15 @@ def test_top_shows_what_the_probe_really_costs(guest, note):
     answer = json.loads(done.stdout)
     for name, each in answer["seen"].items():
         assert each["runs"] >= CALLS, name
-        assert abs(each["shown"] - each["true"]) <= 0.05 * each["true"], name
+        assert abs(each["shown"] - each["true"]) <= 0.01 * each["true"], name
         assert each["reported"] < each["true"], name
         assert each["processes"] == 1
         note(f"top, {name}: {each['shown']:.0f} shown, {each['true']:.0f} true, instructions")
     hooks = {name: each["hooks"] for name, each in answer["seen"].items()}
     assert hooks["tp_btf"] == ["tp_btf:sys_enter"]
-    assert hooks["tracepoint"] == ["tracepoint:sys_enter_getpid"]
-    for name in ("fentry", "kprobe"):
-        (hook,) = hooks[name]
-        assert hook.startswith(f"{name}:__")
-        assert hook.endswith("_sys_getpid")
+    (hook,) = hooks["kprobe"]
+    assert hook.startswith("kprobe:__")
+    assert hook.endswith("_sys_getpid")
     assert 40 < answer["statistics"] < 200
 
 
