@@ -25,7 +25,7 @@ _ROW, _MARGIN, _GAP, _TITLE, _LEGEND = 18, 12, 24, 44, 40
 _WIDTH = 1400
 _TITLE_WIDTH = 200
 _CHARACTER = 6.6  # width of one, 11 px in a monospaced font
-_NARROWEST = 0.4  # px; what is narrower is not seen
+_NARROWEST = 0.7  # px; what is narrower is not seen
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,6 @@ class _Node:
     samples: int = 0
     inner: dict[Frame, _Node] = field(default_factory=dict)
 
-    @property
-    def depth(self) -> int:
-        return 1 + max((node.depth for node in self.inner.values()), default=0)
-
 
 class _Box(NamedTuple):
     """A frame's place: sample offset and width, row from below."""
@@ -78,7 +74,9 @@ def draw(panels: Sequence[Panel]) -> str:
     """Return panels side by side as an SVG document; a frame says its numbers when pointed at."""
     trees = [_tree(panel.stacks) for panel in panels]
     widths = _widths(panels)
-    rows = max(tree.depth - 1 for tree in trees)
+    rows = 1 + max(
+        box.row for tree, width in zip(trees, widths, strict=True) for box in _seen(tree, width)
+    )
     height = _TITLE + rows * _ROW + _LEGEND + _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
@@ -115,6 +113,11 @@ def _tree(stacks: Stacks) -> _Node:
     return root
 
 
+def _seen(tree: _Node, width: float) -> Iterator[_Box]:
+    """Yield the frames that are wide enough to be drawn."""
+    return (box for box in _boxes(tree) if box.node.samples * width / tree.samples >= _NARROWEST)
+
+
 def _boxes(node: _Node, offset: int = 0, row: int = 0) -> Iterator[_Box]:
     """Yield every frame; those with the same caller by name, as in any flame graph."""
     for _, inner in sorted(node.inner.items()):
@@ -128,11 +131,10 @@ def _panel(panel: Panel, tree: _Node, left: float, width: float, bottom: float) 
     describe = _describer(panel, tree.samples)
     parts = [_text(left, 18, panel.title, bold=True)]
     parts.append(_text(left, 34, f"{panel.total:,.4g} {panel.unit}, {tree.samples:,} samples"))
-    for box in _boxes(tree):
+    for box in _seen(tree, width):
+        x, y = left + box.offset * pixels, bottom - (box.row + 1) * _ROW
         wide = box.node.samples * pixels
-        if wide >= _NARROWEST:
-            x, y = left + box.offset * pixels, bottom - (box.row + 1) * _ROW
-            parts.append(_frame(box.node, x, y, wide, panel.target, describe(box.node)))
+        parts.append(_frame(box.node, x, y, wide, panel.target, describe(box.node)))
     return parts
 
 
