@@ -14,7 +14,8 @@ _NS_PER_S = 1e9
 
 LIMIT = (
     "The overhead was measured with warm caches, one call after the other; a probe that runs seldom"
-    " finds them cold and costs more (docs/estimate.md)."
+    " finds them cold and costs more: once a wake-up, four to seven times as much"
+    " (docs/validation.md)."
 )
 
 
