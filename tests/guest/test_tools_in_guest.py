@@ -1,4 +1,4 @@
-"""``funclatency``, ``estimate`` and ``top`` with fentry and kprobes, which few kernels here allow.
+"""Tools with fentry and kprobes, which few kernels here allow.
 
 Each is a script that runs in the guest, which the tests share; they look at what it prints.
 """
@@ -6,9 +6,11 @@ Each is a script that runs in the guest, which the tests share; they look at wha
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import pytest
+from prediction_scripts import PROFILE, VALIDATE
 
 CALLS = 10_007
 WAYS = ("fentry/fexit", "kprobe/kretprobe", "tracepoints")
@@ -180,3 +182,38 @@ def test_every_way_in_sees_every_call_and_knows_its_cost(guest):
     assert seen["fentry/fexit"]["per_call"] < seen["kprobe/kretprobe"]["per_call"]
     assert answer["vfs"] == "fentry/fexit"
     assert "similar: vfs_read" in answer["errors"]["vfs_reed"]
+
+
+def test_overhead_of_a_load_is_the_one_that_was_measured_on_a_loop(guest, note):
+    done = guest.run([sys.executable, "-c", VALIDATE])
+    assert done.exit_status == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert [case["attach"] for case in record["cases"]] == ["kprobe", "uprobe"]
+    for case in record["cases"]:
+        assert case["status"] == "measured", case["reason"]
+        assert case["true"]["hits"] == case["true"]["calls"]
+        assert case["true"]["late_batches"] == 0
+        # The load makes other calls too, one in hundreds.
+        said, true = (case[each]["overhead"]["estimate"] for each in ("predicted", "true"))
+        assert true == pytest.approx(said, rel=0.01)
+        # A batch more or less of twenty: that is how exact a rate is in a fifth of a second.
+        rate = case["predicted"]["events_per_second"]
+        assert rate == pytest.approx(record["calls_per_s"], rel=0.06)
+        assert case["verdict"] in ("interval", "tolerance")
+        note(f"validate {case['attach']}: predicted {said:.1f}, true {true:.1f} instructions")
+
+
+def test_parts_of_a_call_are_where_its_instructions_are(guest, note):
+    if shutil.which("perf") is None:  # the guest's files are the host's
+        pytest.skip("perf is not installed")
+    done = guest.run([sys.executable, "-c", PROFILE])
+    assert done.exit_status == 0, done.stderr
+    found = json.loads(done.stdout)
+    for attach in ("fexit", "kprobe"):
+        unprobed, probed = (found[f"{attach}/{name}"] for name in ("unprobed", "probed"))
+        assert unprobed["parts"]["PROGRAM"] == unprobed["parts"]["DISPATCH"] == 0
+        added = sum(probed["parts"][name] for name in ("DISPATCH", "PROGRAM", "HELPERS"))
+        overhead = 1 - unprobed["per_call"] / probed["per_call"]
+        # What perf finds outside of the target is what the loop takes longer.
+        assert added == pytest.approx(overhead, abs=0.06)
+        note(f"profile {attach}: {100 * added:.0f} % of a call added, {100 * overhead:.0f} % timed")
