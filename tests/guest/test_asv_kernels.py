@@ -130,7 +130,6 @@ def test_benchmark_that_never_ends_costs_itself(project, printed):
         for release in (project.old, project.middle, project.new)
     }
     assert stuck == {project.old: [1], project.middle: None, project.new: [1]}
-    assert "asv: benchmark timed out (timeout 15.0s)" in printed
 
 
 def test_truncated_image_costs_its_own_revision_and_is_told_once(project, printed):
