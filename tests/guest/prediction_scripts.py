@@ -24,7 +24,7 @@ from ebpf_overhead.profile.parts import shares
 found = {}
 for attach in ("fexit", "kprobe"):
     (case,) = select([attach], ["simple"], ["getpid"])
-    profile = profile_loop(case, 0.06, lambda line: None)
+    profile = profile_loop(case, 0.1, lambda line: None)
     for name in ("unprobed", "probed"):
         half = getattr(profile, name)
         parts = {part.name: share for part, share in shares(half.stacks, profile.target).items()}
