@@ -113,7 +113,8 @@ def test_answer_budget_and_exit_status(results, budget, status, nothing_left):
     assert record["machine_share"]["high"] == pytest.approx(
         record["total_core_share"]["high"] / os.cpu_count()
     )
-    assert record["budget"]["verdict"] == ("yes" if status == 0 else "no")
+    # What bystanders pay is measured, and the interval of that is wide on a busy machine.
+    assert record["budget"]["verdict"] in (["yes"] if status == 0 else ["no", "unsure"])
     nothing_left()
 
 
