@@ -10,8 +10,8 @@
  * Each run takes the next key: of the keys in the map, a stride apart so that neighbours in
  * memory are not taken one after the other, or keys that were never in it.  "workers" is mapped
  * into user space, which writes where to begin and reads how every run ended, without a system
- * call.  Only the measured CPU has a limit: on the others the program leaves at once, so that nobody
- * changes the map meanwhile.
+ * call.  Only the measured CPU has a limit: on the others the program leaves at once, so that
+ * nobody changes the map meanwhile.
  */
 #define BPF_F_MMAPABLE 1024
 
