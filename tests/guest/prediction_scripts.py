@@ -9,7 +9,7 @@ from ebpf_overhead.cases import select
 from ebpf_overhead.validation.record import make_record
 from ebpf_overhead.validation.run import Options, validate
 
-cases = select(["kprobe", "uprobe"], ["simple"], ["getpid", "function"])
+cases = select(["kprobe"], ["simple"], ["getpid"])
 options = Options(count_s=0.2, time_s=0.05)
 found = list(validate(cases, options, lambda case, share: None))
 print(json.dumps(make_record(found, machine.describe().as_dict(), options, "instructions")))
@@ -22,7 +22,7 @@ from ebpf_overhead.profile.loop import profile_loop
 from ebpf_overhead.profile.parts import shares
 
 found = {}
-for attach in ("fexit", "kprobe"):
+for attach in ("kprobe",):
     (case,) = select([attach], ["simple"], ["getpid"])
     profile = profile_loop(case, 0.1, lambda line: None)
     for name in ("unprobed", "probed"):
