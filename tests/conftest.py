@@ -16,17 +16,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The longest first, so that no process waits for another at the end.
 _ORDER = ["kernel", "guest", "tests"]
+# They share one run of asv.
+_OF_ASV = {"test_asv_suite", "test_site"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put together what one process is to run: a module, and all of the running kernel's tests.
 
-    The latter are one group because each of them sees what others attach.
+    The latter are one group because each of them sees what others attach; those of asv look
+    at what it printed and stored.
     """
     items.sort(key=lambda item: _ORDER.index(item.path.parent.name))
     for item in items:
-        of_kernel = item.path.parent.name == "kernel"
-        item.add_marker(pytest.mark.xdist_group("kernel" if of_kernel else item.path.stem))
+        group = item.path.stem
+        if item.path.parent.name == "kernel":
+            group = "asv" if group in _OF_ASV else "kernel"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

@@ -130,7 +130,7 @@ def test_probe_in_the_wrong_place_does_not_fire(probe_of_getppid, call, witness)
 
 def test_probe_in_the_wrong_place_is_a_failed_row(probe_of_getppid, witness, monkeypatch):
     case = probe_of_getppid.case
-    monkeypatch.setattr(measure, "load", lambda _: probe_of_getppid)
+    monkeypatch.setattr(measure, "load", lambda case, compiled: probe_of_getppid)
     result = measure_case(case, Options(time_s=0.1), witness)
     assert result.status == "failed"
     assert "never fired: 0 hits for 1000 calls" in (result.reason or "")

@@ -30,10 +30,11 @@ class NoProbe:
     """A probe that attaches nothing: both sides of a comparison are the same."""
 
     hook = "nothing"
+    others = ()
     prog_fd = -1
     attached = False
 
-    def __init__(self, case) -> None:
+    def __init__(self, case, compiled=None) -> None:
         self.case = case
 
     @property
@@ -135,7 +136,7 @@ def test_full_map_is_a_failure_with_the_numbers(attach_type, witness, monkeypatc
     tiny = programs.compile_source(
         "complex", programs.source_path("complex"), ["COMPLEX_ENTRIES=16"]
     )
-    monkeypatch.setattr(measure, "load", lambda case: attach.load(case, tiny))
+    monkeypatch.setattr(measure, "load", lambda case, compiled: attach.load(case, tiny))
     (case,) = select([attach_type], ["complex"])
     result = measure_case(case, Options(time_s=0.05), witness)
     assert result.status == "failed"
