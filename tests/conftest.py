@@ -20,6 +20,7 @@ _ORDER = ["kernel", "guest", "tests"]
 _OF_ASV = {"test_asv_suite", "test_site"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put together what one process is to run: a module, and all of the running kernel's tests.
 

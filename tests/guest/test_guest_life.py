@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,12 +23,17 @@ GONE_S = 3.0
 
 
 @pytest.fixture
-def own_temporary(tmp_path, monkeypatch):
-    """A directory of the test's own for run directories."""
-    import tempfile
+def short_path():
+    """A directory of the test's own whose name is short enough for the sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="eo-") as name:
+        yield Path(name)
 
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
+
+@pytest.fixture
+def own_temporary(short_path, monkeypatch):
+    """A directory of the test's own for run directories."""
+    monkeypatch.setattr(tempfile, "tempdir", str(short_path))
+    return short_path
 
 
 def run_directories(place):
@@ -130,13 +136,13 @@ with guest:
     [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGKILL, False),
      (signal.SIGKILL, True)],
 )  # fmt: skip
-def test_no_qemu_outlives_its_parent(kernel, number, ready, tmp_path):
+def test_no_qemu_outlives_its_parent(kernel, number, ready, short_path):
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, kernel.release],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(short_path)},
         cwd=Path(__file__).parents[2],
     ) as parent:
         pid = int(parent.stdout.readline())
@@ -146,7 +152,7 @@ def test_no_qemu_outlives_its_parent(kernel, number, ready, tmp_path):
         parent.send_signal(number)
         assert gone(pid, GONE_S)
     if number == signal.SIGINT:
-        assert run_directories(tmp_path) == []
+        assert run_directories(short_path) == []
 
 
 def test_directory_of_a_killed_parent_is_removed_by_the_next(kernel, own_temporary):
