@@ -48,7 +48,7 @@ publish: .setup/bench ## Publish the stored results as a self-contained site
 	@echo "site:    $(CURDIR)/.asv/html ($(BIN)/asv preview shows it)"
 
 test: .setup/test lint ## Run linters, unit tests and the tests against the running kernel
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder --durations=25
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder --durations=25
 
 lint: .setup/test ## Run the linters and the type checker
 	$(BIN)/ruff check .

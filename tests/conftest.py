@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # A shell's background job ignores it, and so would all that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The longest first, so that no process waits for another at the end.
 _ORDER = ["kernel", "guest", "tests"]
-# They share one run of asv.
-_OF_ASV = {"test_asv_suite", "test_site"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put together what one process is to run: a module, and all of the running kernel's tests.
+class Scheduling(LoadScopeScheduling):
+    """What one process runs: a module, or all of the running kernel's tests.
 
-    The latter are one group because each of them sees what others attach; those of asv look
-    at what it printed and stored.
+    The latter because each of them sees what others attach, and whether the kernel's
+    statistics are on.
     """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return str(Path(module).parent) if "/kernel/" in module else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
     items.sort(key=lambda item: _ORDER.index(item.path.parent.name))
-    for item in items:
-        group = item.path.stem
-        if item.path.parent.name == "kernel":
-            group = "asv" if group in _OF_ASV else "kernel"
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
