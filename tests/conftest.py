@@ -24,12 +24,13 @@ class Scheduling(LoadScopeScheduling):
     """What one process runs: a module, or all of the running kernel's tests.
 
     The latter because each of them sees what others attach, and whether the kernel's
-    statistics are on.
+    statistics are on; and with them those that time system calls.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return str(Path(module).parent) if "/kernel/" in module else module
+        module = Path(nodeid.partition("::")[0])
+        on_kernel = module.parent.name == "kernel" or module.stem.startswith("test_workload")
+        return "kernel" if on_kernel else str(module)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Scheduling:
