@@ -242,6 +242,22 @@ def enable_stats() -> int:
     return call(Command.ENABLE_STATS, "I", 0)[0]
 
 
+@contextmanager
+def counting_runs() -> Iterator[None]:
+    """Have the kernel count and time runs of all programs while the block runs.
+
+    Raises
+    ------
+    OSError
+        It refuses to, or cannot.
+    """
+    statistics = enable_stats()
+    try:
+        yield
+    finally:
+        os.close(statistics)
+
+
 @dataclass(frozen=True)
 class ProgInfo:
     """The part of ``struct bpf_prog_info`` that says how often a program ran.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from ebpf_overhead.company import Beside, load_company
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.occupants import Occupant
+from ebpf_overhead.outcome import Outcome
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import CompiledProgram
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
@@ -126,17 +127,11 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Result:
-    """A case measured, or the reason why not.
+class Result(Outcome):
+    """A case measured, or the reason why not: see `Outcome`.
 
     Attributes
     ----------
-    case : Case
-        What was to be measured.
-    status : str
-        ``measured``, ``unsupported``, ``refused`` or ``failed``.
-    reason, remedy : str or None
-        Why it was not measured, and what would help.
     measurement : Measurement or None
         Present if and only if it was measured.
     verifier_log : str or None
@@ -149,10 +144,6 @@ class Result:
         Hooks on the target that are somebody else's.
     """
 
-    case: Case
-    status: str
-    reason: str | None = None
-    remedy: str | None = None
     measurement: Measurement | None = None
     verifier_log: str | None = None
     bystander: Bystander | None = None
@@ -298,19 +289,6 @@ def _before(target: Target, options: Options, caller: Caller | None) -> Before |
     return Before(target.name, choose_cpu(options.cpu), caller.run if caller else None)
 
 
-@contextmanager
-def _statistics(wanted: bool) -> Iterator[None]:
-    """Have the kernel count and time runs while the block runs."""
-    if not wanted:
-        yield
-        return
-    statistics = bpf.enable_stats()
-    try:
-        yield
-    finally:
-        os.close(statistics)
-
-
 def _reported(before: bpf.ProgInfo, after: bpf.ProgInfo) -> float | None:
     runs = after.run_count - before.run_count
     if before.prog_id != after.prog_id or runs <= 0:
@@ -375,7 +353,7 @@ class _Session:
             run=self.run,
         )
         self._fill_map()
-        with _statistics(self.options.bpf_stats):
+        with bpf.counting_runs() if self.options.bpf_stats else nullcontext():
             sampled = sampler.sample(self.options.precision, self.options.time_s)
         after = bpf.prog_info(self.probe.prog_fd)
         hits += self._prove()

@@ -7,7 +7,6 @@ to.  Hooks without a program are looked up where the kernel lists them.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,19 +52,14 @@ def of(target: Target) -> tuple[Occupant, ...]:
 def _programs(target: Target) -> list[Occupant]:
     """Return the programs that run at least once a call."""
     try:
-        statistics = bpf.enable_stats()
-    except OSError:
-        return []
-    try:
-        running = _running(target)
-        for _ in range(_PASSES - 1):
-            if running:  # mostly there are none
-                running &= _running(target)
-        return [Occupant("bpf", f"program {number} {name}") for number, name in sorted(running)]
+        with bpf.counting_runs():
+            running = _running(target)
+            for _ in range(_PASSES - 1):
+                if running:  # mostly there are none
+                    running &= _running(target)
     except (OSError, OverheadError):  # not allowed, or the target cannot be called
         return []
-    finally:
-        os.close(statistics)
+    return [Occupant("bpf", f"program {number} {name}") for number, name in sorted(running)]
 
 
 def _running(target: Target) -> set[tuple[int, str]]:

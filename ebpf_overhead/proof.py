@@ -235,13 +235,10 @@ def _prove_others(others: Sequence[Probe], call: Callable[[int], None]) -> None:
     """See that each of several attached programs runs at least as often as it should."""
     if not others:
         return
-    stats = bpf.enable_stats()
-    try:
+    with bpf.counting_runs():
         before = [bpf.prog_info(each.prog_fd).run_count for each in others]
         call(_CALLS_OF_OTHERS)
         after = [bpf.prog_info(each.prog_fd).run_count for each in others]
-    finally:
-        os.close(stats)
     for each, first, last in zip(others, before, after, strict=True):
         hits = Hits(_CALLS_OF_OTHERS, 0, None, runs_per_call=each.case.runs_per_call)
         counted = replace(hits, hits=min(last - first, hits.expected))
@@ -276,8 +273,7 @@ def count_hits(
     Hits
     """
     expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
-    stats = bpf.enable_stats()
-    try:
+    with bpf.counting_runs():
         if witness is None:
             before = bpf.prog_info(probe.prog_fd).run_count
             call(calls)
@@ -293,8 +289,6 @@ def count_hits(
                 if hits.hits == hits.expected or not hits.slack:
                     break
             return hits
-    finally:
-        os.close(stats)
 
 
 def _count_with_witness(

@@ -15,7 +15,7 @@ from contextlib import closing
 import numpy as np
 
 from ebpf_overhead import _workload
-from ebpf_overhead.attach import Probe, load, status_of
+from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.cases import GETPID, Case
 from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.measure import Options
@@ -64,7 +64,7 @@ def measure(
                 ):
                     result = session.measure()
             except OverheadError as error:
-                result = Scaling(case, status_of(error), error.what, error.remedy or None)
+                result = Scaling.of_error(case, error)
             yield result
     finally:
         if witness is not None:

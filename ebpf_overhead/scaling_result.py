@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ebpf_overhead.cases import Case
+from ebpf_overhead.outcome import Outcome
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.stats import Interval, Quartiles
 
@@ -54,17 +54,11 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Scaling:
-    """One case on ever more CPUs, or the reason why not.
+class Scaling(Outcome):
+    """One case on ever more CPUs, or the reason why not: see `Outcome`.
 
     Attributes
     ----------
-    case : Case
-        What was to be measured.
-    status : str
-        ``measured``, ``unsupported``, ``refused`` or ``failed``.
-    reason, remedy : str or None
-        Why it was not measured, and what would help.
     hook : str or None
         What the program was attached to.
     hits : Hits or None
@@ -79,10 +73,6 @@ class Scaling:
         One a number of CPUs.
     """
 
-    case: Case
-    status: str
-    reason: str | None = None
-    remedy: str | None = None
     hook: str | None = None
     hits: Hits | None = None
     lost_updates: int | None = None

@@ -56,6 +56,15 @@ class Interval:
         """Whether zero lies outside the interval."""
         return self.low > 0 or self.high < 0
 
+    def __sub__(self, other: Interval) -> Interval:
+        """Return the difference; its bounds are as far apart as both together allow."""
+        return Interval(
+            self.estimate - other.estimate,
+            self.low - other.high,
+            self.high - other.low,
+            self.confidence,
+        )
+
 
 @dataclass(frozen=True)
 class Quartiles:

@@ -12,7 +12,6 @@ from rich.console import Console
 from ebpf_overhead.loaded.attachments import Attachment
 from ebpf_overhead.loaded.dispatch import on_system_calls, priced_as, runs_for_all
 from ebpf_overhead.loaded.inventory import Details
-from ebpf_overhead.loaded.left_out import difference
 from ebpf_overhead.loaded.record import make_record
 from ebpf_overhead.loaded.text import Frame, render
 from ebpf_overhead.stats import Interval
@@ -46,7 +45,7 @@ def test_hooks_that_trace_system_calls():
 
 def test_difference_has_the_bounds_of_both():
     first, second = Interval(10, 9, 12, 0.99), Interval(3, 1, 4, 0.99)
-    assert difference(first, second) == Interval(7, 5, 11, 0.99)
+    assert first - second == Interval(7, 5, 11, 0.99)
 
 
 def test_rate_reported_time_and_dispatch_add_up():

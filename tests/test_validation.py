@@ -34,8 +34,8 @@ def validation(true_ns: float, half_width_ns: float = 1.0) -> Validation:
     samples = Samples((100.0, 100.0), (300.0, 300.0), 1, PACE.batch)
     return Validation(
         CASE,
-        PACE,
         "measured",
+        pace=PACE,
         prediction=Prediction(99_990.0, 99_990, "fentry:x", said, Share.of(99_990.0, said)),
         truth=Truth(Sampled(samples, overhead, "time"), Hits(2000, 2000, 0), 40, 0, "sys_enter"),
     )
@@ -73,7 +73,7 @@ def record(*validations: Validation) -> dict:
 
 
 def test_record_and_table():
-    refused = Validation(CASE, PACE, "refused", "EPERM", "run as root")
+    refused = Validation(CASE, "refused", "EPERM", "run as root", pace=PACE)
     made = record(validation(210.0), validation(300.0), refused)
     jsonschema.validate(made, schema("validation"))
     held, off, missing = rows(made)
@@ -91,8 +91,8 @@ def test_record_and_table():
     [
         ([validation(210.0)], ExitStatus.MEASURED),
         ([validation(210.0), validation(300.0)], ExitStatus.CASE_FAILED),
-        ([Validation(CASE, PACE, "failed", "why")], ExitStatus.CASE_FAILED),
-        ([Validation(CASE, PACE, "unsupported", "why")], ExitStatus.NOTHING_MEASURABLE),
+        ([Validation(CASE, "failed", "why", pace=PACE)], ExitStatus.CASE_FAILED),
+        ([Validation(CASE, "unsupported", "why", pace=PACE)], ExitStatus.NOTHING_MEASURABLE),
     ],
 )
 def test_exit_status(validations, status):

@@ -14,10 +14,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from ebpf_overhead import _workload, clock
-from ebpf_overhead.attach import Probe, load, status_of
+from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.attach_latency.gaps import Watch, watching
 from ebpf_overhead.cases import ATTACH_TYPES, Case, select
 from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.outcome import Outcome
 from ebpf_overhead.proof import Hits, Witness, open_witness, prove
 
 OPERATIONS = ("load", "attach", "detach", "reattach")
@@ -49,17 +50,11 @@ class Timings:
 
 
 @dataclass(frozen=True)
-class Latencies:
-    """What was found for an attach type, or the reason why not.
+class Latencies(Outcome):
+    """What was found for an attach type, or the reason why not: see `Outcome`.
 
     Attributes
     ----------
-    case : Case
-        What was loaded and attached.
-    status : str
-        ``measured``, ``unsupported``, ``refused`` or ``failed``.
-    reason, remedy : str or None
-        Why it was not measured, and what would help.
     hook : str or None
         What the program was attached to.
     hits : Hits or None
@@ -68,10 +63,6 @@ class Latencies:
         By operation, of :data:`OPERATIONS`.
     """
 
-    case: Case
-    status: str
-    reason: str | None = None
-    remedy: str | None = None
     hook: str | None = None
     hits: Hits | None = None
     timings: dict[str, Timings] = field(default_factory=dict)
@@ -112,7 +103,7 @@ def measure(
                 session = _Session(probe, rounds, progress)
                 yield session.measure()
         except OverheadError as error:
-            yield Latencies(case, status_of(error), error.what, error.remedy or None)
+            yield Latencies.of_error(case, error)
         progress(case, 1.0)
 
 

@@ -24,7 +24,7 @@ from ebpf_overhead.map_state import run, states
 from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.map_state import HEADINGS, make_map_record, rows
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, why_not
 from ebpf_overhead.report.rows import UNIT_HEADINGS
 from ebpf_overhead.sampling import Precision, choose_cpu
 
@@ -124,8 +124,5 @@ def _print(record: Record, console: Console) -> None:
     print_table(console, [HEADINGS, *rows(record)], f"sizes in bytes, costs in {unit}")
     for row in record["cases"]:
         if row["status"] != "measured":
-            remedy = f"; {row['remedy']}" if row["remedy"] else ""
             sizes = f"{row['key_bytes']}/{row['value_bytes']}/{row['entries']}"
-            console.print(
-                f"{row['state']}/{sizes}: {row['status']}: {row['reason']}{remedy}", markup=False
-            )
+            console.print(f"{row['state']}/{sizes}: {why_not(row)}", markup=False)

@@ -14,7 +14,7 @@ from ebpf_overhead.cli.output import check_folder, exit_status, print_table, wri
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import mark_started, spent
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, why_not
 from ebpf_overhead.report.scaling import HEADINGS, make_record, rows
 
 _EXAMPLES = """
@@ -83,5 +83,4 @@ def _print(record: Record, console: Console) -> None:
     print_table(console, [HEADINGS, *rows(record)])
     for case in record["cases"]:
         if case["status"] != "measured":
-            remedy = f"; {case['remedy']}" if case["remedy"] else ""
-            console.print(f"{case['program']}: {case['status']}: {case['reason']}{remedy}")
+            console.print(f"{case['program']}: {why_not(case)}")

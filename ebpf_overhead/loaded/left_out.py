@@ -48,7 +48,7 @@ def measure_slow_path() -> Interval:
     first = _measured(case, Options(time_s=_TIME_S)).overhead
     with _traced_system_calls():
         second = _measured(case, Options(time_s=_TIME_S)).overhead
-    return difference(first, second)
+    return first - second
 
 
 def measure_left_out(case: Case) -> Interval:
@@ -56,20 +56,16 @@ def measure_left_out(case: Case) -> Interval:
     with _beside(case):
         whole = _measured(case, Options(time_s=_TIME_S)).overhead
         reported = _reported(case)
-    return difference(_a_run(whole, case.runs_per_call), reported)
+    return _a_run(whole, case.runs_per_call) - reported
 
 
 def _reported(case: Case) -> Interval:
     """Return what the statistics say of a run, by medians of windows as the whole is."""
     cpu, windows = choose_cpu(), clock.current().windows_per_half
-    statistics = bpf.enable_stats()
-    try:
-        with load(case) as probe:
-            probe.attach()
-            calls = calibrate(case.target.name, cpu)
-            values = [_window(probe, calls, cpu) for _ in range(_HALVES * windows)]
-    finally:
-        os.close(statistics)
+    with bpf.counting_runs(), load(case) as probe:
+        probe.attach()
+        calls = calibrate(case.target.name, cpu)
+        values = [_window(probe, calls, cpu) for _ in range(_HALVES * windows)]
     return interval(np.median(np.reshape(values, (_HALVES, windows)), axis=1))
 
 
@@ -112,13 +108,3 @@ def _traced_system_calls() -> Iterator[None]:
 def _a_run(overhead: Interval, runs: int) -> Interval:
     values = (overhead.estimate / runs, overhead.low / runs, overhead.high / runs)
     return Interval(*values, overhead.confidence)
-
-
-def difference(first: Interval, second: Interval) -> Interval:
-    """Return one interval less another, with the bounds that both allow together."""
-    return Interval(
-        first.estimate - second.estimate,
-        first.low - second.high,
-        first.high - second.low,
-        first.confidence,
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ebpf_overhead.attach import status_of
 from ebpf_overhead.attach_types import ATTACH_TYPES, GETPID
 from ebpf_overhead.cases import Case
 from ebpf_overhead.errors import FailedError, OverheadError
@@ -122,9 +121,7 @@ def _measure_cell(
             return _measure_filled(cell, program, options, witness, progress)
     except OverheadError as error:
         progress(1.0)
-        return CellResult(
-            cell, Result(cell.case, status_of(error), error.what, error.remedy or None)
-        )
+        return CellResult(cell, Result.of_error(cell.case, error))
 
 
 def _measure_filled(
@@ -141,8 +138,7 @@ def _measure_filled(
         try:
             _check(found, result.measurement)
         except FailedError as error:
-            failed = Result(cell.case, "failed", error.what, error.remedy or None)
-            return replace(found, result=failed)
+            return replace(found, result=Result.of_error(cell.case, error))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ebpf_overhead import __version__, clock
 from ebpf_overhead.attach_latency.run import OPERATIONS, Latencies, Timings
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, outcome, why_not
 from ebpf_overhead.stats import Interval, interval, median_interval
 
 TIME_HEADINGS = ("Attach type", *OPERATIONS)
@@ -50,16 +50,8 @@ def make_latency_record(
 
 
 def _case(result: Latencies) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "target": result.case.target.name,
-        "attach": result.case.attach.name,
-        "program": result.case.program.name,
-        "status": result.status,
-        "reason": result.reason,
-        "remedy": result.remedy,
-        "clock": clock.current().name,
-        "cpu_unit": clock.current().unit,
-    }
+    measured_by = clock.current()
+    row = {**outcome(result), "clock": measured_by.name, "cpu_unit": measured_by.unit}
     if result.hits is not None:
         row.update(
             hook=result.hook,
@@ -104,8 +96,7 @@ def by_instructions(record: Record) -> bool:
 def not_measured(record: Record) -> list[str]:
     """Return a line each attach type that has no numbers, with the reason."""
     return [
-        f"{case['attach']}: {case['status']}: {case['reason']}"
-        + (f"; {case['remedy']}" if case["remedy"] else "")
+        f"{case['attach']}: {why_not(case)}"
         for case in record["cases"]
         if case["status"] != "measured"
     ]

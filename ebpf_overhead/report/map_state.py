@@ -63,19 +63,10 @@ def costs(record: Record) -> dict[tuple[str, tuple[int, int, int]], Interval]:
         if row["status"] == "measured"
     }
     return {
-        (state, size): _less(overhead, found[BASE, size])
+        (state, size): overhead - found[BASE, size]
         for (state, size), overhead in found.items()
         if state != BASE and (BASE, size) in found
     }
-
-
-def _less(one: Interval, other: Interval) -> Interval:
-    return Interval(
-        one.estimate - other.estimate,
-        one.low - other.high,
-        one.high - other.low,
-        one.confidence,
-    )
 
 
 def sizes(row: dict[str, Any]) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ebpf_overhead import __version__
 from ebpf_overhead.measure import Measurement, Options, Result
+from ebpf_overhead.outcome import Outcome
 from ebpf_overhead.stats import Interval
 
 SCHEMA_VERSION = 1
@@ -61,16 +62,26 @@ def schema(kind: str = "record") -> dict[str, Any]:
     return loaded
 
 
-def _case(result: Result, unit: str) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def outcome(result: Outcome) -> dict[str, Any]:
+    """Return the part of a case's row that says what it was and what became of it."""
+    return {
         "target": result.case.target.name,
         "attach": result.case.attach.name,
         "program": result.case.program.name,
         "status": result.status,
         "reason": result.reason,
         "remedy": result.remedy,
-        "unit": unit,
     }
+
+
+def why_not(row: dict[str, Any]) -> str:
+    """Return for people why a case has no numbers: ``refused: EPERM; run as root``."""
+    remedy = f"; {row['remedy']}" if row["remedy"] else ""
+    return f"{row['status']}: {row['reason']}{remedy}"
+
+
+def _case(result: Result, unit: str) -> dict[str, Any]:
+    row = {**outcome(result), "unit": unit}
     if result.verifier_log is not None:
         row["verifier_log"] = result.verifier_log
     if result.bystander is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID, PROGRAMS
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, why_not
 from ebpf_overhead.stats import quartiles
 
 UNIT_HEADINGS = {"ns": "ns/op", "instructions": "instr/op"}
@@ -106,12 +106,10 @@ def notes(record: Record) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for case in cases:
         if case["status"] != "measured":
-            remedy = f"; {case['remedy']}" if case["remedy"] else ""
-            text = f"{case['status']}: {case['reason']}{remedy}"
             where = "" if case["target"] == GETPID.name else f" on {case['target']}"
             if second_ones := case.get("beside", {}).get("programs"):
                 where += f" beside {' and '.join(f'{n} {name}' for name, n in second_ones.items())}"
-            reasons.setdefault(text, []).append(case["attach"] + where)
+            reasons.setdefault(why_not(case), []).append(case["attach"] + where)
     lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
     if second(record):
         lines.append("the same program was attached already: this is what a second one costs")

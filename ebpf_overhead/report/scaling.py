@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ebpf_overhead import __version__
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, outcome
 from ebpf_overhead.scaling import Point, Scaling
 from ebpf_overhead.stats import Interval
 
@@ -36,15 +36,7 @@ def make_record(
 
 
 def _case(result: Scaling) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "target": result.case.target.name,
-        "attach": result.case.attach.name,
-        "program": result.case.program.name,
-        "status": result.status,
-        "reason": result.reason,
-        "remedy": result.remedy,
-        "unit": "ns",
-    }
+    row = {**outcome(result), "unit": "ns"}
     if result.hits is not None:
         row.update(
             hook=result.hook,

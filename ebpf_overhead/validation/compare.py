@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ebpf_overhead.cases import Case
 from ebpf_overhead.estimate.answer import Share
+from ebpf_overhead.outcome import Outcome
 from ebpf_overhead.stats import Interval, quartiles
 from ebpf_overhead.validation.load import Pace
 from ebpf_overhead.validation.process import Truth
@@ -40,30 +40,20 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Validation:
-    """A case's prediction and truth, or the reason why there is none.
+class Validation(Outcome):
+    """A case's prediction and truth, or the reason why there is none: see `Outcome`.
 
     Attributes
     ----------
-    case : Case
-        The probe.
     pace : Pace
         How often the load called.
-    status : str
-        ``measured``, ``unsupported``, ``refused`` or ``failed``.
-    reason, remedy : str or None
-        Why it was not measured, and what would help.
     prediction : Prediction or None
         What was predicted.
     truth : Truth or None
         What came true.
     """
 
-    case: Case
-    pace: Pace
-    status: str
-    reason: str | None = None
-    remedy: str | None = None
+    pace: Pace = field(kw_only=True)
     prediction: Prediction | None = None
     truth: Truth | None = None
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ebpf_overhead import __version__
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, outcome
 from ebpf_overhead.validation.compare import TOLERANCE, Validation
 from ebpf_overhead.validation.run import Options
 
@@ -47,14 +47,7 @@ def make_record(
 
 
 def _case(each: Validation) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "target": each.case.target.name,
-        "attach": each.case.attach.name,
-        "program": each.case.program.name,
-        "status": each.status,
-        "reason": each.reason,
-        "remedy": each.remedy,
-    }
+    row = outcome(each)
     if each.prediction is not None and each.truth is not None:
         row |= {
             "verdict": each.verdict,

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from ebpf_overhead import _workload, clock
-from ebpf_overhead.attach import status_of
 from ebpf_overhead.cases import Case, Target
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
 from ebpf_overhead.estimate.costs import Cost, Costs, attach_types_for
@@ -84,8 +83,7 @@ def validate(
             except BadUseError:
                 raise
             except OverheadError as error:
-                status, remedy = status_of(error), error.remedy or None
-                yield Validation(case, options.pace, status, error.what, remedy)
+                yield Validation.of_error(case, error, pace=options.pace)
 
 
 def _validate(
@@ -94,7 +92,7 @@ def _validate(
     # Before there is a load, which would disturb it.
     cost = costs.of(case.attach.name, case.program.name)
     if cost.overhead is None:
-        return Validation(case, options.pace, cost.status, cost.reason)
+        return Validation(case, cost.status, cost.reason, pace=options.pace)
     progress(0.2)
     with LoadProcess(case, options.pace, choose_cpu(), options.truth) as process:
         prediction = _predict(case, cost, process, options, costs)
@@ -105,7 +103,7 @@ def _validate(
             f"the load could not keep its pace: {truth.late} of {truth.batches} batches came late",
             "ask for fewer calls a second (--rate), or try when the machine does less",
         )
-    return Validation(case, options.pace, "measured", prediction=prediction, truth=truth)
+    return Validation(case, "measured", pace=options.pace, prediction=prediction, truth=truth)
 
 
 def _predict(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, why_not
 
 HEADINGS = ("Load", "Probe", "predicted", "true", "an event", "ratio", "truth is")
 TITLE = "Shares of one core in %; an event in {unit}, predicted / true; ratio: true to predicted"
@@ -52,11 +52,7 @@ def summary(record: Record) -> str:
 def reasons(record: Record) -> Sequence[str]:
     """Return why cases were not measured, each reason once."""
     found = [case for case in record["cases"] if case["status"] != "measured"]
-    lines = [
-        f"{case['attach']}: {case['status']}: {case['reason']}"
-        + (f"; {case['remedy']}" if case["remedy"] else "")
-        for case in found
-    ]
+    lines = [f"{case['attach']}: {why_not(case)}" for case in found]
     return list(dict.fromkeys(lines))
 
 
