@@ -9,10 +9,10 @@ from rich.console import Console
 
 from ebpf_overhead import machine, preflight
 from ebpf_overhead.attach_latency import run
-from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, Case
+from ebpf_overhead.cases import Case
 from ebpf_overhead.catalogue import STANDARD_PROGRAMS
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.options import format_option, kernel_option, output_option
+from ebpf_overhead.cli.options import attach_option, format_option, kernel_option, output_option
 from ebpf_overhead.cli.output import check_folder, exit_status, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.phases import mark_started, spent
@@ -34,13 +34,7 @@ _TITLE = "median and longest gap between two calls meanwhile, in microseconds"
 
 
 @click.command(name="attach-latency", epilog=_EXAMPLES)
-@click.option(
-    "--attach",
-    multiple=True,
-    type=click.Choice([*GROUPS, *ATTACH_TYPES]),
-    metavar="NAME|GROUP",
-    help=f"Attach type, or one of the groups {', '.join(GROUPS)}; may be repeated.  [default: all]",
-)
+@attach_option("all")
 @click.option(
     "--program",
     type=click.Choice(STANDARD_PROGRAMS),

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, TARGETS, Case, select
+from ebpf_overhead.cases import TARGETS, Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.options import (
+    attach_option,
     cpu_option,
     export,
     format_option,
@@ -49,14 +50,7 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
 
 
 @click.command(name="measure", epilog=_EXAMPLES)
-@click.option(
-    "--attach",
-    multiple=True,
-    type=click.Choice([*GROUPS, *ATTACH_TYPES]),
-    metavar="NAME|GROUP",
-    help="Attach type (docs/attach-types.md), or one of the groups"
-    f" {', '.join(GROUPS)}; may be repeated.  [default: standard]",
-)
+@attach_option("standard")
 @click.option(
     "--program",
     multiple=True,

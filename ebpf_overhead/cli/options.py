@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ebpf_overhead.cases import ATTACH_TYPES, GROUPS
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.report.openmetrics import write_atomically
 from ebpf_overhead.sampling import Precision
@@ -43,6 +44,18 @@ class PrecisionType(_PrecisionParamType):
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Decorator = Callable[[_Function], _Function]
+
+
+def attach_option(default: str) -> _Decorator[Any]:
+    """Add ``--attach``, which may be repeated; ``default`` says what it is without."""
+    return click.option(
+        "--attach",
+        multiple=True,
+        type=click.Choice([*GROUPS, *ATTACH_TYPES]),
+        metavar="NAME|GROUP",
+        help="Attach type (docs/attach-types.md), or one of the groups"
+        f" {', '.join(GROUPS)}; may be repeated.  [default: {default}]",
+    )
 
 
 def format_option(*names: str, help_text: str = "How to print the result.") -> _Decorator[Any]:

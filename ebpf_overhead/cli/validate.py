@@ -8,10 +8,10 @@ import click
 from rich.console import Console
 
 from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, GROUPS, Case, select
+from ebpf_overhead.cases import Case, select
 from ebpf_overhead.cli.durations import DurationType
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.options import format_option, kernel_option, output_option
+from ebpf_overhead.cli.options import attach_option, format_option, kernel_option, output_option
 from ebpf_overhead.cli.output import check_folder, print_table, write_record
 from ebpf_overhead.cli.progress import showing_cases
 from ebpf_overhead.errors import ExitStatus
@@ -38,13 +38,7 @@ _WIDTH = 110
 
 
 @click.command(name="validate", epilog=_EXAMPLES)
-@click.option(
-    "--attach",
-    multiple=True,
-    type=click.Choice([*GROUPS, *ATTACH_TYPES]),
-    metavar="NAME|GROUP",
-    help=f"Attach type, or a group; may be repeated.  [default: {', '.join(run.ATTACH_TYPES)}]",
-)
+@attach_option(", ".join(run.ATTACH_TYPES))
 @click.option(
     "--program",
     multiple=True,

@@ -6,9 +6,9 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from types import TracebackType
 
 from ebpf_overhead import bpf
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import RefusedError, UnsupportedError
 from ebpf_overhead.loaded.dispatch import DispatchCosts, on_system_calls
 from ebpf_overhead.loaded.inventory import Details, Inventory
@@ -17,13 +17,13 @@ from ebpf_overhead.loaded.usage import Picture, Reading, kind_of, picture
 from ebpf_overhead.tracers.waiting import Watch
 
 
-class Statistics:
+class Statistics(Closing):
     """The kernel's run statistics, on while a block runs.
 
     They are held by a descriptor, so they are off again whatever ends this process.
     """
 
-    def __enter__(self) -> Statistics:
+    def __init__(self) -> None:
         try:
             self._fd = bpf.enable_stats()
         except OSError as error:
@@ -37,14 +37,9 @@ class Statistics:
                 f"kernel {os.uname().release} has no run statistics to switch on: {name}",
                 "use Linux 5.8 or newer",
             ) from error
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Switch them off."""
         os.close(self._fd)
 
     def read(self) -> Reading:
