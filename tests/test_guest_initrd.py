@@ -70,7 +70,9 @@ def test_equal_contents_give_equal_bytes():
 
 
 def test_build_holds_what_the_script_uses():
-    data = initrd.build([Module("9p", b"\x7fELF")], NOTHING, Path("/s"), ["/py", "-c", "x"], b"{}")
+    data = initrd.build(
+        "6.12.1", [Module("9p", b"\x7fELF")], NOTHING, Path("/s"), ["/py", "-c", "x"], b"{}"
+    )
     found = members(data)
     assert found["modules/9p.ko"][1] == b"\x7fELF"
     assert found["guest.json"][1] == b"{}"
@@ -81,14 +83,14 @@ def test_build_holds_what_the_script_uses():
 def test_missing_busybox_is_named(monkeypatch):
     monkeypatch.setattr(initrd, "_BUSYBOX", ("no-such-busybox",))
     with pytest.raises(MissingToolError, match="busybox-static"):
-        initrd.build([], NOTHING, Path("/s"), ["/py"], b"{}")
+        initrd.build("6.12.1", [], NOTHING, Path("/s"), ["/py"], b"{}")
 
 
 # The script.
 
 
 def test_modules_are_loaded_in_order_before_the_root_is_mounted():
-    lines = initrd.script(["virtio", "9p"], NOTHING, Path("/s"), ["/py"]).splitlines()
+    lines = initrd.script("6.12.1", ["virtio", "9p"], NOTHING, Path("/s"), ["/py"]).splitlines()
     virtio, ninep = (lines.index(f"must insmod /modules/{name}.ko") for name in ("virtio", "9p"))
     root = next(i for i, line in enumerate(lines) if line.endswith(" root /root"))
     assert virtio < ninep < root
@@ -97,13 +99,33 @@ def test_modules_are_loaded_in_order_before_the_root_is_mounted():
 
 def test_script_is_valid_shell_with_awkward_paths():
     layout = Layout(("/tmp",), ("/tmp/a b'c",), (("/tmp/x y", "/tmp/a b'c"),))
-    text = initrd.script([], layout, Path("/tmp/sh are"), ["/p y", "-c", "print('x')"])
+    text = initrd.script("6.12.1", [], layout, Path("/tmp/sh are"), ["/p y", "-c", "print('x')"])
     subprocess.run(["sh", "-n"], input=text, text=True, check=True)
 
 
 def test_the_loopback_interface_is_up_before_anything_runs():
-    lines = initrd.script([], NOTHING, Path("/s"), ["/py"]).splitlines()
+    lines = initrd.script("6.12.1", [], NOTHING, Path("/s"), ["/py"]).splitlines()
     assert lines.index("ifconfig lo up 2>/dev/null") < lines.index("exec switch_root /root /py")
+
+
+def mounts(release):
+    lines = initrd.script(release, [], NOTHING, Path("/s"), ["/py"]).splitlines()
+    return [line for line in lines if " -t 9p " in line], [line for line in lines if "bdi" in line]
+
+
+def test_kernels_that_clear_two_largest_buffers_a_request_are_given_small_ones():
+    for release in ("5.10.0-46-amd64", "6.0.12-1-amd64", "6.1-rc3"):
+        mounted, readahead = mounts(release)
+        assert len(mounted) == 2
+        assert all("msize=16384 " in line for line in mounted)
+        assert "echo 4 >" in readahead[0]
+
+
+def test_others_get_the_largest_requests_and_read_ahead_as_they_like():
+    for release in ("6.1.0-56-amd64", "7.3.4+deb13-amd64"):
+        mounted, readahead = mounts(release)
+        assert all("msize=507904 " in line for line in mounted)
+        assert not readahead
 
 
 # What is mounted where.

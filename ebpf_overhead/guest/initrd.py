@@ -12,7 +12,7 @@ from pathlib import Path
 from shlex import join, quote
 
 from ebpf_overhead.errors import MissingToolError
-from ebpf_overhead.guest import elf
+from ebpf_overhead.guest import elf, ninep
 from ebpf_overhead.guest.command import ROOT_TAG, SHARE_TAG
 from ebpf_overhead.guest.cpio import Archive
 from ebpf_overhead.guest.layout import Layout
@@ -26,11 +26,6 @@ _APPLETS = (
     *("sh", "cp", "ifconfig", "insmod", "ln", "mkdir"),
     *("mount", "reboot", "switch_root", "touch"),
 )
-
-# The host's files: cache=loose keeps what was read once, right because nothing changes them
-# from inside; what the host changes meanwhile may not be seen.  msize is the most that
-# QEMU's 128 descriptors a request can carry.  access=any: no look-up per user.
-_9P = "trans=virtio,version=9p2000.L,access=any,msize=507904"
 
 # Of scratch directories that are not everybody's.
 _MODES = {"/root": "0700", "/run": "0755"}
@@ -50,6 +45,7 @@ _KERNEL_FILE_SYSTEMS = (
 
 
 def build(
+    release: str,
     modules: Sequence[Module],
     layout: Layout,
     share: Path,
@@ -61,6 +57,8 @@ def build(
 
     Parameters
     ----------
+    release : str
+        The kernel's release.
     modules : sequence of Module
         Loaded in this order.
     layout : Layout
@@ -89,12 +87,13 @@ def build(
     for module in modules:
         archive.file(f"modules/{module.name}.ko", module.content)
     archive.file("guest.json", configuration)
-    text = script([module.name for module in modules], layout, share, init, module_tree)
+    text = script(release, [module.name for module in modules], layout, share, init, module_tree)
     archive.file("init", text.encode(), executable=True)
     return archive.finish()
 
 
 def script(
+    release: str,
     modules: Sequence[str],
     layout: Layout,
     share: Path,
@@ -110,12 +109,15 @@ def script(
         "export PATH=/bin",
         'must() { "$@" || { echo "guest: failed: $*"; reboot -f; }; }',
         *(f"must insmod /modules/{name}.ko" for name in modules),
-        f"must mount -t 9p -o ro,cache=loose,{_9P} {ROOT_TAG} /root",
+        # cache=loose keeps what was read once, right because nothing changes the host's files
+        # from inside; what the host changes meanwhile may not be seen.
+        f"must mount -t 9p -o ro,cache=loose,{ninep.mount_options(release)} {ROOT_TAG} /root",
         *map(_kernel_mount, _KERNEL_FILE_SYSTEMS),
+        *_readahead(ninep.readahead_kib(release)),
         *_scratch(layout),
         f"must cp /guest.json /root{CONFIGURATION}",
         *_modules(module_tree),
-        *_share(share),
+        *_share(release, share),
         # For the target that sends; a kernel without a network may lack it.
         "ifconfig lo up 2>/dev/null",
         f"exec switch_root /root {join(init)}",
@@ -129,6 +131,13 @@ def _kernel_mount(entry: tuple[str, str, bool]) -> str:
     if needed:
         return f"must mount -t {kind} {kind} /root{place}"
     return f"mkdir -p /root{place} 2>/dev/null; mount -t {kind} {kind} /root{place} 2>/dev/null"
+
+
+def _readahead(kib: int | None) -> list[str]:
+    if kib is None:
+        return []
+    # The share comes later and is not cached.
+    return [f"for bdi in /root/sys/class/bdi/9p-*; do echo {kib} > $bdi/read_ahead_kb; done"]
 
 
 def _scratch(layout: Layout) -> list[str]:
@@ -174,10 +183,10 @@ def _modules(tree: Path | None) -> list[str]:
     ]
 
 
-def _share(share: Path) -> list[str]:
+def _share(release: str, share: Path) -> list[str]:
     place = quote("/root" + str(share))
     # cache=none: host and guest see each other's writes at once.
-    mount = f"must mount -t 9p -o rw,cache=none,{_9P} {SHARE_TAG} {place}"
+    mount = f"must mount -t 9p -o rw,cache=none,{ninep.mount_options(release)} {SHARE_TAG} {place}"
     return [f"[ -d {place} ] || must mkdir -p {place}", mount]
 
 

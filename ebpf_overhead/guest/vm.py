@@ -349,6 +349,7 @@ class Guest:
             "preload": self._preload,
         }
         return initrd.build(
+            self.kernel.release,
             modules.needed_modules(tree),
             layout.plan(needed + _working_directory() + self._shown),
             share,
