@@ -30,8 +30,8 @@ class Kernels(Project):
     Attributes
     ----------
     old, middle, new : str
-        Releases of kernels that boot; the middle one panics in a benchmark, and is stuck in
-        another.
+        Releases of kernels that boot; the middle one panics in a benchmark, hangs in another and
+        is stuck in a third.
     broken : str
         Release of a kernel, next to the middle one, whose image is truncated.
     """
@@ -70,6 +70,7 @@ class Kernels(Project):
     def asv(self, command, *arguments, conf="quick.json", **extra):
         extra = {
             "EBPF_OVERHEAD_DATA": str(self.data.root),
+            "ASV_TEST_HANG": self.middle,
             "ASV_TEST_PANIC": self.middle,
             "ASV_TEST_STUCK": self.middle,
             **extra,
@@ -122,6 +123,14 @@ def test_panic_costs_one_benchmark(project, printed):
         for release in (project.old, project.middle, project.new)
     }
     assert panic == {project.old: [1], project.middle: None, project.new: [1]}
+
+
+def test_hang_costs_one_benchmark(project, printed):
+    hang = {
+        release: project.results(release)[ICOUNT]["quick.track_hang"]
+        for release in (project.old, project.middle, project.new)
+    }
+    assert hang == {project.old: [1], project.middle: None, project.new: [1]}, printed
 
 
 def test_benchmark_that_never_ends_costs_itself(project, printed):

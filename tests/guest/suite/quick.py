@@ -25,6 +25,17 @@ def track_panic():
 track_panic.timeout = 60
 
 
+def track_hang():
+    if os.environ.get("ASV_TEST_HANG") == RELEASE:
+        # A panic that waits for somebody at the keyboard: nothing runs any more, QEMU does.
+        Path("/proc/sys/kernel/panic").write_text("0")
+        Path("/proc/sysrq-trigger").write_text("c")
+    return 1
+
+
+track_hang.timeout = 15
+
+
 def track_stuck():
     while os.environ.get("ASV_TEST_STUCK") == RELEASE:
         time.sleep(1)
