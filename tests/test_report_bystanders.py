@@ -81,6 +81,8 @@ def test_what_was_not_measured_is_said_once(given):
         ("instructions", interval(0.4), "no residue: "),
         ("instructions", interval(3.0), "residue of tp_btf/simple: getppid takes +3.0 instr"),
         ("ns", interval(3.0, 4.0), "no residue: "),
+        ("ns", interval(3.0), "residue: 1 of "),
+        ("ns", interval(-3.0), "tp_btf/simple: getppid takes -3.0 ns when it is gone; or "),
         ("ns", interval(5.0, 2.0), "or the machine's speed changed"),
     ],
 )
