@@ -178,8 +178,7 @@ def test_wall_clock_without_virtualisation_is_one_line_and_no_failure(project, t
 
 
 def test_range_begins_after_its_first_kernel(project, printed):
-    assert "(1 commits * 1 environments * 4 benchmarks)" in printed
-    assert "(4 commits * 1 environments * 4 benchmarks)" in printed
+    assert re.findall(r"\((\d+) commits \* 1 environments", printed) == ["1", "4"]
 
 
 def test_compare_and_show_by_release(project, printed):
