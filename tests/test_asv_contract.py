@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -405,6 +406,43 @@ def test_only_asvs_own_variable_adds_to_the_path(environment, monkeypatch, varia
         ["-c", "import sys; print(sys.path)"], env={**variables, variable: "/nowhere/to/be/found"}
     )
     assert ("/nowhere/to/be/found" in printed) is passes
+
+
+# --- what is published
+
+
+def test_only_what_has_results_or_failed_is_published(tiny, tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    from asv.commands import publish
+
+    from ebpf_overhead.asv_plugin import published
+
+    monkeypatch.setattr(publish, "Benchmarks", publish.Benchmarks)
+    published.install()
+    results = shutil.copytree(tiny.folder / ".asv/results", tmp_path / "results")
+    conf = SimpleNamespace(results_dir=str(results), benchmark_dir="benchmarks")
+
+    def listed():
+        return {name.split(".")[1] for name in publish.Benchmarks.load(conf) if "." in name}
+
+    def store(name, value):
+        for path in (results / MACHINE).glob("*-*.json"):
+            stored = json.loads(path.read_text())
+            if name in stored["results"]:
+                row = stored["results"][name]
+                row[0] = [value] * len(row[0])
+            path.write_text(json.dumps(stored))
+
+    everything = {"Window", "Tracked", "Skipped"}
+    assert listed() == everything
+    store("tiny.Skipped.track_one", math.nan)
+    assert listed() == everything - {"Skipped"}, "n/a throughout"
+    store("tiny.Skipped.track_one", None)
+    assert listed() == everything, "a failure is to be seen"
+    for path in (results / MACHINE).glob("*-*.json"):
+        path.unlink()
+    assert listed() == everything, "nothing is measured yet"
 
 
 # --- what runs by default

@@ -7,7 +7,7 @@ alone, use :mod:`ebpf_overhead.percall`.
 import os
 from pathlib import Path
 
-from ebpf_overhead.asv_plugin import default_selection
+from ebpf_overhead.asv_plugin import default_selection, published
 from ebpf_overhead.asv_plugin.kernel_guest import KernelGuest
 from ebpf_overhead.asv_plugin.running_kernel import RunningKernel
 from ebpf_overhead.kernels.layout import default_layout
@@ -19,6 +19,7 @@ _HISTORY_LINK = Path(".asv") / "kernel-history"
 
 
 default_selection.install()
+published.install()
 
 
 def setup() -> None:
