@@ -27,7 +27,7 @@ class _WithResults(Benchmarks):
         shown = {
             name
             for results in iter_results(conf.results_dir)
-            for name in results.get_all_result_keys() & found.keys()
+            for name in results.get_result_keys(found)
             if _has_result(results.get_result_value(name, found[name]["params"]))
         }
         for name in found.keys() - shown if shown else ():

@@ -104,6 +104,7 @@ def script(
 
     The parameters are those of `build`, modules by name.
     """
+    options = ninep.mount_options(release)
     lines = [
         "#!/bin/busybox sh",
         "export PATH=/bin",
@@ -111,13 +112,13 @@ def script(
         *(f"must insmod /modules/{name}.ko" for name in modules),
         # cache=loose keeps what was read once, right because nothing changes the host's files
         # from inside; what the host changes meanwhile may not be seen.
-        f"must mount -t 9p -o ro,cache=loose,{ninep.mount_options(release)} {ROOT_TAG} /root",
+        f"must mount -t 9p -o ro,cache=loose,{options} {ROOT_TAG} /root",
         *map(_kernel_mount, _KERNEL_FILE_SYSTEMS),
         *_readahead(ninep.readahead_kib(release)),
         *_scratch(layout),
         f"must cp /guest.json /root{CONFIGURATION}",
         *_modules(module_tree),
-        *_share(release, share),
+        *_share(share, options),
         # For the target that sends; a kernel without a network may lack it.
         "ifconfig lo up 2>/dev/null",
         f"exec switch_root /root {join(init)}",
@@ -183,10 +184,10 @@ def _modules(tree: Path | None) -> list[str]:
     ]
 
 
-def _share(release: str, share: Path) -> list[str]:
+def _share(share: Path, options: str) -> list[str]:
     place = quote("/root" + str(share))
     # cache=none: host and guest see each other's writes at once.
-    mount = f"must mount -t 9p -o rw,cache=none,{ninep.mount_options(release)} {SHARE_TAG} {place}"
+    mount = f"must mount -t 9p -o rw,cache=none,{options} {SHARE_TAG} {place}"
     return [f"[ -d {place} ] || must mkdir -p {place}", mount]
 
 
