@@ -94,8 +94,8 @@ def notes(record: Record) -> list[str]:
         return [f"residue of {_left(*each)}" for each in other]
     largest = max(other, key=lambda each: abs(each[1].estimate))
     return [
-        f"residue: {len(other)} of {len(found)} calls differ from before when the probe is gone,"
-        f" most {_left(*largest)}; or the machine's speed changed (docs/bystanders.md)"
+        f"residue: {len(other)} of {len(found)} calls differ from before, most of all"
+        f" {_left(*largest)}; or the machine's speed changed (docs/bystanders.md)"
     ]
 
 
