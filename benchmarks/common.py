@@ -30,6 +30,10 @@ class PerCall:
     warmup_time = 0
     timeout = 60
 
+    def teardown(self, *case: str) -> None:
+        if hasattr(self, "window"):
+            self.window.close()
+
 
 def case_of(attach: str, program: str, target: str | None = None) -> Case:
     """Return the case of a combination of parameters.
@@ -134,5 +138,6 @@ class ProbedPerCall(PerCall):
         self.window = Window(chosen.target.name)
 
     def teardown(self, *case: str) -> None:
+        super().teardown(*case)
         if hasattr(self, "probe"):
             self.probe.close()

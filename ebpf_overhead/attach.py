@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ebpf_overhead import programs, targets
+from ebpf_overhead import clock, programs, targets
 from ebpf_overhead.cases import Case, select
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import (
@@ -23,7 +23,7 @@ from ebpf_overhead.errors import (
 )
 from ebpf_overhead.hooks import kprobes, tracepoints, trampolines, uprobes
 from ebpf_overhead.hooks.loaded import Loaded
-from ebpf_overhead.programs import CompiledProgram
+from ebpf_overhead.programs import CompiledProgram, LoadedAs
 from ebpf_overhead.rights import explain
 
 
@@ -50,6 +50,7 @@ class Probe(Closing):
     prog_fd: int
     hook: str
     _open_hook: Callable[[], int]
+    _loaded_as: LoadedAs | None = None
     _hook_fd: int | None = None
 
     @property
@@ -81,6 +82,32 @@ class Probe(Closing):
         hook_fd, self._hook_fd = self._hook_fd, None
         if hook_fd is not None:
             os.close(hook_fd)
+
+    def load_again(self) -> int:
+        """Load the program once more, as it is loaded, and return the descriptor."""
+        assert self._loaded_as is not None
+        return self.compiled.load_again(self._loaded_as)
+
+    def switch(self, attached: bool) -> None:
+        """Attach or detach the program.
+
+        Where places matter it is loaded anew to be attached, in place of the one before: it
+        lies elsewhere in memory then.
+
+        Raises
+        ------
+        OverheadError
+            The kernel refused it, with its reason.
+        """
+        if not attached:
+            self.detach()
+            return
+        if clock.current().places_matter:
+            self.detach()
+            fresh_fd = self.load_again()
+            os.dup2(fresh_fd, self.prog_fd, inheritable=False)
+            os.close(fresh_fd)
+        self.attach()
 
     def close(self) -> None:
         """Detach and unload the program."""
@@ -118,7 +145,8 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
     targets.require(case.target)
     if compiled is None:
         compiled = programs.compiled(case.program)
-    return Probe(case, compiled, *_LOADERS[case.attach.name](case, compiled))
+    loaded = _LOADERS[case.attach.name](case, compiled)
+    return Probe(case, compiled, *loaded, compiled.loaded_as)
 
 
 _LOADERS: dict[str, Callable[[Case, CompiledProgram], Loaded]] = {

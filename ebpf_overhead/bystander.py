@@ -11,8 +11,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from ebpf_overhead import _workload
+from ebpf_overhead import _workload, clock
 from ebpf_overhead.attach import Probe
 from ebpf_overhead.cases import TARGETS, Case, Target
 from ebpf_overhead.errors import FailedError
@@ -83,6 +84,13 @@ class Caller:
     bystander: Bystander
     run: Run
     thread: int
+
+    @property
+    def timed(self) -> Run:
+        """The same in threads that take turns where places matter, if they are elsewhere."""
+        if self.bystander.elsewhere and clock.current().places_matter:
+            return partial(self.run, in_turns=True)
+        return self.run
 
     def prove(self, probe: Probe, cpu: int) -> Hits:
         """See that an attached probe runs for each of the bystander's calls, or for none.

@@ -36,6 +36,8 @@ class Clock:
         Windows in half a block.
     counter : int or None
         Descriptor of the counter that is read; None for the machine's clock.
+    places_matter : bool
+        Whether a call takes longer or shorter by where programs and threads lie in memory.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Clock:
     window: int
     windows_per_half: int
     counter: int | None = None
+    places_matter: bool = False
 
     @property
     def source(self) -> dict[str, int]:
@@ -54,7 +57,7 @@ class Clock:
 # Half a block has 16 windows, about 6 ms.  Machines are disturbed for milliseconds at a
 # time, so many short blocks say more than a few long ones.  Shorter than this would not
 # pay: attaching again waits for the RCU grace period that detaching began.
-WALL = Clock("wall", "ns", 400_000, 16)
+WALL = Clock("wall", "ns", 400_000, 16, places_matter=True)
 ICOUNT = Clock("icount", "instructions", 200_000, 5)
 # Reading the counter costs about one call more, and interrupts count: windows as long as by time.
 COUNTER = Clock("counter", "instructions", 2_000_000, 16)

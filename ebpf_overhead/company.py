@@ -49,7 +49,9 @@ class Company(Probe):
     """
 
     def __init__(self, last: Probe, others: Sequence[Probe], together: bool) -> None:
-        super().__init__(last.case, last.compiled, last.prog_fd, last.hook, last._open_hook)
+        super().__init__(
+            last.case, last.compiled, last.prog_fd, last.hook, last._open_hook, last._loaded_as
+        )
         self._others = others
         self._together = together
 

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from ebpf_overhead import _workload, bpf, bystander, occupants
+from ebpf_overhead import _workload, bpf, bystander, clock, occupants
 from ebpf_overhead.attach import Probe, load, status_of
 from ebpf_overhead.bystander import Bystander, Caller
 from ebpf_overhead.cases import Case, Target
@@ -19,8 +19,9 @@ from ebpf_overhead.occupants import Occupant
 from ebpf_overhead.outcome import Outcome
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import CompiledProgram
-from ebpf_overhead.proof import Hits, Witness, open_witness, prove
+from ebpf_overhead.proof import Hits, Witness, open_witness, prove, prove_runs
 from ebpf_overhead.residue import Before
+from ebpf_overhead.run_tally import RunTally
 from ebpf_overhead.sampling import Precision, Progress, Sampler, Samples, choose_cpu
 from ebpf_overhead.stats import Interval, Quartiles, quartiles
 from ebpf_overhead.targets import require
@@ -100,6 +101,8 @@ class Measurement:
     residue : Interval or None
         What the unprobed call takes when the probe is gone, minus what it took before the
         probe came; None unless bystanders were asked for.
+    loadings : int
+        How often the program was loaded in the course of it, and seen to run.
     """
 
     samples: Samples
@@ -114,6 +117,7 @@ class Measurement:
     run_time_reported: float | None = None
     bystander_hits: Hits | None = None
     residue: Interval | None = None
+    loadings: int = 1
 
     @property
     def baseline(self) -> Quartiles:
@@ -289,13 +293,6 @@ def _before(target: Target, options: Options, caller: Caller | None) -> Before |
     return Before(target.name, choose_cpu(options.cpu), caller.run if caller else None)
 
 
-def _reported(before: bpf.ProgInfo, after: bpf.ProgInfo) -> float | None:
-    runs = after.run_count - before.run_count
-    if before.prog_id != after.prog_id or runs <= 0:
-        return None  # loaded anew in between: nothing to subtract from
-    return (after.run_time_ns - before.run_time_ns) / runs
-
-
 def _measure(session: _Session) -> Measurement:
     """Measure, with somebody to take out what the program hands to user space."""
     records = session.probe.compiled.records()
@@ -341,7 +338,7 @@ class _Session:
     def measure(self) -> Measurement:
         hits = self._prove()
         bystander_hits = self._prove_bystander()
-        before = bpf.prog_info(self.probe.prog_fd)
+        self.tally = RunTally(bpf.prog_info(self.probe.prog_fd))
         sampler = Sampler(
             self.timed.name,
             self._switch,
@@ -350,12 +347,13 @@ class _Session:
             attached=self.probe.attached,
             after_half=lambda attached: self.between_windows(),
             progress=self.progress,
-            run=self.run,
+            run=self.caller.timed if self.caller else None,
+            in_turns=self.caller is None or not self.caller.bystander.elsewhere,
         )
         self._fill_map()
         with bpf.counting_runs() if self.options.bpf_stats else nullcontext():
             sampled = sampler.sample(self.options.precision, self.options.time_s)
-        after = bpf.prog_info(self.probe.prog_fd)
+        self.tally.end(bpf.prog_info(self.probe.prog_fd))
         hits += self._prove()
         if bystander_hits is not None and (again := self._prove_bystander()) is not None:
             bystander_hits += again
@@ -363,19 +361,17 @@ class _Session:
         self.probe.detach()
         if map_use is not None:
             map_use.check(self.probe.case.name, self._map_remedy())
-        missed = None
-        if before.recursion_misses is not None and after.recursion_misses is not None:
-            missed = after.recursion_misses - before.recursion_misses
         return Measurement(
             sampled.samples,
             sampled.overhead,
             hits,
-            missed,
+            self.tally.missed,
             map_use,
             sampled.stopped_by,
             self.probe.hook,
-            run_time_reported=_reported(before, after) if self.options.bpf_stats else None,
+            run_time_reported=self.tally.run_time if self.options.bpf_stats else None,
             bystander_hits=bystander_hits,
+            loadings=self.tally.loadings,
         )
 
     def _map_remedy(self) -> str:
@@ -416,7 +412,12 @@ class _Session:
                 self.run(self.timed.name, _FILLING_CALLS, cpu=self.cpu)
 
     def _switch(self, attached: bool) -> None:
-        if attached:
-            self.probe.attach()
-        else:
-            self.probe.detach()
+        anew = attached and clock.current().places_matter
+        if anew:
+            self.tally.end(bpf.prog_info(self.probe.prog_fd))
+        self.probe.switch(attached)
+        if anew:
+            with phase("prove"):
+                prove_runs([self.probe], self._call)
+                self.between_windows()
+            self.tally.begin(bpf.prog_info(self.probe.prog_fd))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 import signal
 import time
-from functools import cache
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from ebpf_overhead import _workload, perf
+from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import FailedError
 
@@ -27,7 +29,7 @@ class OtherProcess(Closing):
     Attributes
     ----------
     pid : int
-        Its id, which is its only thread's, too.
+        Its id, which is its first thread's, too.
     """
 
     def __init__(self) -> None:
@@ -47,10 +49,12 @@ class OtherProcess(Closing):
         windows: int = 1,
         cpu: int | None = None,
         counter: int | None = None,
+        in_turns: bool = False,
     ) -> tuple[list[int], int]:
         """Time windows of calls there; as :func:`ebpf_overhead._workload.run` does here.
 
-        A counter given means one of its own: a counter counts one thread.
+        A counter given means one of its own: a counter counts one thread.  The process's first
+        thread makes the calls, or one drawn by lot from those that take turns.
 
         Raises
         ------
@@ -60,7 +64,7 @@ class OtherProcess(Closing):
             The process has ended.
         """
         try:
-            self._pipe.send((target, calls, windows, cpu, counter is not None))
+            self._pipe.send((target, calls, windows, cpu, counter is not None, in_turns))
             answer = self._pipe.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             raise FailedError(
@@ -99,12 +103,13 @@ def _serve(pipe: Connection[Any, Any], parents: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while True:
         try:
-            target, calls, windows, cpu, counted = pipe.recv()
+            target, calls, windows, cpu, counted, in_turns = pipe.recv()
         except (EOFError, ConnectionResetError):
             return
         try:
             source = {"counter": _own_counter()} if counted else {}
-            answer: object = _workload.run(target, calls, windows=windows, cpu=cpu, **source)
+            run = partial(_workload.run, target, calls, windows=windows, cpu=cpu, **source)
+            answer: object = _threads().turn()(run) if in_turns else run()
         except Exception as error:  # for the parent to raise
             answer = error
         pipe.send(answer)
@@ -113,3 +118,8 @@ def _serve(pipe: Connection[Any, Any], parents: Connection[Any, Any]) -> None:
 @cache
 def _own_counter() -> int:
     return perf.instructions()
+
+
+@cache
+def _threads() -> CallingThreads:
+    return CallingThreads(random.Random())

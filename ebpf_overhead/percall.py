@@ -7,9 +7,14 @@ what one call of the target takes.
 
 from __future__ import annotations
 
+import random
+from functools import partial
+
 from ebpf_overhead import _workload
 from ebpf_overhead.attach import Probe, load
+from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.cases import Case
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.proof import open_witness, prove
 from ebpf_overhead.sampling import calibrate, choose_cpu
 
@@ -32,8 +37,10 @@ class PerCallClock:
 CLOCK = PerCallClock()
 
 
-class Window:
+class Window(Closing):
     """One timed batch of calls of a target, of a length suited to this machine.
+
+    Each is called in a thread drawn by lot, as the samples of an overhead are.
 
     Parameters
     ----------
@@ -44,12 +51,19 @@ class Window:
     def __init__(self, target: str) -> None:
         self._target = target
         self._cpu = choose_cpu()
-        self._calls = calibrate(target, self._cpu)  # warms up, too
+        self._calls = calibrate(target, self._cpu)
+        self._threads = CallingThreads(random.Random())
 
     def __call__(self) -> None:
         """Call the target for the length of a window and advance :data:`CLOCK`."""
-        (elapsed_ns,), calls = _workload.run(self._target, self._calls, cpu=self._cpu)
-        CLOCK.advance(elapsed_ns, calls)
+        run = partial(_workload.run, self._target, self._calls, windows=2, cpu=self._cpu)
+        elapsed_ns, calls = self._threads.turn()(run)
+        # The first window in another thread warms up and does not count.
+        CLOCK.advance(elapsed_ns[1], calls // 2)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.close()
 
 
 def attach_proven(case: Case) -> Probe:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ebpf_overhead import bpf, maps
 from ebpf_overhead.bcc_library import captured_stderr, import_bcc, own_headers
@@ -38,6 +38,24 @@ _SELF_ATTACHING = re.compile(
 _TAIL = "tail"
 
 
+class LoadedAs(NamedTuple):
+    """What a program was loaded for.
+
+    Attributes
+    ----------
+    prog_type : ProgType
+        Kind of program.
+    attach : TraceAttachType
+        Kind of hook, where that is part of the program.
+    btf_id : int
+        BTF id of the function or tracepoint type, or 0.
+    """
+
+    prog_type: bpf.ProgType
+    attach: bpf.TraceAttachType
+    btf_id: int
+
+
 @dataclass
 class CompiledProgram:
     """A program compiled by BCC, with its maps.
@@ -48,11 +66,13 @@ class CompiledProgram:
         Name of the program.
     module : bcc.BPF
         BCC's object; owns the maps.
+    loaded_as : LoadedAs or None
+        What it was loaded for last.
     """
 
     name: str
     module: Any = field(repr=False)
-    _loaded_as: tuple[bpf.ProgType, bpf.TraceAttachType, int] | None = None
+    loaded_as: LoadedAs | None = None
     _tail_calls: int | None = None
 
     def load(
@@ -83,29 +103,28 @@ class CompiledProgram:
         OverheadError
             The kernel refused it, with its reason.
         """
-        self._loaded_as = (prog_type, attach, btf_id)
+        self.loaded_as = LoadedAs(prog_type, attach, btf_id)
         if self.table("tail_calls") is not None:
-            self._fill_tail_calls(what)
-        return self._load(FUNCTION, what)
+            self._fill_tail_calls(self.loaded_as, what)
+        return self._load(FUNCTION, self.loaded_as, what)
 
-    def load_again(self) -> int:
-        """Load the program once more, as it was loaded last, and return the descriptor."""
-        return self._load(FUNCTION, self.name)
+    def load_again(self, loaded_as: LoadedAs) -> int:
+        """Load the program once more, as it was loaded before, and return the descriptor."""
+        return self._load(FUNCTION, loaded_as, self.name)
 
-    def _load(self, function: str, what: str) -> int:
-        assert self._loaded_as is not None
+    def _load(self, function: str, loaded_as: LoadedAs, what: str) -> int:
         try:
-            return bpf.prog_load(self._code(function), *self._loaded_as, self.name)
+            return bpf.prog_load(self._code(function), *loaded_as, self.name)
         except bpf.VerifierRejection as error:
             raise rejection(error, self.name, what, error.log) from error
 
-    def _fill_tail_calls(self, what: str) -> None:
+    def _fill_tail_calls(self, loaded_as: LoadedAs, what: str) -> None:
         # The kernel lets a program array serve programs of one type and hook only, and
         # empties it when its last descriptor is closed: each load gets one of its own.
         if self._tail_calls is not None:
             os.close(self._tail_calls)
         self._tail_calls = maps.new_prog_array()
-        prog_fd = self._load(_TAIL, what)
+        prog_fd = self._load(_TAIL, loaded_as, what)
         maps.put_program(self._tail_calls, prog_fd)
         os.close(prog_fd)
 
@@ -115,8 +134,8 @@ class CompiledProgram:
 
     def verifier_log(self) -> str:
         """Return all that the verifier writes about the program as it was loaded last."""
-        assert self._loaded_as is not None
-        return bpf.prog_log(self._code(FUNCTION), *self._loaded_as, self.name)
+        assert self.loaded_as is not None
+        return bpf.prog_log(self._code(FUNCTION), *self.loaded_as, self.name)
 
     def _code(self, function: str) -> bytes:
         code: bytes = self.module.dump_func(function.encode())

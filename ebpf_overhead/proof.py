@@ -28,8 +28,9 @@ from ebpf_overhead.hooks.tracepoints import tracepoint_id
 _QUIET_ATTEMPTS = 200
 # Calls of the target in a proof.
 _CALLS = 1_000
-# The same for each of the programs beside the one that is measured: there may be 63.
-_CALLS_OF_OTHERS = 100
+# The same where it is only seen that programs run: each time one is loaded, and for all of
+# those beside it, of which there may be 63.
+_CALLS_OF_EACH = 100
 # Counting passes to make while others call, until one is undisturbed.
 _PASSES = 10
 
@@ -227,22 +228,37 @@ def prove(probe: Probe, call: Callable[[int], None], witness: Witness | None) ->
     probe.attach()
     hits = count_hits(probe, _CALLS, call, witness)
     hits.check(probe.case.name)
-    _prove_others(probe.others, call)
+    prove_runs(probe.others, call, ", beside it,")
     return hits
 
 
-def _prove_others(others: Sequence[Probe], call: Callable[[int], None]) -> None:
-    """See that each of several attached programs runs at least as often as it should."""
-    if not others:
+def prove_runs(probes: Sequence[Probe], call: Callable[[int], None], which: str = "") -> None:
+    """See that each of several attached programs runs at least as often as it should.
+
+    Parameters
+    ----------
+    probes : sequence of Probe
+        Attached, all of them.
+    call : callable
+        Makes that many calls of the target.
+    which : str
+        What a message has behind their names.
+
+    Raises
+    ------
+    FailedError
+        One does not.
+    """
+    if not probes:
         return
     with bpf.counting_runs():
-        before = [bpf.prog_info(each.prog_fd).run_count for each in others]
-        call(_CALLS_OF_OTHERS)
-        after = [bpf.prog_info(each.prog_fd).run_count for each in others]
-    for each, first, last in zip(others, before, after, strict=True):
-        hits = Hits(_CALLS_OF_OTHERS, 0, None, runs_per_call=each.case.runs_per_call)
+        before = [bpf.prog_info(each.prog_fd).run_count for each in probes]
+        call(_CALLS_OF_EACH)
+        after = [bpf.prog_info(each.prog_fd).run_count for each in probes]
+    for each, first, last in zip(probes, before, after, strict=True):
+        hits = Hits(_CALLS_OF_EACH, 0, None, runs_per_call=each.case.runs_per_call)
         counted = replace(hits, hits=min(last - first, hits.expected))
-        counted.check(f"{each.case.name}, beside it,")
+        counted.check(f"{each.case.name}{which}")
 
 
 def count_hits(

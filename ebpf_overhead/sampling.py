@@ -1,9 +1,16 @@
 """Windows, pairing, stopping rule: what a hook that is switched on and off adds to a call.
 
 Windows with and without the hook are measured in blocks: attach, some windows, detach, as
-many windows without.  Which half comes first is drawn by lot, and two halves alike
-meet without switching in between.  A block's difference is that of the medians of its
-halves; the differences of all blocks give the estimate and its interval.
+many windows without.  Of two blocks one begins with the hook and one without, which of them
+is drawn by lot: drift adds to one what it takes from the other.  A block's difference is
+that of the medians of its halves; the differences of all blocks give the estimate and its
+interval.
+
+What takes time takes more or less of it by where in memory the hook and the calling thread
+lie, and that would be the same in all blocks: so each block is attached anew, and called
+from a thread drawn by lot.  The interval is then that of any loading and any thread.  What is
+counted in instructions is the same wherever it lies; there a block begins without a switch
+if the one before ended as it begins.
 """
 
 from __future__ import annotations
@@ -14,18 +21,18 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ebpf_overhead import _workload, clock
+from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.phases import phase
 from ebpf_overhead.stats import Interval, interval
 
 _CALLS_MIN, _CALLS_MAX = 100, 1_000_000
-# How likely a block begins as the one before ended, which saves a switch.
-_STAY_PROBABILITY = 0.75
 # Eight blocks give a 99 % interval, but one as wide as their range.
 _BLOCKS_MIN = 10
 _BLOCKS_MAX = 10_000
@@ -38,6 +45,8 @@ _BLOCKS_GROWTH = 1.03
 Progress = Callable[[float], None]
 # Times windows of calls, as :func:`ebpf_overhead._workload.run` does.
 Run = Callable[..., tuple[list[int], int]]
+# Has that done somewhere.
+_Do = Callable[[Callable[[], tuple[list[int], int]]], tuple[list[int], int]]
 
 
 @dataclass(frozen=True)
@@ -159,7 +168,9 @@ class Sampler:
     progress : callable, optional
         Called with the share of the time that is over, 0..1.
     run : callable, optional
-        Makes the calls and times them; by default the calling thread does.
+        Makes the calls and times them; by default the thread it is called in does.
+    in_turns : bool
+        Whether, where places matter, it is called in threads that take turns.
     calls : int, optional
         Calls in a window; by default as many as fill one of the clock's length.
     windows_per_half : int, optional
@@ -184,6 +195,7 @@ class Sampler:
         after_half: Callable[[bool], None] = lambda attached: None,
         progress: Progress = lambda share: None,
         run: Run | None = None,
+        in_turns: bool = True,
         calls: int | None = None,
         windows_per_half: int | None = None,
     ) -> None:
@@ -197,6 +209,8 @@ class Sampler:
         self._progress = progress
         self._random = random.Random(seed)
         self._clock = clock.current()
+        self._in_turns = in_turns and self._clock.places_matter
+        self._beginnings: list[bool] = []
         self._windows_per_half = windows_per_half or self._clock.windows_per_half
 
     def switch(self, attached: bool) -> None:
@@ -208,13 +222,18 @@ class Sampler:
 
     def sample(self, precision: Precision, time_s: float) -> Sampled:
         """Measure blocks until the interval is narrow enough or the time is over."""
+        with CallingThreads(self._random, self._in_turns) as threads:
+            return self._sample(precision, time_s, threads)
+
+    def _sample(self, precision: Precision, time_s: float, threads: CallingThreads) -> Sampled:
         windows: dict[bool, list[float]] = {False: [], True: []}
         start = time.monotonic()
         next_look = _BLOCKS_MIN
         while True:
-            first = self._draw_first_half()
+            first = self._first_half()
+            do = threads.turn()
             for attached in (first, not first):
-                windows[attached].extend(self._half(attached))
+                windows[attached].extend(self._half(attached, do))
             samples = Samples(
                 tuple(windows[False]),
                 tuple(windows[True]),
@@ -234,25 +253,29 @@ class Sampler:
             if out_of_time:
                 return Sampled(samples, overhead, "time")
 
-    def _draw_first_half(self) -> bool:
-        """Draw by lot whether a block begins attached: mostly as the last one ended.
+    def _first_half(self) -> bool:
+        """Whether the next block begins attached: of each two, one does."""
+        if not self._beginnings:
+            self._beginnings = [False, True]
+            self._random.shuffle(self._beginnings)
+        return self._beginnings.pop()
 
-        Switching is the dearest part of a block, so the lot is loaded.
-        """
-        return self.attached == (self._random.random() < _STAY_PROBABILITY)
-
-    def _half(self, attached: bool) -> list[float]:
+    def _half(self, attached: bool, do: _Do) -> list[float]:
         """Measure the windows of half a block, in ns per call."""
-        # The first window after a switch warms up and does not count.
-        extra = int(attached != self.attached)
+        # The first window after a switch, or in another thread, warms up and does not count.
+        extra = int(self._clock.places_matter or attached != self.attached)
+        if self._clock.places_matter and attached:
+            self.switch(False)  # to be attached anew
         self.switch(attached)
+        run = partial(
+            self._run,
+            self.target,
+            self.calls,
+            windows=self._windows_per_half + extra,
+            cpu=self.cpu,
+            **self._clock.source,
+        )
         with phase("sample"):
-            elapsed_ns, _ = self._run(
-                self.target,
-                self.calls,
-                windows=self._windows_per_half + extra,
-                cpu=self.cpu,
-                **self._clock.source,
-            )
+            elapsed_ns, _ = do(run)
         self._after_half(attached)
         return [value / self.calls for value in elapsed_ns[extra:]]

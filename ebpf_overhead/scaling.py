@@ -159,7 +159,7 @@ class _Session:
         first = self.random.random() < 0.5
         for attached in (first, not first):
             with phase("switch"):
-                self.probe.attach() if attached else self.probe.detach()
+                self.probe.switch(attached)
             for count in self.random.sample(list(self.cpus), len(self.cpus)):
                 found[attached, count] = self._half(count)
         return found

@@ -26,6 +26,7 @@ MEASURED: dict[str, Any] = {
     "hits_slack": 0,
     "foreign_hits": 12345,
     "missed": 0,
+    "loadings": 3,
     "lost_updates": 0,
     "map_entries": 7,
     "map_max_entries": 16384,

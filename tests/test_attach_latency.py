@@ -38,7 +38,6 @@ class Machine:
         self.gap_ns = CONTROL_NS
         (self.case,) = run.choose(["tp_btf"])
         self.hook = "sys_enter"
-        self.compiled = SimpleNamespace(load_again=self.load_again)
 
     def __enter__(self):
         return self

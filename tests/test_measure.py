@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ebpf_overhead import bystander, measure, proof, residue, sampling
+from ebpf_overhead import bystander, clock, measure, proof, residue, sampling
 from ebpf_overhead.attach import Probe
-from ebpf_overhead.bpf import ProgInfo
+from ebpf_overhead.bpf import ProgInfo, ProgType, TraceAttachType
 from ebpf_overhead.cases import select
 from ebpf_overhead.company import Beside
 from ebpf_overhead.errors import (
@@ -25,6 +25,7 @@ from ebpf_overhead.errors import (
 from ebpf_overhead.maps import MapUse
 from ebpf_overhead.measure import Options, measure_case, measure_cases
 from ebpf_overhead.occupants import Occupant
+from ebpf_overhead.programs import LoadedAs
 from ebpf_overhead.proof import Hits
 from ebpf_overhead.records import Records
 from ebpf_overhead.sampling import Precision
@@ -50,6 +51,8 @@ class Machine:
         self.warmup_ns = 0.0
         self.cold = False
         self.closed = False
+        self.loadings = 1
+        self.proving: list[object] = []
         self.hits = lambda calls: calls
         self.missed: Iterator[int | None] = itertools.repeat(0)
         self.use: MapUse | None = None
@@ -86,6 +89,16 @@ class Machine:
             self.switches.append(False)
             self.attached = False
             self.cold = True
+
+    def switch(self, attached: bool) -> None:
+        self.detach()
+        if attached:
+            self.loadings += clock.current().places_matter
+            self.attach()
+
+    def load_again(self, loaded_as: LoadedAs) -> int:
+        assert loaded_as == LOADED_AS
+        return open_null()
 
     def __enter__(self) -> Machine:
         return self
@@ -134,7 +147,12 @@ def install(monkeypatch):
             proof, "count_hits", lambda probe, calls, call, _: Hits(calls, machine.hits(calls), 9)
         )
         monkeypatch.setattr(
-            measure.bpf, "prog_info", lambda fd: ProgInfo(1, 0, next(machine.missed))
+            measure, "prove_runs", lambda probes, call: call(machine.proving.append(probes) or 100)
+        )
+        monkeypatch.setattr(
+            measure.bpf,
+            "prog_info",
+            lambda fd: ProgInfo(machine.loadings, 0, next(machine.missed)),
         )
         return machine
 
@@ -219,6 +237,75 @@ def test_either_half_comes_first_by_lot_and_the_seed_decides(install):
 
     assert orders(1) == orders(1)
     assert orders(1) != orders(2)
+
+
+def test_each_attachment_is_loaded_anew_and_seen_to_run(install):
+    machine = install(Machine(15.0, noise=5.0))
+    result = measured()
+    attachments = machine.switches.count(True)
+    blocks = len(result.samples.probed) // result.samples.windows_per_block
+    # The first loading is proven with a witness, before sampling.
+    assert result.loadings == 1 + blocks == machine.loadings
+    assert machine.proving == [[machine]] * blocks
+    assert attachments >= result.loadings
+
+
+def test_program_that_does_not_run_when_it_is_loaded_anew_is_a_failure(install, monkeypatch):
+    install(Machine(15.0))
+
+    def prove_runs(probes, call):
+        raise FailedError("never fired: 0 hits for 100 calls")
+
+    monkeypatch.setattr(measure, "prove_runs", prove_runs)
+    result = measure_case(CASE, Options())
+    assert (result.status, result.reason) == ("failed", "never fired: 0 hits for 100 calls")
+
+
+def test_instructions_are_counted_of_one_loading_in_one_thread(install, monkeypatch):
+    monkeypatch.setenv(clock.VARIABLE, "icount")
+    machine, threads = install(Machine(15.0)), set()
+
+    def run(target, calls, windows=1, cpu=None):
+        threads.add(threading.get_native_id())
+        return Machine.run(machine, target, calls, windows)
+
+    machine.run = run
+    result = measured()
+    blocks = len(result.samples.probed) // result.samples.windows_per_block
+    assert (result.loadings, threads) == (1, {threading.get_native_id()})
+    assert machine.switches.count(True) < blocks, "some blocks begin attached as others ended"
+
+
+class Placed(Machine):
+    """A machine on which a probe costs more or less by loading, and by the thread that calls."""
+
+    spread_ns = 8.0
+
+    def __init__(self, cost_ns: float, seed: int) -> None:
+        super().__init__(cost_ns, noise=0.5, seed=seed)
+        self.mean_ns = cost_ns
+        self.place = random.Random(seed)
+        self.by_thread: dict[int, float] = {}
+
+    def run(self, target, calls, windows=1, cpu=None):
+        place = self.place.gauss(0, self.spread_ns) if self.cold else self.by_loading
+        self.by_loading = place
+        mine = self.by_thread.setdefault(threading.get_ident(), self.place.gauss(0, 4.0))
+        self.cost_ns = self.mean_ns + place + mine
+        return super().run(target, calls, windows)
+
+
+def test_interval_covers_what_a_probe_costs_wherever_it_lies(install):
+    """An interval of one loading and one thread would be 1 ns wide, and miss by ten."""
+    trials = 100
+    covered = 0
+    for seed in range(trials):
+        install(Placed(50.0, seed))
+        overhead = measured(Options(Precision(0.01, 1.0), time_s=0.5, seed=seed)).overhead
+        covered += overhead.low <= 50 <= overhead.high
+        assert 2 < overhead.half_width < 25
+    slack = 4 * math.sqrt(CONFIDENCE * (1 - CONFIDENCE) / trials)
+    assert covered / trials >= CONFIDENCE - slack
 
 
 def test_sampling_stops_by_time_on_a_machine_that_gives_no_precision(install):
@@ -307,6 +394,9 @@ def test_lost_map_updates_are_a_failure(install):
     assert result.remedy
 
 
+LOADED_AS = LoadedAs(ProgType.TRACING, TraceAttachType.RAW_TP, 1)
+
+
 def open_null() -> int:
     return os.open(os.devnull, os.O_RDONLY)
 
@@ -326,7 +416,7 @@ def test_second_program_is_measured_beside_a_first_one(
     probes: list[Probe] = []
 
     def load(case, compiled):
-        probes.append(Probe(case, machine, open_null(), "sys_enter", open_null))
+        probes.append(Probe(case, machine, open_null(), "sys_enter", open_null, LOADED_AS))
         return probes[-1]
 
     monkeypatch.setattr(measure, "load", load)
@@ -338,8 +428,8 @@ def test_second_program_is_measured_beside_a_first_one(
     )
     monkeypatch.setattr(
         proof,
-        "_prove_others",
-        lambda others, call: counted.extend((each, each.attached) for each in others),
+        "prove_runs",
+        lambda others, call, which: counted.extend((each, each.attached) for each in others),
     )
     machine.run = lambda target, calls, windows=1, cpu=None: (
         first_attached.append(probes[0].attached) or Machine.run(machine, target, calls, windows)
@@ -403,9 +493,15 @@ def test_a_target_that_is_hooked_already_is_labelled(install):
 
 
 def test_what_the_kernel_reports_of_a_run(install, monkeypatch, tmp_path):
-    install(Machine())
-    infos = iter([ProgInfo(1, 100, 0, 5_000), ProgInfo(1, 300, 0, 11_000)])
-    monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: next(infos))
+    machine = install(Machine())
+    # Of each loading, when it is measured from and to.
+    infos = itertools.cycle([(100, 5_000), (300, 11_000)])
+
+    def prog_info(fd):
+        runs, time_ns = next(infos)
+        return ProgInfo(machine.loadings, runs, 0, time_ns)
+
+    monkeypatch.setattr(measure.bpf, "prog_info", prog_info)
     statistics = os.open(tmp_path, os.O_RDONLY)
     monkeypatch.setattr(measure.bpf, "enable_stats", lambda: statistics)
     assert measured(Options(bpf_stats=True)).run_time_reported == 30.0
@@ -417,14 +513,6 @@ def test_statistics_stay_off_unless_they_are_asked_for(install, monkeypatch):
     install(Machine())
     monkeypatch.setattr(measure.bpf, "enable_stats", lambda: pytest.fail("switched on"))
     assert measured().run_time_reported is None
-
-
-def test_program_that_was_loaded_anew_has_nothing_reported(install, monkeypatch):
-    install(Machine())
-    infos = iter([ProgInfo(1, 100, 0, 5_000), ProgInfo(2, 300, 0, 11_000)])
-    monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: next(infos))
-    monkeypatch.setattr(measure.bpf, "enable_stats", lambda: os.open(os.devnull, os.O_RDONLY))
-    assert measured(Options(bpf_stats=True)).run_time_reported is None
 
 
 class Ring:
@@ -458,7 +546,8 @@ def test_records_are_taken_out_by_another_cpu_or_between_windows(install, monkey
     assert pinned == ([(True, {1})] if made.consumer_waits else [])
     if not made.consumer_waits:
         halves = 2 * len(made.samples.probed) // made.samples.windows_per_block
-        assert made.records == halves + 2, "after each half of a block and each proof"
+        proofs = 2 + made.loadings - 1
+        assert made.records == halves + proofs, "after each half of a block and each proof"
 
 
 def test_buffers_are_given_back_when_measuring_fails(install):
@@ -479,8 +568,10 @@ def test_map_use_is_reported(install):
     ("before", "after", "missed"), [(3, 10, 7), (None, None, None), (None, 4, None)]
 )
 def test_missed_runs(install, before, after, missed):
-    install(Machine()).missed = iter([before, after])
-    assert measured().missed == missed
+    install(Machine()).missed = itertools.cycle([before, after])
+    result = measured()
+    assert result.loadings > 1
+    assert result.missed == (None if missed is None else missed * result.loadings)
 
 
 @pytest.mark.parametrize(

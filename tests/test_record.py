@@ -27,6 +27,7 @@ MEASUREMENT = Measurement(
     map_use=MapUse(max_entries=16384, entries=9, lost_updates=0),
     stopped_by="time",
     hook="sys_enter",
+    loadings=12,
 )
 OPTIONS = Options(Precision(0.01, 0.5), time_s=2.0, cpu=1, seed=42)
 
@@ -93,6 +94,7 @@ def test_measured_case_with_everything_that_proves_it():
         "hits_slack": 3,
         "foreign_hits": 77,
         "missed": 4,
+        "loadings": 12,
         "lost_updates": 0,
         "map_entries": 9,
         "map_max_entries": 16384,

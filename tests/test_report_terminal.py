@@ -35,8 +35,17 @@ def test_everything_of_the_tables_is_shown(width):
 def test_summary_says_what_proves_the_tables():
     flowing = " ".join(shown(record()).split())
     assert "2 of 5 cases measured on kernel 6.12.48+deb13-amd64" in flowing
-    assert "4000 hits for 4000 counted calls, 12345 foreign hits told apart" in flowing
+    told = "4000 hits for 4000 counted calls, 12345 foreign hits told apart"
+    assert f"{told}; 6 loadings, each seen to run" in flowing
     assert "2.0 s in all (start 0.3, sample 1.5, other 0.2)" in flowing
+
+
+def test_programs_that_were_loaded_once_are_told_to_have_hit_only():
+    given = record()
+    for case in given["cases"]:
+        if "loadings" in case:
+            case["loadings"] = 1
+    assert "loadings" not in shown(given)
 
 
 def test_stored_results_have_no_hits_and_no_phases():

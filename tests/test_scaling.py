@@ -44,6 +44,11 @@ class Machine:
     def detach(self):
         self.attached = False
 
+    def switch(self, attached):
+        self.detach()
+        if attached:
+            self.attach()
+
     def __enter__(self):
         return self
 

@@ -150,7 +150,7 @@ class _Session:
     def _round(self) -> None:
         time.sleep(_SETTLE_S)
         loaded: list[int] = []
-        self._time("load", lambda: loaded.append(self.probe.compiled.load_again()))
+        self._time("load", lambda: loaded.append(self.probe.load_again()))
         os.close(loaded.pop())
         self._control("load")
         self._time("attach", self.probe.attach)

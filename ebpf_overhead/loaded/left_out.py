@@ -7,13 +7,16 @@ path of system calls, which the first one switches on for all of them, is not pa
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from ebpf_overhead import _workload, bpf, clock
 from ebpf_overhead.attach import Probe, load
+from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.cases import Case, select
 from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.measure import Measurement, Options, measure_cases
@@ -23,7 +26,7 @@ from ebpf_overhead.stats import Interval, interval
 
 _TIME_S = 1.5
 # Half blocks of windows by which the reported time is known.
-_HALVES = 40
+_HALVES = 20
 
 
 def measure_statistics() -> Interval:
@@ -61,12 +64,26 @@ def measure_left_out(case: Case) -> Interval:
 
 def _reported(case: Case) -> Interval:
     """Return what the statistics say of a run, by medians of windows as the whole is."""
-    cpu, windows = choose_cpu(), clock.current().windows_per_half
-    with bpf.counting_runs(), load(case) as probe:
+    cpu, medians = choose_cpu(), []
+    anew = clock.current().places_matter
+    with (
+        bpf.counting_runs(),
+        load(case) as probe,
+        CallingThreads(random.Random(), anew) as threads,
+    ):
         probe.attach()
         calls = calibrate(case.target.name, cpu)
-        values = [_window(probe, calls, cpu) for _ in range(_HALVES * windows)]
-    return interval(np.median(np.reshape(values, (_HALVES, windows)), axis=1))
+        for _ in range(_HALVES):
+            if anew:
+                probe.switch(True)
+            medians.append(threads.turn()(partial(_half, probe, calls, cpu)))
+    return interval(medians)
+
+
+def _half(probe: Probe, calls: int, cpu: int) -> float:
+    """Return the reported time of a run during half a block; the first window warms up."""
+    windows = [_window(probe, calls, cpu) for _ in range(clock.current().windows_per_half + 1)]
+    return float(np.median(windows[1:]))
 
 
 def _window(probe: Probe, calls: int, cpu: int) -> float:

@@ -123,7 +123,10 @@ class _Loop:
         def switch(on: bool) -> None:
             probe.attach() if on else probe.detach()
 
-        sampler = Sampler(self._name, switch, cpu=self._cpu, attached=probe.attached)
+        # Stacks are of this thread and of this loading of the program: they are timed, too.
+        sampler = Sampler(
+            self._name, switch, cpu=self._cpu, attached=probe.attached, in_turns=False
+        )
         samples = sampler.sample(Precision(), _TIMING_S).samples
         return quartiles(samples.baseline).median, quartiles(samples.probed).median
 

@@ -125,6 +125,7 @@ def _measurement(measured: Measurement) -> dict[str, Any]:
         "runs_per_call": measured.hits.runs_per_call,
         "foreign_hits": measured.hits.foreign_hits,
         "missed": measured.missed,
+        "loadings": measured.loadings,
         "lost_updates": use.lost_updates if use else None,
         "map_entries": use.entries if use else None,
         "map_max_entries": use.max_entries if use else None,

@@ -55,6 +55,9 @@ def _summary(record: Record) -> str:
         calls = sum(case["calls"] for case in measured)
         foreign = sum(case["foreign_hits"] or 0 for case in measured)
         text += f"; {hits} hits for {calls} counted calls, {foreign} foreign hits told apart"
+        loadings = sum(case.get("loadings", 1) for case in measured)
+        if loadings > len(measured):
+            text += f"; {loadings} loadings, each seen to run"
     if "phases_s" in record:
         spent = record["phases_s"]
         parts = [f"{name} {seconds:.1f}" for name, seconds in spent.items() if name != "total"]

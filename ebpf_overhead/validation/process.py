@@ -175,7 +175,7 @@ def _measure(
         steady.call(_WARMING_CALLS)
         sampler = Sampler(
             case.target.name,
-            lambda on: probe.attach() if on else probe.detach(),
+            probe.switch,
             cpu=cpu,
             attached=True,
             run=steady.run,

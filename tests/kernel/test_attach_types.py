@@ -7,11 +7,13 @@ standard ones.
 from __future__ import annotations
 
 import os
+import random
 
 import pytest
 from processes import open_descriptors, start_python
 
 from ebpf_overhead import _workload, attach, bpf, proof
+from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, Case, select
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.proof import count_hits
@@ -68,6 +70,23 @@ def test_attached_program_runs_as_often_as_it_should_and_detached_never(probe, w
         assert hits.hits == hits.expected == CALLS * probe.case.attach.runs_per_call
         probe.detach()
         assert runs(probe) == 0, "detached"
+    assert open_descriptors() == before
+
+
+def test_loaded_anew_it_runs_as_often_and_in_any_thread(probe, witness):
+    before, loadings = open_descriptors(), set()
+    expected = CALLS * probe.case.attach.runs_per_call
+    with CallingThreads(random.Random()) as threads:
+        for _ in range(3):
+            probe.switch(True)
+            loadings.add(bpf.prog_info(probe.prog_fd).prog_id)
+            hits = count_hits(probe, CALLS, call_target(probe.case), witness)
+            assert hits.hits == hits.expected == expected
+            # Who else calls is not told apart from there.
+            assert threads.turn()(lambda: runs(probe)) >= expected
+        probe.switch(False)
+    assert len(loadings) == 3
+    assert runs(probe) == 0, "detached"
     assert open_descriptors() == before
 
 
