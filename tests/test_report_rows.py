@@ -102,6 +102,33 @@ def test_rows_that_ran_out_of_time_are_counted():
     assert notes(cases({**EMPTY, "stopped_by": "precision"})) == []
 
 
+def baseline(median, **changed):
+    return {**MEASURED, "baseline": {"median": median, "q1": 90.0, "q3": 130.0}, **changed}
+
+
+def test_rows_that_were_measured_while_the_machine_was_slower_are_named():
+    rows = [
+        baseline(100.0),
+        baseline(109.0, attach="raw_tracepoint"),
+        baseline(118.2, attach="tracepoint", program="complex"),
+        baseline(111.0, attach="tracepoint"),
+        # Other calls have other baselines.
+        baseline(180.0, target="read"),
+        baseline(150.0, bystander={"call": "getppid", "process": "other"}),
+        baseline(240.0, beside={"programs": {"tp_btf": 1}, "together": False}),
+    ]
+    told = [line for line in notes(cases(*rows)) if "disturbed" in line]
+    assert told == [
+        "the machine was disturbed: getpid took 100 ns unprobed at best, and while these were"
+        " measured: tracepoint/complex 118, tracepoint/simple 111; measure them again"
+    ]
+
+
+def test_instructions_are_not_disturbed():
+    rows = [baseline(100.0, unit="instructions"), baseline(300.0, unit="instructions")]
+    assert not any("disturbed" in line for line in notes(cases(*rows)))
+
+
 def test_what_the_reference_calls_tracepoint_is_explained_where_it_is_shown():
     assert "what the reference benchmark calls tracepoint" in notes(cases(MEASURED))[-1]
     assert notes(cases({**MEASURED, "attach": "kprobe"})) == []

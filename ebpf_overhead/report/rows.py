@@ -10,6 +10,8 @@ from ebpf_overhead.cases import ATTACH_TYPES, GETPID, PROGRAMS
 from ebpf_overhead.report.record import Record, why_not
 from ebpf_overhead.stats import quartiles
 
+# Where nothing else runs, the unprobed call takes the same within a few percent.
+_DISTURBED = 1.1
 UNIT_HEADINGS = {"ns": "ns/op", "instructions": "instr/op"}
 
 
@@ -119,6 +121,7 @@ def notes(record: Record) -> list[str]:
             name = f"{case['attach']}/{case['program']}"
             lines.append(f"bpf_stats on: the kernel reports {reported:.1f} {unit} a run of {name}")
     lines += _occupied(cases)
+    lines += _disturbed(cases)
     early = sum(1 for case in cases if case.get("stopped_by") == "time")
     if early:
         lines.append(
@@ -128,6 +131,27 @@ def notes(record: Record) -> list[str]:
     if any(case["attach"] == "tp_btf" for case in cases):
         hook = ATTACH_TYPES["tp_btf"].hook
         lines.append(f"* tp_btf/{hook} is what the reference benchmark calls tracepoint")
+    return lines
+
+
+def _disturbed(cases: list[dict[str, Any]]) -> list[str]:
+    """Return which rows were measured while the machine was slower, a line a target."""
+    baselines: dict[str, dict[str, float]] = {}
+    for case in cases:
+        # A baseline that others share in, or that nothing disturbs, is another one.
+        alone = not {"bystander", "beside"} & case.keys()
+        if alone and "baseline" in case and case["unit"] == "ns":
+            name = f"{case['attach']}/{case['program']}"
+            baselines.setdefault(case["target"], {})[name] = case["baseline"]["median"]
+    lines = []
+    for target, found in baselines.items():
+        best = min(found.values())
+        slow = [f"{name} {ns:.0f}" for name, ns in found.items() if ns > best * _DISTURBED]
+        if slow:
+            lines.append(
+                f"the machine was disturbed: {target} took {best:.0f} ns unprobed at best, and"
+                f" while these were measured: {', '.join(slow)}; measure them again"
+            )
     return lines
 
 
