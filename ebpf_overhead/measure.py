@@ -103,6 +103,8 @@ class Measurement:
         probe came; None unless bystanders were asked for.
     loadings : int
         How often the program was loaded in the course of it, and seen to run.
+    repeated : bool
+        Whether it stands for one that was made before, while the machine was disturbed.
     """
 
     samples: Samples
@@ -118,6 +120,7 @@ class Measurement:
     bystander_hits: Hits | None = None
     residue: Interval | None = None
     loadings: int = 1
+    repeated: bool = False
 
     @property
     def baseline(self) -> Quartiles:

@@ -279,6 +279,29 @@ def test_machine_that_cannot_measure_says_so_in_one_line(run, monkeypatch):
     assert (result.stdout, run.cases) == ("", [])
 
 
+def test_rows_for_which_the_machine_was_disturbed_are_measured_once_more(run, monkeypatch):
+    def measure_cases(cases, options, progress):
+        for result in run.measure_cases(cases, options, progress):
+            slow = (
+                result.case.name == "getpid/tp_btf/simple"
+                and run.cases.count(result.case.name) == 1
+            )
+            samples = Samples((130.0,) * 4, (190.0,) * 4, 2, 3400)
+            measured = (
+                dataclasses.replace(MEASUREMENT, samples=samples) if slow else result.measurement
+            )
+            yield dataclasses.replace(result, measurement=measured)
+
+    monkeypatch.setattr(measure, "measure_cases", measure_cases)
+    outcome = invoke("--attach", "tp_btf", "--format", "json")
+    rows = json.loads(outcome.stdout)["cases"]
+    assert run.cases == [f"getpid/tp_btf/{name}" for name in ("empty", "simple", "complex")] + [
+        "getpid/tp_btf/simple"
+    ]
+    assert [row.get("repeated") for row in rows] == [None, True, None]
+    assert {row["baseline"]["median"] for row in rows} == {100.0}
+
+
 def test_progress_is_no_part_of_the_output(run, capfd):
     """Its descriptor is the terminal's: standard error, or nothing where there is none."""
     results = measure.measure_with_progress(select(["tp_btf"]), Options())

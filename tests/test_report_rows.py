@@ -132,3 +132,8 @@ def test_instructions_are_not_disturbed():
 def test_what_the_reference_calls_tracepoint_is_explained_where_it_is_shown():
     assert "what the reference benchmark calls tracepoint" in notes(cases(MEASURED))[-1]
     assert notes(cases({**MEASURED, "attach": "kprobe"})) == []
+
+
+def test_rows_that_were_measured_twice_are_named():
+    told = notes(cases(MEASURED, {**MEASURED, "attach": "tracepoint", "repeated": True}))
+    assert "measured twice, as the machine was disturbed at first: tracepoint/simple" in told

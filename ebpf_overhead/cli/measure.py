@@ -25,6 +25,7 @@ from ebpf_overhead.cli.options import (
 )
 from ebpf_overhead.cli.output import check_folder, exit_status, write_record
 from ebpf_overhead.cli.progress import showing_cases
+from ebpf_overhead.disturbance import disturbed, with_better
 from ebpf_overhead.measure import Options, Result, measure_cases
 from ebpf_overhead.phases import mark_started, spent
 from ebpf_overhead.report.formats import FORMATS
@@ -151,10 +152,20 @@ def _measure_here(cases: list[Case], options: Options) -> Record:
 
 
 def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:
-    """Measure cases, showing on the terminal what is measured and how long it still takes."""
+    """Measure cases, showing on the terminal what is measured and how long it still takes.
+
+    Those for which the machine was disturbed are measured once more.
+    """
     cases = list(cases)
     with showing_cases(cases) as show:
-        return list(measure_cases(cases, options, show))
+        results = list(measure_cases(cases, options, show))
+    places = disturbed(results)
+    if not places:
+        return results
+    cases = [results[place].case for place in places]
+    with showing_cases(cases) as show:
+        again = list(measure_cases(cases, options, show))
+    return with_better(results, zip(places, again, strict=True))
 
 
 def _show_logs(record: Record) -> None:

@@ -110,6 +110,8 @@ def _measurement(measured: Measurement) -> dict[str, Any]:
         only_here = {"records_received": measured.records, "records_consumer": where}
     if measured.run_time_reported is not None:
         only_here["run_time_reported"] = round(measured.run_time_reported, 3)
+    if measured.repeated:
+        only_here["repeated"] = True
     if measured.residue is not None:
         only_here["residue"] = _interval(measured.residue)
     return {

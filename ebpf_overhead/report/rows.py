@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebpf_overhead.cases import ATTACH_TYPES, GETPID, PROGRAMS
+from ebpf_overhead.disturbance import slower
 from ebpf_overhead.report.record import Record, why_not
 from ebpf_overhead.stats import quartiles
 
-# Where nothing else runs, the unprobed call takes the same within a few percent.
-_DISTURBED = 1.1
 UNIT_HEADINGS = {"ns": "ns/op", "instructions": "instr/op"}
 
 
@@ -145,13 +144,14 @@ def _disturbed(cases: list[dict[str, Any]]) -> list[str]:
             baselines.setdefault(case["target"], {})[name] = case["baseline"]["median"]
     lines = []
     for target, found in baselines.items():
-        best = min(found.values())
-        slow = [f"{name} {ns:.0f}" for name, ns in found.items() if ns > best * _DISTURBED]
+        slow = [f"{name} {found[name]:.0f}" for name in slower(found)]
         if slow:
             lines.append(
-                f"the machine was disturbed: {target} took {best:.0f} ns unprobed at best, and"
-                f" while these were measured: {', '.join(slow)}; measure them again"
+                f"the machine was disturbed: {target} took {min(found.values()):.0f} ns unprobed"
+                f" at best, and while these were measured: {', '.join(slow)}; measure them again"
             )
+    if again := [f"{case['attach']}/{case['program']}" for case in cases if "repeated" in case]:
+        lines.append(f"measured twice, as the machine was disturbed at first: {', '.join(again)}")
     return lines
 
 
