@@ -88,6 +88,12 @@ class Probe(Closing):
         assert self._loaded_as is not None
         return self.compiled.load_again(self._loaded_as)
 
+    def load_anew(self) -> None:
+        """Load the program again in place of the one there is, which must not be attached."""
+        fresh_fd = self.load_again()
+        os.dup2(fresh_fd, self.prog_fd, inheritable=False)
+        os.close(fresh_fd)
+
     def switch(self, attached: bool) -> None:
         """Attach or detach the program.
 
@@ -104,9 +110,7 @@ class Probe(Closing):
             return
         if clock.current().places_matter:
             self.detach()
-            fresh_fd = self.load_again()
-            os.dup2(fresh_fd, self.prog_fd, inheritable=False)
-            os.close(fresh_fd)
+            self.load_anew()
         self.attach()
 
     def close(self) -> None:

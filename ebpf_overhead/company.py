@@ -79,6 +79,13 @@ class Company(Probe):
             for other in reversed(self._others):
                 other.detach()
 
+    def load_anew(self) -> None:
+        """Load those again, in place of the ones there are, that are measured."""
+        super().load_anew()
+        if self._together:
+            for other in self._others:
+                other.load_anew()
+
     def close(self) -> None:
         """Detach and unload all of them."""
         super().close()

@@ -421,6 +421,6 @@ class _Session:
         self.probe.switch(attached)
         if anew:
             with phase("prove"):
-                prove_runs([self.probe], self._call)
+                prove_runs([self.probe, *self.probe.others], self._call)
                 self.between_windows()
             self.tally.begin(bpf.prog_info(self.probe.prog_fd))

@@ -73,7 +73,7 @@ class CompiledProgram:
     name: str
     module: Any = field(repr=False)
     loaded_as: LoadedAs | None = None
-    _tail_calls: int | None = None
+    _tail_calls: dict[LoadedAs, int] = field(default_factory=dict, repr=False)
 
     def load(
         self,
@@ -104,7 +104,7 @@ class CompiledProgram:
             The kernel refused it, with its reason.
         """
         self.loaded_as = LoadedAs(prog_type, attach, btf_id)
-        if self.table("tail_calls") is not None:
+        if self.loaded_as not in self._tail_calls and self.table("tail_calls") is not None:
             self._fill_tail_calls(self.loaded_as, what)
         return self._load(FUNCTION, self.loaded_as, what)
 
@@ -114,18 +114,16 @@ class CompiledProgram:
 
     def _load(self, function: str, loaded_as: LoadedAs, what: str) -> int:
         try:
-            return bpf.prog_load(self._code(function), *loaded_as, self.name)
+            return bpf.prog_load(self._code(function, loaded_as), *loaded_as, self.name)
         except bpf.VerifierRejection as error:
             raise rejection(error, self.name, what, error.log) from error
 
     def _fill_tail_calls(self, loaded_as: LoadedAs, what: str) -> None:
         # The kernel lets a program array serve programs of one type and hook only, and
-        # empties it when its last descriptor is closed: each load gets one of its own.
-        if self._tail_calls is not None:
-            os.close(self._tail_calls)
-        self._tail_calls = maps.new_prog_array()
+        # empties it when its last descriptor is closed: each kind has one, which stays.
+        array_fd = self._tail_calls[loaded_as] = maps.new_prog_array()
         prog_fd = self._load(_TAIL, loaded_as, what)
-        maps.put_program(self._tail_calls, prog_fd)
+        maps.put_program(array_fd, prog_fd)
         os.close(prog_fd)
 
     def load_tracing(self, attach: bpf.TraceAttachType, btf_id: int, what: str) -> int:
@@ -135,12 +133,13 @@ class CompiledProgram:
     def verifier_log(self) -> str:
         """Return all that the verifier writes about the program as it was loaded last."""
         assert self.loaded_as is not None
-        return bpf.prog_log(self._code(FUNCTION), *self.loaded_as, self.name)
+        return bpf.prog_log(self._code(FUNCTION, self.loaded_as), *self.loaded_as, self.name)
 
-    def _code(self, function: str) -> bytes:
+    def _code(self, function: str, loaded_as: LoadedAs) -> bytes:
         code: bytes = self.module.dump_func(function.encode())
-        if self._tail_calls is not None:
-            code = maps.replaced(code, self.module[b"tail_calls"].map_fd, self._tail_calls)
+        if loaded_as in self._tail_calls:
+            own_fd = self._tail_calls[loaded_as]
+            code = maps.replaced(code, self.module[b"tail_calls"].map_fd, own_fd)
         return code
 
     def clear(self) -> None:

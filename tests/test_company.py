@@ -8,10 +8,13 @@ from types import SimpleNamespace
 import pytest
 from processes import open_descriptors
 
+from ebpf_overhead import clock
 from ebpf_overhead.attach import Probe
+from ebpf_overhead.bpf import ProgType, TraceAttachType
 from ebpf_overhead.cases import select
 from ebpf_overhead.company import Beside, load_company
 from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.programs import LoadedAs
 
 KPROBE, FENTRY = (select([name], ["empty"])[0] for name in ("kprobe", "fentry"))
 
@@ -23,13 +26,21 @@ class Kernel:
         self.room = room
         self.loaded = []
         self.came = []
+        self.loaded_anew = []
 
     def load(self, case):
         number = len(self.loaded)
+        loaded_as = LoadedAs(ProgType.KPROBE, TraceAttachType.NONE, number)
+        compiled = SimpleNamespace(load_again=self._load_again)
         self.loaded.append(
-            Probe(case, SimpleNamespace(), _open(), "hook", lambda: self._hook(number))
+            Probe(case, compiled, _open(), "hook", lambda: self._hook(number), loaded_as)
         )
         return self.loaded[-1]
+
+    def _load_again(self, loaded_as):
+        assert not self.loaded[loaded_as.btf_id].attached
+        self.loaded_anew.append(loaded_as.btf_id)
+        return _open()
 
     def _hook(self, number):
         if len(self.came) >= self.room:
@@ -77,6 +88,27 @@ def test_all_come_and_go_together():
         assert probe.attached
         probe.detach()
         assert [probe.attached, *(each.attached for each in probe.others)] == [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("clock_name", "together", "anew"),
+    [("wall", False, [2]), ("wall", True, [2, 0, 1]), ("icount", True, [])],
+)
+def test_those_that_are_measured_are_loaded_anew_where_places_matter(
+    monkeypatch, clock_name, together, anew
+):
+    monkeypatch.setenv(clock.VARIABLE, clock_name)
+    kernel = Kernel()
+    with load_company(kernel.load, KPROBE, Beside((FENTRY, FENTRY), together)) as probe:
+        descriptors = [each.prog_fd for each in kernel.loaded]
+        for _ in range(2):
+            probe.switch(True)
+            assert probe.attached
+            assert [each.attached for each in probe.others] == [True, True]
+        assert kernel.loaded_anew == anew * 2
+        assert [each.prog_fd for each in kernel.loaded] == descriptors
+        probe.switch(False)
+        assert not probe.attached
 
 
 def test_nobody_beside_it_is_the_probe_itself():

@@ -207,7 +207,7 @@ def test_what_fails_without_a_map_is_counted_too():
     assert program.map_use() == maps.MapUse(None, None, 0)
 
 
-def test_every_load_has_its_own_tail_calls(monkeypatch):
+def test_every_kind_of_load_has_its_own_tail_calls(monkeypatch):
     """A program array serves one type of program, and lives as long as its descriptor."""
     calls = []
 
@@ -231,10 +231,16 @@ def test_every_load_has_its_own_tail_calls(monkeypatch):
     first, second = calls[1], calls[4]
     assert [calls[2][4], calls[5][4]] == [first[0], second[0]], "the program uses that array"
     assert first[0] != second[0]
-    for gone in (first[0], first[1], second[1]):
+    for gone in (first[1], second[1]):
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(gone)
-    os.close(second[0])
+    no_hook = bpf.TraceAttachType.NONE
+    # Those that are loaded beside it, or anew, need the array of their kind still.
+    assert program.load(bpf.ProgType.KPROBE, "x") == 77
+    assert program.load_again(programs.LoadedAs(bpf.ProgType.TRACEPOINT, no_hook, 0)) == 77
+    assert [code[4] for code in calls[6:]] == [first[0], second[0]]
+    for kept in (first[0], second[0]):
+        os.close(kept)
 
 
 def test_program_without_a_map():

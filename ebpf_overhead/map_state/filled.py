@@ -21,7 +21,7 @@ from ebpf_overhead import bpf, maps, programs
 from ebpf_overhead.catalogue import Program
 from ebpf_overhead.map_state.states import OPERATIONS, Size, State
 from ebpf_overhead.maps import MapUse
-from ebpf_overhead.programs import CompiledProgram
+from ebpf_overhead.programs import CompiledProgram, LoadedAs
 from ebpf_overhead.rights import explain
 
 # Keys and values handed to the kernel at once, in bytes.
@@ -73,8 +73,9 @@ class FilledProgram(CompiledProgram):
     map_fd: int = -1
     _workers: mmap.mmap = field(kw_only=True, repr=False)
 
-    def _code(self, function: str) -> bytes:
-        return maps.replaced(super()._code(function), self.module[b"counts"].map_fd, self.map_fd)
+    def _code(self, function: str, loaded_as: LoadedAs) -> bytes:
+        code = super()._code(function, loaded_as)
+        return maps.replaced(code, self.module[b"counts"].map_fd, self.map_fd)
 
     def clear(self) -> None:
         """Do nothing: the map is as it is to be measured."""

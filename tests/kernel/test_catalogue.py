@@ -10,6 +10,7 @@ import pytest
 from ebpf_overhead import attach, measure
 from ebpf_overhead.cases import Case, select
 from ebpf_overhead.catalogue import PROGRAM_GROUPS, PROGRAMS
+from ebpf_overhead.company import Beside
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.measure import Options, measure_case
 
@@ -114,6 +115,17 @@ def test_second_program_is_proven_too(attach_type, witness, nothing_left):
     hits = result.measurement.hits
     assert abs(hits.hits - hits.calls) <= hits.slack
     nothing_left()
+
+
+def test_tail_call_of_each_of_several_programs_leads_somewhere(attach_type, witness):
+    (case,) = select([attach_type], ["tail_call"])
+    others = select(["tp_btf", "raw_tracepoint"], ["tail_call"])
+    for together in (False, True):
+        result = measure_case(
+            case, Options(time_s=0.05), witness, beside=Beside((*others, case), together)
+        )
+        assert result.status == "measured", result.reason
+        assert result.measurement.map_use.lost_updates == 0
 
 
 def test_the_kernels_statistics_report_less_than_the_program_costs(attach_type, witness, note):
