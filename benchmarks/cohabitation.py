@@ -73,6 +73,7 @@ class Overhead:
 
     params = (_ATTACH, _COUNTS)
     param_names = ("attach", "programs")
+    version = common.TIMED
     unit = "ns"
     timeout = 120
 

@@ -10,6 +10,7 @@ from ebpf_overhead.proof import open_witness
 from .common import (
     GRID,
     GRID_NAMES,
+    TIMED,
     Counted,
     PerCall,
     ProbedPerCall,
@@ -81,6 +82,7 @@ class Overhead:
 
     params: tuple[list[str], ...] = GRID
     param_names: tuple[str, ...] = GRID_NAMES
+    version = TIMED
     unit = "ns"
     timeout = 60
 

@@ -10,7 +10,7 @@ from asv_runner.benchmarks.mark import SkipNotImplemented
 from ebpf_overhead.map_state import run, states
 from ebpf_overhead.measure import Options
 
-from .common import measurement, require_instructions, require_time, tracked
+from .common import TIMED, measurement, require_instructions, require_time, tracked
 
 # The same on every machine: the ends of every sweep.
 _SIZES = {
@@ -59,6 +59,7 @@ class Instructions(_Cells):
 class Overhead(_Cells):
     """In ns: paired difference of probed and baseline windows."""
 
+    version = TIMED
     unit = "ns"
 
     def setup(self, state: str, sizes: str) -> None:

@@ -11,6 +11,8 @@ from ebpf_overhead import scaling
 from ebpf_overhead.errors import BadUseError, UnsupportedError
 from ebpf_overhead.measure import Options
 
+from .common import TIMED
+
 # The same on every machine: more than there are is skipped.
 _COUNTS = [2, 4, 8, 16, 32, 64]
 
@@ -20,6 +22,7 @@ class Together:
 
     params = (list(scaling.SHARING), _COUNTS)
     param_names = ("program", "cpus")
+    version = TIMED
     timeout = 60
 
     def setup(self, program: str, cpus: int) -> None:
