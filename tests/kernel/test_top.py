@@ -173,6 +173,8 @@ def test_statistics_are_off_again_whatever_ends_it(own_function, number, nothing
         # Whoever else measures has the statistics on for moments.
         wait_until(lambda: not counted())
         process = start_command("top", "--no-measure", "--interval", "0.2")
+        assert process.stdout is not None
+        assert process.stdout.readline(), "a first look"
         wait_until(counted, process)
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
