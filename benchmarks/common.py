@@ -141,7 +141,7 @@ class ProbedPerCall(PerCall):
         chosen = case_of(*case)
         with skip_unmeasurable():
             self.probe = attach_proven(chosen)
-        self.window = Window(chosen.target.name)
+        self.window = Window(chosen.target.name, self.probe)
 
     def teardown(self, *case: str) -> None:
         super().teardown(*case)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from ebpf_overhead import percall, proof
@@ -25,22 +27,43 @@ def test_clock_advances_by_the_seconds_of_one_call():
 class FakeWorkload:
     def __init__(self) -> None:
         self.calls_asked: list[int] = []
+        self.threads: set[int] = set()
 
     def run(self, target, calls, windows=1, cpu=None):
         self.calls_asked.append(calls)
-        return [117 * calls] * windows, calls * windows
+        self.threads.add(threading.get_native_id())
+        warming = [900 * calls] * (windows - 1)
+        return [*warming, 117 * calls], calls * windows
 
 
 def test_one_timed_call_is_one_window_of_calibrated_length(monkeypatch):
     workload = FakeWorkload()
     monkeypatch.setattr(percall, "_workload", workload)
     monkeypatch.setattr(percall, "calibrate", lambda target, cpu: 3400)
-    window = percall.Window("getpid")
-    before = percall.CLOCK()
-    window()
-    window()
+    with percall.Window("getpid") as window:
+        before = percall.CLOCK()
+        window()
+        window()
     assert workload.calls_asked == [3400, 3400]
-    assert percall.CLOCK() - before == pytest.approx(2 * 117e-9)
+    assert percall.CLOCK() - before == pytest.approx(2 * 117e-9), "the first one warms up"
+    assert len(workload.threads - {threading.get_native_id()}) == 2
+
+
+def test_each_window_has_the_probe_loaded_anew_and_seen_to_run(monkeypatch):
+    done = []
+
+    class Anew(FakeProbe):
+        def switch(self, attached):
+            done.append(("switch", attached))
+
+    monkeypatch.setattr(percall, "_workload", FakeWorkload())
+    monkeypatch.setattr(percall, "calibrate", lambda target, cpu: 3400)
+    monkeypatch.setattr(percall, "prove_runs", lambda probes, call: done.append(probes))
+    probe = Anew()
+    with percall.Window("getpid", probe) as window:
+        window()
+        window()
+    assert done == [("switch", True), [probe]] * 2
 
 
 class FakeProbe:
