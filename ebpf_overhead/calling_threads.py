@@ -3,14 +3,18 @@
 Two threads of a process do not pay the same for a probe: their kernel stacks and task
 structures lie elsewhere in memory, for as long as they live, and the caches treat them
 differently.  What calls cost in general is what they cost in many threads.
+
+They are handed work through queues whose operations Ctrl-C cannot cut in two.  It can with
+those of `threading` and `concurrent.futures`, which leave a lock behind that is never free again.
 """
 
 from __future__ import annotations
 
+import _thread
 import random
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import RefusedError
@@ -21,7 +25,7 @@ _T = TypeVar("_T")
 
 
 class CallingThreads(Closing):
-    """A number of threads that wait; as a context manager they have ended on the way out.
+    """A number of threads that wait; as a context manager they end on the way out.
 
     Parameters
     ----------
@@ -38,14 +42,23 @@ class CallingThreads(Closing):
 
     def __init__(self, lot: random.Random, wanted: bool = True) -> None:
         self._lot = lot
-        self._threads = [ThreadPoolExecutor(1) for _ in range(_THREADS * wanted)]
-        self._to_come: list[ThreadPoolExecutor] = []
-        # A kernel stack is given to the next thread that comes: all have to be there at once.
-        for number, thread in enumerate(self._threads):
+        self._threads: list[_Worker] = []
+        self._to_come: list[_Worker] = []
+        if wanted:
             try:
-                thread.submit(int).result()
-            except RuntimeError as error:
+                self._start()
+            except BaseException:
                 self.close()
+                raise
+
+    def _start(self) -> None:
+        # A kernel stack is given to the next thread that comes: all have to be there at once.
+        for number in range(_THREADS):
+            worker = _Worker()
+            self._threads.append(worker)
+            try:
+                worker.start()
+            except RuntimeError as error:
                 raise RefusedError(
                     f"no more than {number} of {_THREADS} threads can be started: {error}",
                     "raise the limit on processes (ulimit -u, or pids.max of the control group)",
@@ -57,10 +70,38 @@ class CallingThreads(Closing):
             return lambda work: work()
         if not self._to_come:
             self._to_come = self._lot.sample(self._threads, _THREADS)
-        thread = self._to_come.pop()
-        return lambda work: thread.submit(work).result()
+        return self._to_come.pop().do
 
     def close(self) -> None:
-        """End the threads."""
-        for thread in self._threads:
-            thread.shutdown()
+        """Have the threads end, as soon as they have done what they are at."""
+        for worker in self._threads:
+            worker.end()
+
+
+class _Worker:
+    """A thread that does what it is told."""
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def start(self) -> None:
+        _thread.start_new_thread(self._serve, ())
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            try:
+                self._done.put((work(), None))
+            except BaseException as error:  # for the one who told it to raise
+                self._done.put((None, error))
+
+    def do(self, work: Callable[[], _T]) -> _T:
+        self._work.put(work)
+        result, error = self._done.get()
+        if error is not None:
+            raise error
+        value: _T = result
+        return value
+
+    def end(self) -> None:
+        self._work.put(None)

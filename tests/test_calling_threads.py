@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import random
+import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -33,11 +37,47 @@ def test_thread_stays_the_same_for_one_turn():
         assert len({do(threading.get_native_id) for _ in range(20)}) == 1
 
 
+def tasks() -> set[str]:
+    return {path.name for path in Path("/proc/self/task").iterdir()}
+
+
+def assert_none_is_left(before: set[str]) -> None:
+    # One that has ended may be listed for a moment yet.
+    deadline_s = time.monotonic() + 10
+    while not tasks() <= before and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert tasks() <= before
+
+
 def test_threads_have_ended_when_the_block_has():
-    before = threading.active_count()
+    before = tasks()
     with CallingThreads(random.Random(1)):
-        assert threading.active_count() == before + 64
-    assert threading.active_count() == before
+        assert len(tasks() - before) == 64
+    assert_none_is_left(before)
+
+
+def interrupt(signum: int, frame: object) -> None:
+    raise InterruptedError
+
+
+def take_turns_for_ever() -> None:
+    with CallingThreads(random.Random(1)) as threads:
+        while True:
+            threads.turn()(threading.get_native_id)
+
+
+def test_threads_end_at_whatever_moment_the_block_is_interrupted():
+    before = tasks()
+    earlier = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(300):
+            # The first of these falls into the start of the threads, the last into their work.
+            signal.setitimer(signal.ITIMER_REAL, 3e-4 + 3e-5 * number)
+            with pytest.raises(InterruptedError):
+                take_turns_for_ever()
+    finally:
+        signal.signal(signal.SIGALRM, earlier)
+    assert_none_is_left(before)
 
 
 def test_none_wanted_is_always_this_threads_turn():
@@ -51,14 +91,14 @@ def test_what_goes_wrong_there_is_raised_here():
 
 
 def test_limit_on_threads_is_told_and_those_that_began_have_ended(monkeypatch):
-    before, start = threading.active_count(), threading.Thread.start
+    before, start, begun = tasks(), _thread.start_new_thread, []
 
-    def limited(thread):
-        if threading.active_count() >= before + 5:
+    def limited(function, arguments):
+        if len(begun) == 5:
             raise RuntimeError("can't start new thread")
-        start(thread)
+        begun.append(start(function, arguments))
 
-    monkeypatch.setattr(threading.Thread, "start", limited)
+    monkeypatch.setattr(_thread, "start_new_thread", limited)
     with pytest.raises(RefusedError, match="no more than 5 of 64 threads can be started: can't"):
         CallingThreads(random.Random(1))
-    assert threading.active_count() == before
+    assert_none_is_left(before)
