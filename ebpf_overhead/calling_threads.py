@@ -3,21 +3,17 @@
 Two threads of a process do not pay the same for a probe: their kernel stacks and task
 structures lie elsewhere in memory, for as long as they live, and the caches treat them
 differently.  What calls cost in general is what they cost in many threads.
-
-They are handed work through queues whose operations Ctrl-C cannot cut in two.  It can with
-those of `threading` and `concurrent.futures`, which leave a lock behind that is never free again.
 """
 
 from __future__ import annotations
 
-import _thread
 import random
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import RefusedError
+from ebpf_overhead.worker_thread import WorkerThread
 
 _THREADS = 64
 
@@ -42,8 +38,8 @@ class CallingThreads(Closing):
 
     def __init__(self, lot: random.Random, wanted: bool = True) -> None:
         self._lot = lot
-        self._threads: list[_Worker] = []
-        self._to_come: list[_Worker] = []
+        self._threads: list[WorkerThread] = []
+        self._to_come: list[WorkerThread] = []
         if wanted:
             try:
                 self._start()
@@ -54,7 +50,7 @@ class CallingThreads(Closing):
     def _start(self) -> None:
         # A kernel stack is given to the next thread that comes: all have to be there at once.
         for number in range(_THREADS):
-            worker = _Worker()
+            worker = WorkerThread()
             self._threads.append(worker)
             try:
                 worker.start()
@@ -76,32 +72,3 @@ class CallingThreads(Closing):
         """Have the threads end, as soon as they have done what they are at."""
         for worker in self._threads:
             worker.end()
-
-
-class _Worker:
-    """A thread that does what it is told."""
-
-    def __init__(self) -> None:
-        self._work: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
-        self._done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
-
-    def start(self) -> None:
-        _thread.start_new_thread(self._serve, ())
-
-    def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
-            try:
-                self._done.put((work(), None))
-            except BaseException as error:  # for the one who told it to raise
-                self._done.put((None, error))
-
-    def do(self, work: Callable[[], _T]) -> _T:
-        self._work.put(work)
-        result, error = self._done.get()
-        if error is not None:
-            raise error
-        value: _T = result
-        return value
-
-    def end(self) -> None:
-        self._work.put(None)

@@ -6,19 +6,18 @@ import _thread
 import random
 import signal
 import threading
-import time
-from pathlib import Path
 
 import pytest
+from threads import assert_no_thread_is_left, threads
 
 from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.errors import RefusedError
 
 
 def turns(seed: int, number: int = 400) -> list[int]:
-    with CallingThreads(random.Random(seed)) as threads:
+    with CallingThreads(random.Random(seed)) as calling:
         first = threading.get_native_id()
-        seen = [threads.turn()(threading.get_native_id) for _ in range(number)]
+        seen = [calling.turn()(threading.get_native_id) for _ in range(number)]
         assert first not in seen
     order = list(dict.fromkeys(seen))
     return [order.index(each) for each in seen]
@@ -32,28 +31,16 @@ def test_lot_decides_whose_turn_it_is_and_all_have_one_before_one_has_another():
 
 
 def test_thread_stays_the_same_for_one_turn():
-    with CallingThreads(random.Random(1)) as threads:
-        do = threads.turn()
+    with CallingThreads(random.Random(1)) as calling:
+        do = calling.turn()
         assert len({do(threading.get_native_id) for _ in range(20)}) == 1
 
 
-def tasks() -> set[str]:
-    return {path.name for path in Path("/proc/self/task").iterdir()}
-
-
-def assert_none_is_left(before: set[str]) -> None:
-    # One that has ended may be listed for a moment yet.
-    deadline_s = time.monotonic() + 10
-    while not tasks() <= before and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert tasks() <= before
-
-
 def test_threads_have_ended_when_the_block_has():
-    before = tasks()
+    before = threads()
     with CallingThreads(random.Random(1)):
-        assert len(tasks() - before) == 64
-    assert_none_is_left(before)
+        assert len(threads() - before) == 64
+    assert_no_thread_is_left(before)
 
 
 def interrupt(signum: int, frame: object) -> None:
@@ -61,13 +48,13 @@ def interrupt(signum: int, frame: object) -> None:
 
 
 def take_turns_for_ever() -> None:
-    with CallingThreads(random.Random(1)) as threads:
+    with CallingThreads(random.Random(1)) as calling:
         while True:
-            threads.turn()(threading.get_native_id)
+            calling.turn()(threading.get_native_id)
 
 
 def test_threads_end_at_whatever_moment_the_block_is_interrupted():
-    before = tasks()
+    before = threads()
     earlier = signal.signal(signal.SIGALRM, interrupt)
     try:
         for number in range(300):
@@ -77,21 +64,21 @@ def test_threads_end_at_whatever_moment_the_block_is_interrupted():
                 take_turns_for_ever()
     finally:
         signal.signal(signal.SIGALRM, earlier)
-    assert_none_is_left(before)
+    assert_no_thread_is_left(before)
 
 
 def test_none_wanted_is_always_this_threads_turn():
-    with CallingThreads(random.Random(1), wanted=False) as threads:
-        assert threads.turn()(threading.get_native_id) == threading.get_native_id()
+    with CallingThreads(random.Random(1), wanted=False) as calling:
+        assert calling.turn()(threading.get_native_id) == threading.get_native_id()
 
 
 def test_what_goes_wrong_there_is_raised_here():
-    with CallingThreads(random.Random(1)) as threads, pytest.raises(ZeroDivisionError):
-        threads.turn()(lambda: 1 / 0)
+    with CallingThreads(random.Random(1)) as calling, pytest.raises(ZeroDivisionError):
+        calling.turn()(lambda: 1 / 0)
 
 
 def test_limit_on_threads_is_told_and_those_that_began_have_ended(monkeypatch):
-    before, start, begun = tasks(), _thread.start_new_thread, []
+    before, start, begun = threads(), _thread.start_new_thread, []
 
     def limited(function, arguments):
         if len(begun) == 5:
@@ -101,4 +88,4 @@ def test_limit_on_threads_is_told_and_those_that_began_have_ended(monkeypatch):
     monkeypatch.setattr(_thread, "start_new_thread", limited)
     with pytest.raises(RefusedError, match="no more than 5 of 64 threads can be started: can't"):
         CallingThreads(random.Random(1))
-    assert_none_is_left(before)
+    assert_no_thread_is_left(before)

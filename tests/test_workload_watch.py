@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 
 import pytest
 from processes import start_python
+from threads import assert_no_thread_is_left, threads
 
 from ebpf_overhead import _workload
 from ebpf_overhead.attach_latency.gaps import watching
@@ -28,21 +28,54 @@ def test_each_span_has_a_gap_of_its_own(target):
 
 @several
 def test_caller_has_a_cpu_of_its_own_and_everything_is_as_before():
-    before = set(threading.enumerate())
+    before = threads()
     with watching("getpid", CPUS[-1]) as watch:
         watch.close_span()
         assert os.sched_getaffinity(0) == set(CPUS[:-1])
-        assert len(set(threading.enumerate()) - before) == 1
+        assert len(threads() - before) == 1
     assert os.sched_getaffinity(0) == set(CPUS)
-    assert set(threading.enumerate()) == before
+    assert_no_thread_is_left(before)
 
 
 @several
 def test_caller_ends_when_the_block_fails():
-    before = set(threading.enumerate())
+    before = threads()
     with pytest.raises(KeyboardInterrupt), watching("getpid", CPUS[-1]):
         raise KeyboardInterrupt
-    assert set(threading.enumerate()) == before
+    assert_no_thread_is_left(before)
+
+
+def close_spans_for_ever() -> None:
+    with watching("getpid", CPUS[-1]) as watch:
+        signal.setitimer(signal.ITIMER_REAL, 0.003)
+        while True:
+            watch.close_span()
+
+
+@several
+def test_caller_ends_at_whatever_moment_the_block_is_interrupted():
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = threads()
+    earlier = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(300):
+            with pytest.raises(KeyboardInterrupt):
+                close_spans_for_ever()
+    finally:
+        signal.signal(signal.SIGALRM, earlier)
+    assert os.sched_getaffinity(0) == set(CPUS)
+    assert_no_thread_is_left(before)
+
+
+@several
+def test_caller_that_cannot_call_is_an_error_here():
+    with (
+        pytest.raises(OSError, match="CPU 1000000"),
+        watching("getpid", 1_000_000) as watch,
+    ):
+        watch.close_span()
 
 
 @several

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from ebpf_overhead import _workload
 from ebpf_overhead.errors import FailedError
+from ebpf_overhead.worker_thread import WorkerThread
 
 # Of the five words that both threads share, see _workload.watch().
 _STOP, _SPAN, _CLOSED, _LONGEST_NS, _WORDS = 0, 1, 2, 3, 5
@@ -19,7 +20,7 @@ _PATIENCE_S = 30
 class Watch:
     """A thread of this process that calls a target on a CPU of its own, again and again."""
 
-    def __init__(self, words: memoryview, caller: Future[None]) -> None:
+    def __init__(self, words: memoryview, caller: WorkerThread) -> None:
         self._words = words
         self._caller = caller
         self.close_span()  # it calls from here on
@@ -38,7 +39,7 @@ class Watch:
         self._words[_SPAN] = span
         deadline_s = time.monotonic() + _PATIENCE_S
         while self._words[_CLOSED] != span:
-            if self._caller.done():
+            if self._caller.done:
                 self._caller.result()
             if time.monotonic() > deadline_s:
                 raise FailedError(
@@ -61,12 +62,13 @@ def watching(target: str, cpu: int) -> Iterator[Watch]:
     """
     words = memoryview(bytearray(8 * _WORDS)).cast("Q")
     allowed = os.sched_getaffinity(0)
+    caller = WorkerThread()
     os.sched_setaffinity(0, allowed - {cpu})
     try:
-        with ThreadPoolExecutor(1, "watch") as pool:
-            try:
-                yield Watch(words, pool.submit(_workload.watch, target, words, cpu))
-            finally:
-                words[_STOP] = 1
+        caller.start()
+        caller.begin(partial(_workload.watch, target, words, cpu))
+        yield Watch(words, caller)
     finally:
+        words[_STOP] = 1
+        caller.end()
         os.sched_setaffinity(0, allowed)
