@@ -1,8 +1,8 @@
 """Threads that take turns at calling.
 
-Two threads of a process do not pay the same for a probe: their kernel stacks and task
-structures lie elsewhere in memory, for as long as they live, and the caches treat them
-differently.  What calls cost in general is what they cost in many threads.
+Two threads of a process do not pay the same for a probe, for as long as they live: their
+kernel stacks and task structures lie elsewhere in memory.  What calls cost in general is what
+they cost in many threads.
 """
 
 from __future__ import annotations
