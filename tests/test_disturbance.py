@@ -28,7 +28,12 @@ def result(case, baseline):
 
 @pytest.mark.parametrize(
     ("baselines", "found"),
-    [([], []), ([93.0, 95.0, 102.0], []), ([93.0, 119.0, 95.0, 104.0], [1, 3])],
+    [
+        ([], []),
+        ([93.0, 95.0, 102.0], []),
+        ([93.0, 119.0, 95.0, 104.0], [1, 3]),
+        ([1.0, 1.6, 3.1], [2]),
+    ],
 )
 def test_baselines_more_than_a_tenth_above_the_best_are_of_a_slower_machine(baselines, found):
     assert disturbance.slower(dict(enumerate(baselines))) == found
