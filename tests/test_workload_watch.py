@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -42,6 +43,30 @@ def test_caller_ends_when_the_block_fails():
     before = set(threading.enumerate())
     with pytest.raises(KeyboardInterrupt), watching("getpid", CPUS[-1]):
         raise KeyboardInterrupt
+    assert set(threading.enumerate()) == before
+
+
+@several
+def test_caller_ends_at_whatever_moment_the_block_is_interrupted():
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    def watch_until_interrupted():
+        with watching("getpid", CPUS[-1]) as watch:
+            killers.append(subprocess.Popen(["sh", "-c", f"sleep 0.01; kill -USR1 {os.getpid()}"]))
+            while True:
+                watch.close_span()
+
+    before, killers = set(threading.enumerate()), []
+    earlier = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        for _ in range(50):
+            with pytest.raises(KeyboardInterrupt):
+                watch_until_interrupted()
+            while killers:
+                killers.pop().wait()
+    finally:
+        signal.signal(signal.SIGUSR1, earlier)
     assert set(threading.enumerate()) == before
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from ebpf_overhead import _workload
@@ -16,10 +16,30 @@ _STOP, _SPAN, _CLOSED, _LONGEST_NS, _WORDS = 0, 1, 2, 3, 5
 _PATIENCE_S = 30
 
 
+class _Caller(threading.Thread):
+    """Calls a target until it is told to stop; keeps the error that ended it before.
+
+    It is asked for the error all the time, so asking takes no lock: an interruption then
+    would leave it locked, as it does a future's, which cannot end any more.
+    """
+
+    def __init__(self, target: str, words: memoryview, cpu: int) -> None:
+        super().__init__(name="watch")
+        self.error: Exception | None = None
+        self._arguments = target, words, cpu
+
+    def run(self) -> None:
+        """Call."""
+        try:
+            _workload.watch(*self._arguments)
+        except Exception as error:
+            self.error = error
+
+
 class Watch:
     """A thread of this process that calls a target on a CPU of its own, again and again."""
 
-    def __init__(self, words: memoryview, caller: Future[None]) -> None:
+    def __init__(self, words: memoryview, caller: _Caller) -> None:
         self._words = words
         self._caller = caller
         self.close_span()  # it calls from here on
@@ -38,8 +58,8 @@ class Watch:
         self._words[_SPAN] = span
         deadline_s = time.monotonic() + _PATIENCE_S
         while self._words[_CLOSED] != span:
-            if self._caller.done():
-                self._caller.result()
+            if self._caller.error is not None:
+                raise self._caller.error
             if time.monotonic() > deadline_s:
                 raise FailedError(
                     f"the thread that calls made no call for {_PATIENCE_S} s",
@@ -62,11 +82,14 @@ def watching(target: str, cpu: int) -> Iterator[Watch]:
     words = memoryview(bytearray(8 * _WORDS)).cast("Q")
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, allowed - {cpu})
+    caller = _Caller(target, words, cpu)
     try:
-        with ThreadPoolExecutor(1, "watch") as pool:
-            try:
-                yield Watch(words, pool.submit(_workload.watch, target, words, cpu))
-            finally:
-                words[_STOP] = 1
+        try:
+            caller.start()
+            yield Watch(words, caller)
+        finally:
+            words[_STOP] = 1
+            if caller.ident is not None:
+                caller.join()
     finally:
         os.sched_setaffinity(0, allowed)
