@@ -18,18 +18,21 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The longest first, so that no process waits for another at the end.
 _ORDER = ["kernel", "guest", "tests"]
+# Modules outside of tests/kernel that are run with it.
+_WITH_KERNEL = ("test_workload", "test_targets")
 
 
 class Scheduling(LoadScopeScheduling):
     """What one process runs: a module, or all of the running kernel's tests.
 
     The latter because each of them sees what others attach, and whether the kernel's
-    statistics are on; and with them those that time system calls.
+    statistics are on; and with them those that time system calls, or read what the machine
+    counts of them.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module = Path(nodeid.partition("::")[0])
-        on_kernel = module.parent.name == "kernel" or module.stem.startswith("test_workload")
+        on_kernel = module.parent.name == "kernel" or module.stem.startswith(_WITH_KERNEL)
         return "kernel" if on_kernel else str(module)
 
 

@@ -111,6 +111,7 @@ def test_available_and_add_from_a_mirror(run, mirror):
     cloud = json.loads(run("available", "--flavour", "cloud", "--json", *where))
     assert [k["release"] for k in cloud] == ["6.1.0-56-cloud-amd64"]
     run("add", "6.12", *where)
+    assert run("add", "--quiet", "newest", *where) == f"{RELEASE}\n"
     rows = [line for line in run("available", *where).splitlines() if "trixie" in line]
     assert ["yes" in row for row in rows] == [False, True, False]
     assert "--delisted" in rows[2]

@@ -129,3 +129,15 @@ def test_stable_is_the_newest_kernel_of_the_stable_release_without_backports():
         offer("linux-image-7.2.3+deb13-amd64", "7.2.3-1~bpo13+1", suite="trixie-backports"),
     ]
     assert choose(kernels(everything, "amd64"), "stable", False).release == "6.12.118+deb13-amd64"
+
+
+@pytest.mark.parametrize("delisted", [False, True])
+def test_newest_is_the_newest_complete_kernel_of_all(delisted):
+    gone = split("7.4.1+deb13-amd64", "7.4.1-1~bpo13+1", kinds=["binary"])
+    offered = kernels([*gone, *EVERYTHING], "amd64")
+    assert choose(offered, "newest", delisted).release == "7.3.4+deb13-amd64"
+
+
+def test_newest_of_a_mirror_without_kernels():
+    with pytest.raises(BadUseError, match="no kernel 'newest'"):
+        choose([], "newest", delisted=False)

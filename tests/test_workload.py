@@ -32,9 +32,6 @@ SOURCES = sorted((ROOT / "ebpf_overhead").glob("_workload*.c"))
 CPU = max(os.sched_getaffinity(0))
 NO_SUCH_CPU = 1_000_000
 
-# Clock sources the kernel lets user space read by itself.
-VDSO_CLOCK_SOURCES = {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
-
 
 def require(tool: str) -> str:
     path = shutil.which(tool)
@@ -217,9 +214,10 @@ def test_pinned_during_the_windows_only() -> None:
 
     earlier = os.sched_getaffinity(0)
     with signal_after(0.002, look, repeat_s=0.002):
-        _workload.run("getpid", 1000, 500, cpu=CPU)
-    assert seen
-    assert all(cpus == {CPU} for cpus in seen)
+        _workload.run("getpid", 1000, 3000, cpu=CPU)
+    # The last signal may have come in the last window, and is handled after it.
+    assert seen[:-1]
+    assert all(cpus == {CPU} for cpus in seen[:-1])
     assert os.sched_getaffinity(0) == earlier
 
 
@@ -329,7 +327,9 @@ def test_a_failed_restoration_is_an_error(shim: str) -> None:
 
 
 def test_a_failed_restoration_does_not_hide_another_error(shim: str) -> None:
-    result = run_python(PIN_ONCE, LD_PRELOAD=shim, SHIM="refuse to restore", INTERRUPT="1")
+    # However fast calls are, the signal comes before they are done.
+    code = PIN_ONCE.replace("3000", "300_000")
+    result = run_python(code, LD_PRELOAD=shim, SHIM="refuse to restore", INTERRUPT="1")
     assert result.stdout == "KeyError('given up')\n"
     assert "sched_setaffinity to the earlier CPUs" in result.stderr
 
@@ -366,7 +366,7 @@ def test_other_threads_run_during_a_window() -> None:
 
     thread = threading.Thread(target=wake_up)
     thread.start()
-    _workload.run("getpid", 3_000_000)  # about 0.3 s
+    _workload.run("getpid", 20_000_000)  # about 2 s
     end_s = time.monotonic()
     thread.join()
     assert woken_s[0] < end_s - 0.05
@@ -376,7 +376,9 @@ def test_other_threads_run_during_a_window() -> None:
 
 
 def rss_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    """From the page tables themselves: some kernels' counters are off by megabytes."""
+    (rss_kib,) = re.findall(r"^Rss: +(\d+) kB$", Path("/proc/self/smaps_rollup").read_text(), re.M)
+    return 1024 * int(rss_kib)
 
 
 def use_everything() -> None:
@@ -435,21 +437,24 @@ def test_references_to_the_arguments_are_given_back() -> None:
 
 
 def test_every_call_is_made_and_the_clock_is_read_in_user_space(tmp_path: Path) -> None:
-    log = tmp_path / "strace.log"
-    code = "from ebpf_overhead import _workload; _workload.run('getppid', 500, 3)"
-    command = [require("strace"), "-f", "-o", log, "-e", "trace=getppid,clock_gettime"]
-    result = subprocess.run(
-        [*command, sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-    if "PTRACE" in result.stderr:
-        pytest.skip(f"strace may not trace here: {result.stderr.strip()}")
-    traced = log.read_text()
+    def trace(code: str) -> str:
+        log = tmp_path / "strace.log"
+        command = [require("strace"), "-f", "-o", log, "-e", "trace=getppid,clock_gettime"]
+        result = subprocess.run(
+            [*command, sys.executable, "-c", code],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        if "PTRACE" in result.stderr:
+            pytest.skip(f"strace may not trace here: {result.stderr.strip()}")
+        return log.read_text()
+
+    traced = trace("from ebpf_overhead import _workload; _workload.run('getppid', 500, 3)")
     assert traced.count("getppid()") == 1500
-    source = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-    if source.read_text().strip() in VDSO_CLOCK_SOURCES:
+    # Some clock sources cannot be read in user space, by nobody.
+    by_python = trace("import time; time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)")
+    if "clock_gettime" not in by_python:
         assert "clock_gettime" not in traced
 
 
@@ -578,9 +583,13 @@ IN_C = [name for name in _workload.TARGETS if not re.match("function_|usdt", nam
 
 @pytest.mark.parametrize("target", IN_C)
 def test_the_portable_form_works(portable: ModuleType, target: str) -> None:
-    # Windows of dear targets are short, too, so that some are not interrupted.
-    elapsed_ns, calls = portable.run(target, 500, 400, CPU)
-    assert (len(elapsed_ns), calls) == (400, 200_000)
-    ours_ns = _workload.run(target, 500, 400, CPU)[0]
+    # Windows of dear targets are short, too, so that some are not interrupted; and both take
+    # turns, so that the CPU is as fast for either.
+    theirs_ns, ours_ns = [], []
+    for _ in range(10):
+        elapsed_ns, calls = portable.run(target, 500, 40, CPU)
+        assert (len(elapsed_ns), calls) == (40, 20_000)
+        theirs_ns += elapsed_ns
+        ours_ns += _workload.run(target, 500, 40, CPU)[0]
     # libc adds a few ns to a system call, not another system call.
-    assert min(elapsed_ns) < 2 * min(ours_ns) + 5_000
+    assert min(theirs_ns) < 2 * min(ours_ns) + 5_000

@@ -9,12 +9,11 @@ import signal
 import statistics
 import sys
 import threading
-import time
 import tracemalloc
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import pytest
+from threads import assert_no_thread_is_left, threads
 
 from ebpf_overhead import _workload
 
@@ -41,10 +40,6 @@ def signal_after(delay_s, handler):
 
 def interrupt(signum, frame):
     raise InterruptionError
-
-
-def threads() -> set[str]:
-    return {path.name for path in Path("/proc/self/task").iterdir()}
 
 
 @pytest.mark.parametrize("target", _workload.TARGETS)
@@ -100,11 +95,7 @@ def test_each_thread_is_pinned_to_its_cpu_and_the_caller_stays_free():
         watcher.join()
     # A thread that was just made may be seen before it is pinned.
     assert seen - {frozenset(allowed)} == {frozenset({cpu}) for cpu in CPUS} - {frozenset(allowed)}
-    # A thread that has been joined may be listed for a moment yet.
-    deadline_s = time.monotonic() + 10
-    while threads() != before and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    assert threads() == before
+    assert_no_thread_is_left(before)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +124,14 @@ def test_an_impossible_cpu_is_named_and_ends_the_others(cpus):
     with pytest.raises(OSError, match=words) as caught:
         _workload.run_together("getpid", 1_000, 1_000_000, cpus)
     assert caught.value.errno == errno.EINVAL
-    assert threads() == before
+    assert_no_thread_is_left(before)
 
 
 def test_an_exception_of_a_signal_handler_ends_all_threads():
     before = threads()
     with signal_after(0.02, interrupt), pytest.raises(InterruptionError):
         _workload.run_together("getpid", 1_000, 1_000_000, CPUS)  # minutes
-    assert threads() == before
+    assert_no_thread_is_left(before)
 
 
 def test_handlers_run_while_the_others_work():
@@ -176,4 +167,4 @@ def test_nothing_is_left_behind():
     # One allocation leaked by each would be more.
     assert blocks_growth < 50
     assert traced_growth < 3200
-    assert threads() == before
+    assert_no_thread_is_left(before)

@@ -93,6 +93,7 @@ with watching("getpid", {CPUS[-1]}) as watch:
 """)
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED)
     time.sleep(STALL_S)
     child.send_signal(signal.SIGCONT)
     stalled_ns, after_ns = map(int, child.communicate("\n", timeout=30)[0].split())

@@ -35,6 +35,7 @@ WHAT:
   6.12                    the newest Debian kernel of a series
   6.12.107+deb13-amd64    a Debian kernel by its release
   stable                  the newest kernel of Debian's stable release
+  newest                  the newest kernel that the mirror offers
   ./linux-image-….deb     a package; all of them where a kernel is split
   ./vmlinuz               an image, with --modules lib/modules/RELEASE
   ./linux                 a built kernel tree

@@ -84,8 +84,8 @@ class Adder:
         Parameters
         ----------
         wanted : sequence of str
-            Releases, versions, series, paths, ``stable`` or ``running``.  The ``.deb`` files among
-            them may be the several packages of one kernel.  What is only a version is
+            Releases, versions, series, paths, ``stable``, ``newest`` or ``running``.  The ``.deb``
+            files among them may be the several packages of one kernel.  What is only a version is
             never taken for a path: write ``./6.12``.
 
         Returns
@@ -243,4 +243,4 @@ class Adder:
 
 
 def _is_version(what: str) -> bool:
-    return what == debian.STABLE_KERNEL or ("/" not in what and looks_like_version(what))
+    return what in debian.ALIASES or ("/" not in what and looks_like_version(what))

@@ -14,6 +14,9 @@ from ebpf_overhead.kernels.versions import is_of, series, version_key
 
 # Stands for the newest kernel of Debian's stable release.
 STABLE_KERNEL = "stable"
+# Stands for the newest kernel of all that the mirror offers.
+NEWEST_KERNEL = "newest"
+ALIASES = (STABLE_KERNEL, NEWEST_KERNEL)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
     offered : iterable of OfferedKernel
         In version order.
     wanted : str
-        A release, a version, a series (the newest of it), or ``stable``.
+        A release, a version, a series (the newest of it), ``stable`` or ``newest``.
     delisted : bool
         Accept one whose modules no signed list names any more, if there is no other.
 
@@ -137,6 +140,8 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
 def _matching(offered: list[OfferedKernel], wanted: str) -> list[OfferedKernel]:
     if wanted == STABLE_KERNEL:
         return [kernel for kernel in offered if kernel.suite in STABLE]
+    if wanted == NEWEST_KERNEL:
+        return offered
     return [kernel for kernel in offered if wanted == kernel.release] or [
         kernel for kernel in offered if is_of(kernel.version, wanted)
     ]

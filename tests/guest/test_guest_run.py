@@ -101,10 +101,10 @@ def test_many_connections_in_a_row(guest):
 def test_time_out_kills_the_command_and_spares_the_guest(guest):
     began_s = time.monotonic()
     with pytest.raises(GuestTimeoutError) as caught:
-        guest.run(["sh", "-c", "echo begun; sleep 1000000 & exec sleep 1000000"], timeout=1.5)
+        guest.run(["sh", "-c", "echo begun; sleep 1000000 & exec sleep 1000000"], timeout=5)
     assert time.monotonic() - began_s < 60
     assert caught.value.stdout == "begun\n"
-    assert "1.5 s" in str(caught.value)
+    assert "after 5 s" in str(caught.value)
     assert guest.run(["true"]).exit_status == 0
 
 

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from ebpf_overhead import pseudofs
 
 # The kernel frees programs after a grace period.
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 NAMES = {
     "prog": {"program", "empty", "simple", "complex", "witness", "entered", "returned", "count"},

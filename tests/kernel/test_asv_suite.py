@@ -44,7 +44,7 @@ def measurable(support):
 
 def test_unprobed_call_is_stored_in_seconds_per_call(stored):
     (value,) = values(stored, UNPROBED).values()
-    assert 20e-9 < value < 5e-6
+    assert 20e-9 < value < 50e-6
 
 
 @pytest.mark.parametrize("name", [PROBED, OVERHEAD])
@@ -66,7 +66,8 @@ def test_what_cannot_be_measured_is_skipped_and_not_failed(stored, measurable, n
 def test_values_are_per_call_and_not_per_window(stored, measurable):
     probed = values(stored, PROBED)
     for case in measurable:
-        assert 20e-9 < probed[case] < 50e-6, case
+        # A window takes 400e-6, and more where it is the only one and was interrupted.
+        assert 20e-9 < probed[case] < 200e-6, case
 
 
 def test_overhead_has_its_samples_statistics(stored, measurable):

@@ -22,8 +22,9 @@ def test_every_operation_of_every_round_is_timed_with_somebody_calling(some_atta
     assert abs(result.hits.hits - result.hits.calls) <= result.hits.slack
     for name, timings in result.timings.items():
         assert len(timings.elapsed_ns) == len(timings.cpu) == ROUNDS, name
+        # Two clocks, which need not run alike to the last ns.
         assert all(
-            0 < cpu <= elapsed_ns
+            0 < cpu <= 1.01 * elapsed_ns + 1_000
             for cpu, elapsed_ns in zip(timings.cpu, timings.elapsed_ns, strict=True)
         )
         if len(os.sched_getaffinity(0)) > 1:

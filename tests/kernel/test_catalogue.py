@@ -72,12 +72,18 @@ def test_records_are_taken_out_between_windows_where_there_is_one_cpu(name, supp
 
 
 def test_records_that_find_no_room_are_counted_and_reported(support, witness, monkeypatch):
-    """Nobody takes them out."""
+    """Nobody takes them out, and more are made than there is room for."""
+
+    def measure_what_is_full(session):
+        session.probe.attach()
+        session._call(200_000)
+        return session.measure()
+
     if support["tracepoint"].status != "available":
         gate.cannot_run("this kernel has no tracepoint")
-    monkeypatch.setattr(measure, "_measure", lambda session: session.measure())
+    monkeypatch.setattr(measure, "_measure", measure_what_is_full)
     (case,) = select(["tracepoint"], ["ringbuf_output"])
-    result = measure_case(case, Options(time_s=3), witness)
+    result = measure_case(case, Options(time_s=0.05), witness)
     assert result.status == "failed"
     assert "ringbuf_output failed to do its work" in result.reason
 

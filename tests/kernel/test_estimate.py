@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -123,7 +124,7 @@ def test_answer_budget_and_exit_status(results, budget, status, nothing_left):
 def test_target_that_never_runs(results, nothing_left):
     run = run_command("estimate", "syscall:acct", "-d", "0.1", "--results", results, "--no-latency")
     assert run.returncode == 3
-    assert "none of the targets ran in 0.1 s" in run.stderr
+    assert re.search(r"none of the targets ran in \d+\.\d s", run.stderr), run.stderr
     nothing_left()
 
 

@@ -109,5 +109,11 @@ def test_it_is_measured_against_its_own_baseline(support, target, witness):
     assert result.measurement is not None, result.reason
     measured = result.measurement
     assert measured.hits.hits == measured.hits.calls * case.runs_per_call
-    getpid = min(_workload.run("getpid", 1_000, 50)[0]) / 1_000
-    assert min(measured.samples.baseline) > getpid
+    fastest_ns = {"getpid": float("inf"), target.name: float("inf")}
+    for _ in range(20):
+        for name in fastest_ns:
+            elapsed_ns, _ = _workload.run(name, 1_000, 50, cpu=choose_cpu())
+            fastest_ns[name] = min(fastest_ns[name], *elapsed_ns)
+    # Nearer to its own than to another one's: shortest times of the same calls differ a little.
+    between_ns = sum(fastest_ns.values()) / 2
+    assert min(measured.samples.baseline) > between_ns / 1_000

@@ -188,7 +188,7 @@ def test_one_look_as_json(own_function, nothing_left):
     with attach.load(own_function) as probe:
         probe.attach()
         number = bpf.prog_info(probe.prog_fd).prog_id
-        process = start_command("top", "--once", "-i", "1", "--no-measure", "--format", "json")
+        process = start_command("top", "--once", "-i", "3", "--no-measure", "--format", "json")
 
         def counted() -> bool:
             _workload.run("function", 100)
