@@ -36,10 +36,6 @@ class PerCall:
     warmup_time = 0
     timeout = 60
 
-    def teardown(self, *case: str) -> None:
-        if hasattr(self, "window"):
-            self.window.close()
-
 
 def case_of(attach: str, program: str, target: str | None = None) -> Case:
     """Return the case of a combination of parameters.
@@ -141,9 +137,8 @@ class ProbedPerCall(PerCall):
         chosen = case_of(*case)
         with skip_unmeasurable():
             self.probe = attach_proven(chosen)
-        self.window = Window(chosen.target.name, self.probe)
+        self.window = Window(chosen.target.name)
 
     def teardown(self, *case: str) -> None:
-        super().teardown(*case)
         if hasattr(self, "probe"):
             self.probe.close()

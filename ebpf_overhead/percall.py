@@ -8,14 +8,13 @@ what one call of the target takes.
 from __future__ import annotations
 
 import random
-from functools import partial
+from functools import cache, partial
 
 from ebpf_overhead import _workload
 from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.calling_threads import CallingThreads
 from ebpf_overhead.cases import Case
-from ebpf_overhead.closing import Closing
-from ebpf_overhead.proof import open_witness, prove, prove_runs
+from ebpf_overhead.proof import open_witness, prove
 from ebpf_overhead.sampling import calibrate, choose_cpu
 
 
@@ -37,49 +36,34 @@ class PerCallClock:
 CLOCK = PerCallClock()
 
 
-class Window(Closing):
+class Window:
     """One timed batch of calls of a target, of a length suited to this machine.
 
-    Each is called in a thread drawn by lot, and with the probe loaded anew, as the samples of
-    an overhead are.
+    Each is called in a thread drawn by lot, as the samples of an overhead are.  asv sets a
+    benchmark up anew for each sample, so each has its program loaded anew, too.
 
     Parameters
     ----------
     target : str
         Name of the target.
-    probe : Probe, optional
-        Attached to it.
     """
 
-    def __init__(self, target: str, probe: Probe | None = None) -> None:
+    def __init__(self, target: str) -> None:
         self._target = target
-        self._probe = probe
         self._cpu = choose_cpu()
         self._calls = calibrate(target, self._cpu)
-        self._threads = CallingThreads(random.Random())
 
     def __call__(self) -> None:
-        """Call the target for the length of a window and advance :data:`CLOCK`.
-
-        Raises
-        ------
-        OverheadError
-            The probe cannot be loaded again, or does not run.
-        """
-        if self._probe is not None:
-            self._probe.switch(True)
-            prove_runs([self._probe], self._call)
+        """Call the target for the length of a window and advance :data:`CLOCK`."""
         run = partial(_workload.run, self._target, self._calls, windows=2, cpu=self._cpu)
-        elapsed_ns, calls = self._threads.turn()(run)
+        elapsed_ns, calls = _threads().turn()(run)
         # The first window in another thread warms up and does not count.
         CLOCK.advance(elapsed_ns[1], calls // 2)
 
-    def _call(self, calls: int) -> None:
-        _workload.run(self._target, calls, cpu=self._cpu)
 
-    def close(self) -> None:
-        """End the threads."""
-        self._threads.close()
+@cache
+def _threads() -> CallingThreads:
+    return CallingThreads(random.Random())
 
 
 def attach_proven(case: Case) -> Probe:

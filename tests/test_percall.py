@@ -40,30 +40,13 @@ def test_one_timed_call_is_one_window_of_calibrated_length(monkeypatch):
     workload = FakeWorkload()
     monkeypatch.setattr(percall, "_workload", workload)
     monkeypatch.setattr(percall, "calibrate", lambda target, cpu: 3400)
-    with percall.Window("getpid") as window:
-        before = percall.CLOCK()
-        window()
-        window()
+    window = percall.Window("getpid")
+    before = percall.CLOCK()
+    window()
+    window()
     assert workload.calls_asked == [3400, 3400]
     assert percall.CLOCK() - before == pytest.approx(2 * 117e-9), "the first one warms up"
     assert len(workload.threads - {threading.get_native_id()}) == 2
-
-
-def test_each_window_has_the_probe_loaded_anew_and_seen_to_run(monkeypatch):
-    done = []
-
-    class Anew(FakeProbe):
-        def switch(self, attached):
-            done.append(("switch", attached))
-
-    monkeypatch.setattr(percall, "_workload", FakeWorkload())
-    monkeypatch.setattr(percall, "calibrate", lambda target, cpu: 3400)
-    monkeypatch.setattr(percall, "prove_runs", lambda probes, call: done.append(probes))
-    probe = Anew()
-    with percall.Window("getpid", probe) as window:
-        window()
-        window()
-    assert done == [("switch", True), [probe]] * 2
 
 
 class FakeProbe:
