@@ -2,6 +2,9 @@
 
 A round measures every number of CPUs, with the probe and without, in an order drawn by
 lot.  The differences and ratios of all rounds give the estimates and their intervals.
+
+What it costs to share a cache line depends on where the CPUs are, which in a virtual machine
+changes without notice.  So the cases take turns, a round each, and all of them see the same.
 """
 
 from __future__ import annotations
@@ -10,13 +13,14 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
 from ebpf_overhead import _workload
 from ebpf_overhead.attach import Probe, load
 from ebpf_overhead.cases import GETPID, Case
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.measure import Options
 from ebpf_overhead.phases import phase
@@ -46,32 +50,60 @@ def measure(
 ) -> Iterator[Scaling]:
     """Measure cases of one attach type; ``options`` gives time, seed and nothing else.
 
+    They are measured in turns.  ``progress`` is called with a case and the share of it that is
+    done, 0..1, as if they were measured one after the other.
+
     Yields
     ------
     Scaling
         One a case, in order; never an exception for what this kernel cannot do.
     """
     cases = list(cases)
-    witness = open_witness(GETPID, cases[0].attach.at_exit, whole_process=True)
-    try:
-        for case in cases:
-            try:
-                with phase("load"):
-                    loaded = load(case)
-                with (
-                    loaded as probe,
-                    closing(_Session(probe, counts, options, witness, progress)) as session,
-                ):
-                    result = session.measure()
-            except OverheadError as error:
-                result = Scaling.of_error(case, error)
-            yield result
-    finally:
+    lot = random.Random(options.seed)
+    results: dict[int, Scaling] = {}
+    with ExitStack() as stack:
+        witness = open_witness(GETPID, cases[0].attach.at_exit, whole_process=True)
         if witness is not None:
-            witness.close()
+            stack.callback(witness.close)
+        sessions: dict[int, _Session] = {}
+        for number, case in enumerate(cases):
+            try:
+                sessions[number] = stack.enter_context(
+                    _session(case, counts, options, witness, lot)
+                )
+            except OverheadError as error:
+                results[number] = Scaling.of_error(case, error)
+        while going := [number for number in sessions if number not in results]:
+            for number in lot.sample(going, len(going)):
+                try:
+                    if sessions[number].round_and_done():
+                        results[number] = sessions[number].result()
+                except OverheadError as error:
+                    sessions[number].probe.detach()  # others have their turn
+                    results[number] = Scaling.of_error(cases[number], error)
+                shares = [1.0 if n in results else sessions[n].share for n in range(len(cases))]
+                place = min(int(sum(shares)), len(cases) - 1)
+                progress(cases[place], sum(shares) - place)
+    yield from (results[number] for number in range(len(cases)))
 
 
-class _Session:
+@contextmanager
+def _session(
+    case: Case,
+    counts: Sequence[int],
+    options: Options,
+    witness: Witness | None,
+    lot: random.Random,
+) -> Iterator[_Session]:
+    """Load a case and see that it runs; it is not attached when others have their turn."""
+    with phase("load"):
+        loaded = load(case)
+    with loaded as probe, _Session(probe, counts, options, witness, lot) as session:
+        session.begin()
+        yield session
+
+
+class _Session(Closing):
     """The measurement of one loaded probe."""
 
     def __init__(
@@ -80,7 +112,7 @@ class _Session:
         counts: Sequence[int],
         options: Options,
         witness: Witness | None,
-        progress: Callable[[Case, float], None],
+        lot: random.Random,
     ) -> None:
         self.probe = probe
         self.target = probe.case.target.name
@@ -89,34 +121,43 @@ class _Session:
         self.cpus = {count: allowed[-count:] for count in counts}
         self.options = options
         self.witness = witness
-        self.progress = progress
-        self.random = random.Random(options.seed)
+        self.random = lot
         # Emptied between windows: no CPU is left for a consumer, whose cost is so left out.
         self.records = probe.compiled.records()
+        self.rounds: list[dict[tuple[bool, int], Half]] = []
         self.discarded = 0
+        self.elapsed_s = 0.0
 
-    def measure(self) -> Scaling:
+    @property
+    def share(self) -> float:
+        """Which share of its time is over, less than 1."""
+        return min(self.elapsed_s / self.options.time_s, 0.99)
+
+    def begin(self) -> None:
+        """See that the program runs."""
         self.probe.compiled.clear()
         self.calls = calibrate(self.target, self.cpus[1][0])
-        hits = self._prove()
-        rounds = self._sample()
-        hits += self._prove()
-        self.probe.detach()
+        self.hits = self._prove()
+
+    def result(self) -> Scaling:
+        """See that it runs still, and return what all rounds say."""
+        hits = self.hits + self._prove()
         case = self.probe.case
-        if len(rounds) < _ROUNDS_MIN:
+        if len(self.rounds) < _ROUNDS_MIN:
             raise FailedError(
-                f"{case.name} lost {self._lost_updates()} updates, in all but {len(rounds)} rounds",
+                f"{case.name} lost {self._lost_updates()} updates,"
+                f" in all but {len(self.rounds)} rounds",
                 "measure on fewer CPUs, or when the machine does less",
             )
         lost = self._lost_updates()
-        points = tuple(self._point(count, rounds) for count in self.cpus)
+        points = tuple(self._point(count, self.rounds) for count in self.cpus)
         return Scaling(
             case,
             "measured",
             hook=self.probe.hook,
             hits=hits,
             lost_updates=lost,
-            rounds=len(rounds),
+            rounds=len(self.rounds),
             discarded_rounds=self.discarded,
             points=points,
         )
@@ -132,27 +173,25 @@ class _Session:
             self._drain()
             self.probe.attach()
             hits = count_hits(self.probe, _PROOF_CALLS * len(cpus), call, self.witness)
+            self.probe.detach()
         hits.check(self.probe.case.name)
         return hits
 
-    def _sample(self) -> list[dict[tuple[bool, int], Half]]:
-        rounds: list[dict[tuple[bool, int], Half]] = []
+    def round_and_done(self) -> bool:
+        """Measure a round, and tell whether there are enough."""
         start = time.monotonic()
-        for made in range(1, _ROUNDS_MAX + 1):
-            lost = self._lost_updates()
-            found = self._round()
-            if self._lost_updates() == lost:
-                rounds.append(found)
-            else:
-                self.discarded += 1
-            elapsed_s = time.monotonic() - start
-            self.progress(self.probe.case, min(elapsed_s / self.options.time_s, 0.99))
-            enough = made >= _ROUNDS_MIN and (
-                len(rounds) >= _ROUNDS_MIN or elapsed_s >= _PATIENCE * self.options.time_s
-            )
-            if elapsed_s >= self.options.time_s and enough:
-                break
-        return rounds
+        lost = self._lost_updates()
+        found = self._round()
+        if self._lost_updates() == lost:
+            self.rounds.append(found)
+        else:
+            self.discarded += 1
+        self.elapsed_s += time.monotonic() - start
+        made = len(self.rounds) + self.discarded
+        enough = made >= _ROUNDS_MIN and (
+            len(self.rounds) >= _ROUNDS_MIN or self.elapsed_s >= _PATIENCE * self.options.time_s
+        )
+        return made >= _ROUNDS_MAX or (self.elapsed_s >= self.options.time_s and enough)
 
     def _round(self) -> dict[tuple[bool, int], Half]:
         found = {}
@@ -162,6 +201,8 @@ class _Session:
                 self.probe.switch(attached)
             for count in self.random.sample(list(self.cpus), len(self.cpus)):
                 found[attached, count] = self._half(count)
+        with phase("switch"):
+            self.probe.detach()
         return found
 
     def _half(self, count: int) -> Half:

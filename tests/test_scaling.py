@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from ebpf_overhead import clock, scaling
 from ebpf_overhead.cli import main
-from ebpf_overhead.errors import BadUseError, ExitStatus, UnsupportedError
+from ebpf_overhead.errors import BadUseError, ExitStatus, FailedError, UnsupportedError
 from ebpf_overhead.figures import scaling as figure
 from ebpf_overhead.measure import Options
 from ebpf_overhead.proof import Hits
@@ -111,6 +111,75 @@ def test_the_probe_is_off_in_the_end_and_every_round_has_every_half(machine):
     assert result.rounds >= 10
     for half in ((False, (3,)), (True, (3,)), (False, (2, 3)), (True, (2, 3))):
         assert made.ran.count(half) == result.rounds
+
+
+@pytest.fixture
+def together(machine, monkeypatch):
+    """Measure two programs on one machine; the probes, the results, and what progress was told."""
+
+    def measure(**events):
+        first, second = machine(cpus=2), machine(cpus=2)
+        second.ran = first.ran
+        probes = dict(
+            zip(scaling.select("tp_btf", ["simple", "array"]), (first, second), strict=True)
+        )
+        for case, probe in probes.items():
+            probe.case = case
+        for name, event in events.items():
+            setattr(first, name, event(first))
+        monkeypatch.setattr(scaling, "load", probes.get)
+        told = []
+        results = list(
+            scaling.measure(
+                list(probes),
+                [1, 2],
+                Options(time_s=0.05, seed=1),
+                lambda case, share: told.append(list(probes).index(case) + share),
+            )
+        )
+        return (first, second), results, told
+
+    return measure
+
+
+def test_programs_take_turns_and_only_one_is_attached(together, monkeypatch):
+    attached = []
+    attach = Machine.attach
+
+    def note(self):
+        attached.append(self.case.program.name)
+        attach(self)
+
+    monkeypatch.setattr(Machine, "attach", note)
+    probes, results, told = together()
+    assert [result.status for result in results] == ["measured", "measured"]
+    rounds = attached[2:-2]  # each is proven before and after
+    least = 2 * min(result.rounds for result in results)
+    assert {frozenset(rounds[at : at + 2]) for at in range(0, least - 2, 2)} == {
+        frozenset({"simple", "array"})
+    }
+    assert not any(probe.attached for probe in probes)
+    assert told == sorted(told)
+    assert 1 < told[-1] <= 2
+
+
+def test_program_that_fails_in_a_round_leaves_the_others_alone(together):
+    def fails_at_the_third(probe):
+        switch, times = probe.switch, []
+
+        def fail(attached):
+            switch(attached)
+            times.append(attached)
+            if times.count(True) == 3:
+                raise FailedError("cannot be loaded again")
+
+        return fail
+
+    probes, (first, second), _ = together(switch=fails_at_the_third)
+    assert (first.status, first.reason) == ("failed", "cannot be loaded again")
+    assert second.status == "measured"
+    assert second.rounds >= 10
+    assert not any(probe.attached for probe in probes)
 
 
 def test_rounds_that_lost_updates_do_not_count(machine):
