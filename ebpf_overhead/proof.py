@@ -299,10 +299,13 @@ def count_hits(
             if probe.case.attach.system_wide:
                 runs = min(runs, hits.expected)
             return replace(hits, hits=runs)
+        # Of each CPU one call may have been between the two programs when either count was read.
+        doubtful = 2 * (os.cpu_count() or 1) * probe.case.attach.runs_per_call
         with witness.attached():
             for _ in range(_PASSES):
                 hits = _count_with_witness(probe, calls, call, witness, expected)
-                if hits.hits == hits.expected or not hits.slack:
+                off = abs(hits.hits - hits.expected)
+                if off == 0 or (not hits.slack and off > doubtful):
                     break
             return hits
 

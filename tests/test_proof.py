@@ -109,6 +109,39 @@ def test_runs_of_others_are_told_apart(kernel, case, busy):
         hits.check("case")
 
 
+class CaughtBetween(Kernel):
+    """Another CPU's call that the program has seen at the last reading, and the witness has not."""
+
+    passes = 1
+
+    def prog_info(self, prog_fd: int) -> ProgInfo:
+        info = super().prog_info(prog_fd)
+        self.readings = getattr(self, "readings", 0) + 1
+        if self.readings % 2 == 0 and self.readings <= 2 * self.passes:
+            return ProgInfo(1, info.run_count + 1, 0)
+        return info
+
+
+@pytest.mark.parametrize("case", [SYSTEM_WIDE, TARGET_ONLY])
+def test_call_caught_between_program_and_witness_is_counted_again(kernel, case, monkeypatch):
+    made = CaughtBetween(case)
+    kernel(case)  # what is counted, and by what
+    for name in ("prog_info", "enable_stats"):
+        monkeypatch.setattr(proof.bpf, name, getattr(made, name))
+    assert count_hits(made, 500, made.call, made) == Hits(500, 500, 0, 0)
+    assert made.readings == 4
+
+
+def test_program_that_always_runs_once_too_often_is_found_out(kernel, monkeypatch):
+    made = CaughtBetween(TARGET_ONLY)
+    made.passes = 100
+    kernel(TARGET_ONLY)
+    for name in ("prog_info", "enable_stats"):
+        monkeypatch.setattr(proof.bpf, name, getattr(made, name))
+    with pytest.raises(FailedError, match="501 hits for 500 calls"):
+        count_hits(made, 500, made.call, made).check("case")
+
+
 @pytest.mark.parametrize(("case", "runs"), [(BOTH, 2), (FIRST_ONLY, 1)])
 @pytest.mark.parametrize("busy", [0.0, 0.3])
 def test_both_system_calls_of_a_call_count_where_the_hook_serves_both(kernel, case, runs, busy):
