@@ -212,6 +212,8 @@ def test_compare_and_show_by_release(project, printed):
 
 
 def test_find_names_the_kernel_with_the_step_past_one_that_does_not_boot(project, printed):
+    if project.running not in project.in_range():
+        pytest.skip("asv gives up where of three kernels one does not boot: no fourth is there")
     booting = [each for each in project.in_range() if each != project.broken]
     steps = {
         after: number(after) - number(before)
