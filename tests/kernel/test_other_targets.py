@@ -95,7 +95,7 @@ def test_a_hook_of_half_of_the_system_calls_is_found_out(support, call, witness,
         probe.attach()
         hits = count_hits(probe, CALLS, call, witness)
     # The calls of others, which it does not run for either, are subtracted from its hits.
-    with pytest.raises(FailedError, match="did not fire twice a call|never fired"):
+    with pytest.raises(FailedError, match=r"did not fire twice a call|never fired"):
         hits.check(claimed.name)
 
 
