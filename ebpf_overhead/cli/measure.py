@@ -159,7 +159,8 @@ def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Resul
     cases = list(cases)
     with showing_cases(cases) as show:
         results = list(measure_cases(cases, options, show))
-    places = disturbed(results)
+    # With bystanders a case is several results, each of its own calls.
+    places = [] if options.bystander else disturbed(results)
     if not places:
         return results
     cases = [results[place].case for place in places]
