@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import open_descriptors
 
 from ebpf_overhead import _workload, targets
 from ebpf_overhead.cases import TARGETS
@@ -76,9 +77,9 @@ def test_without_a_loopback_interface_the_remedy_is_told():
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_was_prepared_is_given_back(target):
-    before = set(Path("/proc/self/fd").iterdir())
+    before = open_descriptors()
     _workload.run(target, 10, windows=50)
-    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert open_descriptors() == before
 
 
 def test_no_packet_is_queued_or_read():
