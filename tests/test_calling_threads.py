@@ -47,7 +47,8 @@ def interrupt(signum: int, frame: object) -> None:
     raise InterruptedError
 
 
-def take_turns_for_ever() -> None:
+def take_turns_until_interrupted(after_s: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, after_s)
     with CallingThreads(random.Random(1)) as calling:
         while True:
             calling.turn()(threading.get_native_id)
@@ -59,9 +60,8 @@ def test_threads_end_at_whatever_moment_the_block_is_interrupted():
     try:
         for number in range(300):
             # The first of these falls into the start of the threads, the last into their work.
-            signal.setitimer(signal.ITIMER_REAL, 3e-4 + 3e-5 * number)
             with pytest.raises(InterruptedError):
-                take_turns_for_ever()
+                take_turns_until_interrupted(3e-4 + 3e-5 * number)
     finally:
         signal.signal(signal.SIGALRM, earlier)
     assert_no_thread_is_left(before)

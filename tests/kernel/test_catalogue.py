@@ -123,9 +123,11 @@ def test_second_program_is_proven_too(attach_type, witness, nothing_left):
     nothing_left()
 
 
-def test_tail_call_of_each_of_several_programs_leads_somewhere(attach_type, witness):
+def test_tail_call_of_each_of_several_programs_leads_somewhere(attach_type, witness, support):
     (case,) = select([attach_type], ["tail_call"])
-    others = select(["tp_btf", "raw_tracepoint"], ["tail_call"])
+    names = ("tp_btf", "raw_tracepoint", "kprobe")
+    available = [name for name in names if support[name].status == "available"]
+    others = select(available, ["tail_call"])
     for together in (False, True):
         result = measure_case(
             case, Options(time_s=0.05), witness, beside=Beside((*others, case), together)
