@@ -72,3 +72,7 @@ class CallingThreads(Closing):
         """Have the threads end, as soon as they have done what they are at."""
         for worker in self._threads:
             worker.end()
+
+    def __del__(self) -> None:
+        """Do so, too, if an interruption came just before the block began."""
+        self.close()
