@@ -56,9 +56,9 @@ class Window:
     def __call__(self) -> None:
         """Call the target for the length of a window and advance :data:`CLOCK`."""
         run = partial(_workload.run, self._target, self._calls, windows=2, cpu=self._cpu)
-        elapsed_ns, calls = _threads().turn()(run)
+        elapsed_ns, _ = _threads().turn()(run)
         # The first window in another thread warms up and does not count.
-        CLOCK.advance(elapsed_ns[1], calls // 2)
+        CLOCK.advance(elapsed_ns[1], self._calls)
 
 
 @cache

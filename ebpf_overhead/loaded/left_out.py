@@ -65,17 +65,15 @@ def measure_left_out(case: Case) -> Interval:
 def _reported(case: Case) -> Interval:
     """Return what the statistics say of a run, by medians of windows as the whole is."""
     cpu, medians = choose_cpu(), []
-    anew = clock.current().places_matter
     with (
         bpf.counting_runs(),
         load(case) as probe,
-        CallingThreads(random.Random(), anew) as threads,
+        CallingThreads(random.Random(), clock.current().places_matter) as threads,
     ):
         probe.attach()
         calls = calibrate(case.target.name, cpu)
         for _ in range(_HALVES):
-            if anew:
-                probe.switch(True)
+            probe.switch(True)
             medians.append(threads.turn()(partial(_half, probe, calls, cpu)))
     return interval(medians)
 
