@@ -12,10 +12,10 @@ KERNEL ?= auto
 # Which groups of benchmarks.
 GROUPS := getpid
 
-SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*.c ebpf_overhead/*.h)
+SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*/_*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-all kernels publish test lint format clean
+.PHONY: help bench bench-all kernels publish docs man test lint format clean
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ kernels: .setup/bench ## Measure every kernel of the history in guests, one a CP
 	@$(BIN)/ebpf-overhead kernels measure
 	@$(ASV) publish --config asv.kernels.json > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }
 	@$(BIN)/asv-tachyon install .asv/kernels/html > /dev/null
-	@echo "results: $(CURDIR)/results/kernels"
+	@echo "results: $(CURDIR)/.asv/kernels/results (ebpf-overhead kernels keep puts them under version control)"
 	@echo "site:    $(CURDIR)/.asv/kernels/html ($(ASV) preview --config asv.kernels.json shows it)"
 
 publish: .setup/bench ## Publish the stored results as a self-contained site
@@ -47,18 +47,24 @@ publish: .setup/bench ## Publish the stored results as a self-contained site
 	@$(BIN)/asv-tachyon install .asv/html > /dev/null
 	@echo "site:    $(CURDIR)/.asv/html ($(BIN)/asv preview shows it)"
 
+docs: .setup/bench ## Write docs/commands.md from what --help says
+	@$(BIN)/python -I -m ebpf_overhead.cli.reference markdown > docs/commands.md
+
+man: .setup/bench ## Write man pages into build/man; man -l build/man/ebpf-overhead.1 shows one
+	@$(BIN)/python -I -m ebpf_overhead.cli.reference man build/man
+
 test: .setup/test lint ## Run linters, unit tests and the tests against the running kernel
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder --durations=25
 
 lint: .setup/test ## Run the linters and the type checker
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror probes/*.c ebpf_overhead/*.c ebpf_overhead/tracers/*.[ch] $(wildcard ebpf_overhead/*.h)
+	$(BIN)/clang-format --dry-run --Werror probes/*.c ebpf_overhead/*/_*.[ch] ebpf_overhead/tools/tracers/*.[ch] tests/data/objects/*.[ch]
 	$(BIN)/mypy
 
 format: .setup/test ## Format Python and C
 	$(BIN)/ruff format .
-	$(BIN)/clang-format -i probes/*.c ebpf_overhead/*.c ebpf_overhead/tracers/*.[ch] $(wildcard ebpf_overhead/*.h)
+	$(BIN)/clang-format -i probes/*.c ebpf_overhead/*/_*.[ch] ebpf_overhead/tools/tracers/*.[ch] tests/data/objects/*.[ch]
 
 clean: ## Remove what was built, the virtual environment and asv's environments (results stay)
-	rm -rf .venv .setup build *.egg-info ebpf_overhead/*.so .asv/env
+	rm -rf .venv .setup build *.egg-info ebpf_overhead/*/*.so .asv/env

@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_py import build_py
 
+_WORKLOAD = Path("ebpf_overhead/workload")
 COMPILE_ARGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
 
 
@@ -28,44 +29,24 @@ class BuildWithProbes(build_py):
 setup(
     packages=find_packages(include=["ebpf_overhead", "ebpf_overhead.*"]),
     package_data={
-        "ebpf_overhead": ["py.typed", "*.pyi", "*.json", "headers/**/*.h", "tracers/*.[ch]"],
+        "ebpf_overhead": [
+            "py.typed",
+            "*/*.pyi",
+            "programs/headers/**/*.h",
+            "tools/tracers/*.[ch]",
+        ],
     },
     cmdclass={"build_py": BuildWithProbes},
     ext_modules=[
         Extension(
-            "ebpf_overhead._workload",
-            sources=[
-                "ebpf_overhead/_workload.c",
-                "ebpf_overhead/_workload_affinity.c",
-                "ebpf_overhead/_workload_arguments.c",
-                "ebpf_overhead/_workload_errors.c",
-                "ebpf_overhead/_workload_functions.c",
-                "ebpf_overhead/_workload_gaps.c",
-                "ebpf_overhead/_workload_loops.c",
-                "ebpf_overhead/_workload_symbol.c",
-                "ebpf_overhead/_workload_syscalls.c",
-                "ebpf_overhead/_workload_threads.c",
-                "ebpf_overhead/_workload_together.c",
-                "ebpf_overhead/_workload_watch.c",
-            ],
-            depends=[
-                "ebpf_overhead/_workload_affinity.h",
-                "ebpf_overhead/_workload_arguments.h",
-                "ebpf_overhead/_workload_errors.h",
-                "ebpf_overhead/_workload_functions.h",
-                "ebpf_overhead/_workload_gaps.h",
-                "ebpf_overhead/_workload_loops.h",
-                "ebpf_overhead/_workload_symbol.h",
-                "ebpf_overhead/_workload_syscalls.h",
-                "ebpf_overhead/_workload_threads.h",
-                "ebpf_overhead/_workload_together.h",
-                "ebpf_overhead/_workload_watch.h",
-            ],
+            "ebpf_overhead.workload._workload",
+            sources=sorted(map(str, _WORKLOAD.glob("_workload*.c"))),
+            depends=sorted(map(str, _WORKLOAD.glob("_workload*.h"))),
             extra_compile_args=COMPILE_ARGS,
         ),
         Extension(
-            "ebpf_overhead._syscalls",
-            sources=["ebpf_overhead/_syscalls.c"],
+            "ebpf_overhead.bpf._syscalls",
+            sources=["ebpf_overhead/bpf/_syscalls.c"],
             extra_compile_args=COMPILE_ARGS,
         ),
     ],

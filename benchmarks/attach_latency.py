@@ -9,15 +9,16 @@ from math import nan
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
-from ebpf_overhead.attach_latency import run
-from ebpf_overhead.cases import ATTACH_TYPES
+from ebpf_overhead.hooks.cases import ATTACH_TYPES
+from ebpf_overhead.measure import machine_lock
+from ebpf_overhead.studies.attach_latency import run
 
-from .common import counts_instructions
+from .common import Tracked, counts_instructions, versions
 
 _ROUNDS = 15
 
 
-class _Operations:
+class _Operations(Tracked):
     """Each operation at each attach type; all are measured in one go."""
 
     params = (list(run.OPERATIONS), list(ATTACH_TYPES))
@@ -35,6 +36,10 @@ class _Operations:
         self.timings = found.timings[operation]
 
 
+@versions(
+    track_elapsed="417941182316b783b40d8e263267d4bfa41160e4103fd4e73a034a26699f4c07",
+    track_longest_gap="d896a89b2529d44f2df11916b62168b7c7d7a45c874bad2c05df9b11eecb3ba0",
+)
 class Latency(_Operations):
     """In ns, from the beginning to the end."""
 
@@ -45,15 +50,16 @@ class Latency(_Operations):
         return {"samples": [float(each) for each in self.timings.elapsed_ns], "number": 1}
 
     track_elapsed.unit = "ns"  # type: ignore[attr-defined]
-    track_elapsed.less_is_better = True  # type: ignore[attr-defined]
 
     def track_longest_gap(self, cache: object, operation: str, attach: str) -> float:
         return float(max(self.timings.gaps_ns, default=nan))
 
     track_longest_gap.unit = "ns"  # type: ignore[attr-defined]
-    track_longest_gap.less_is_better = True  # type: ignore[attr-defined]
 
 
+@versions(
+    track_instructions="8eabe3db49be4ef084d651f7eec614230169bb0de90509db9366c950226fd5de",
+)
 class Instructions(_Operations):
     """In instructions of the thread that attaches, in guests."""
 
@@ -65,8 +71,8 @@ class Instructions(_Operations):
         return float(sorted(self.timings.cpu)[len(self.timings.cpu) // 2])
 
     track_instructions.unit = "instructions"  # type: ignore[attr-defined]
-    track_instructions.less_is_better = True  # type: ignore[attr-defined]
 
 
 def _measured() -> dict[str, run.Latencies]:
+    machine_lock.hold_until_end()
     return {each.case.attach.name: each for each in run.measure(run.choose(), _ROUNDS)}

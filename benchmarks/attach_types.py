@@ -5,7 +5,7 @@ Not part of a default run: ``asv run --bench '^attach_types'``.
 
 from __future__ import annotations
 
-from ebpf_overhead.cases import (
+from ebpf_overhead.hooks.cases import (
     ATTACH_TYPES,
     GROUPS,
     STANDARD_ATTACH_TYPES,
@@ -18,11 +18,16 @@ from . import common, getpid, targets
 _ELSEWHERE = {*STANDARD_ATTACH_TYPES, *GROUPS["tracepoints"]}
 _FURTHER = [name for name in ATTACH_TYPES if name not in _ELSEWHERE]
 _CASES = select(_FURTHER)
-_HOOKS = list(dict.fromkeys(f"{case.target.name}/{case.attach.name}" for case in _CASES))
+_HOOKS = list(dict.fromkeys(f"{case.workload.name}/{case.attach.name}" for case in _CASES))
 _GRID = (_HOOKS, list(STANDARD_PROGRAMS))
 _NAMES = ("hook", "program")
 
 
+@common.versions(
+    track_baseline="a539a3c37b0438400dd07c0546d4bd2ed35b6cc8ede7e9ca737a8c4e7fb63049",
+    track_instructions="e7b3d4b9c5b6e57ce3b6f4c3145572bb508942f3e629f8d841974875d204bf7f",
+    track_overhead="0ca51a5b00bb1458a38d1cf8ad89b4e9257a7bbb8663641cec98b57d0c09e47e",
+)
 class Instructions(getpid.Instructions):
     """In instructions, where the clock counts them: in guests."""
 
@@ -38,7 +43,7 @@ class Instructions(getpid.Instructions):
 class Unprobed(targets.Unprobed):
     """A call with nothing attached: the baseline of each target."""
 
-    params = (list(dict.fromkeys(case.target.name for case in _CASES)),)
+    params = (list(dict.fromkeys(case.workload.name for case in _CASES)),)
 
 
 class Probed(common.ProbedPerCall):
@@ -56,3 +61,7 @@ class Overhead(getpid.Overhead):
 
     params = _GRID
     param_names = _NAMES
+    timeout = 900
+
+    def setup_cache(self) -> common.Counted:
+        return common.timed(_CASES)

@@ -5,18 +5,24 @@ Not part of ``make bench``: ``asv run --bench bystander``.
 
 from __future__ import annotations
 
-from ebpf_overhead import bystander
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, select
-from ebpf_overhead.measure import Options, measure_case, measure_cases
+from dataclasses import replace
 
-from . import common, getpid
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, select
+from ebpf_overhead.measure import bystander
+from ebpf_overhead.workload.workloads import GETPID
 
-_ATTACH = [name for name, each in ATTACH_TYPES.items() if each.targets == GETPID.kind]
+from . import common
+
+_ATTACH = [name for name, each in ATTACH_TYPES.items() if each.workload_kind == GETPID.kind]
 _CALLERS = [each.name for each in bystander.BYSTANDERS]
 _PROGRAM = "empty"
 
 
-class Instructions:
+@common.versions(
+    track_overhead="7906ebe888f649b1b927665d6aa682efc8cdba0e266fc0d09ccebe0cb5405dab",
+    track_residue="8a52ea3ebf33c2eeeac322f8b431712fdc137c1f7f00e587d520b2adaa664590",
+)
+class Instructions(common.Tracked):
     """In instructions, where the clock counts them: in guests."""
 
     params = (_ATTACH, _CALLERS)
@@ -25,8 +31,10 @@ class Instructions:
     timeout = 900
 
     def setup_cache(self) -> common.Counted:
-        cases = select(_ATTACH, [_PROGRAM])
-        return common.counted_results(lambda: measure_cases(cases, Options(bystander=True)))
+        cases = [
+            view for case in select(_ATTACH, [_PROGRAM]) for view in bystander.seen_by_all(case)
+        ]
+        return common.counted(cases)
 
     def setup(self, cache: common.Counted, attach: str, caller: str) -> None:
         case = common.case_of(attach, _PROGRAM)
@@ -35,28 +43,29 @@ class Instructions:
     def track_overhead(self, cache: object, attach: str, caller: str) -> float:
         return round(self.measurement.overhead.estimate, 1)
 
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
-
     def track_residue(self, cache: object, attach: str, caller: str) -> float:
         assert self.measurement.residue is not None
         return round(self.measurement.residue.estimate, 1)
 
-    track_residue.less_is_better = True  # type: ignore[attr-defined]
 
-
-class Overhead(getpid.Overhead):
-    """In ns: paired difference of windows with and without the probe on getpid."""
+class Overhead(common.Tracked):
+    """In ns, per call of the bystander."""
 
     params = (_ATTACH, _CALLERS)
     param_names = ("attach", "caller")
+    version = common.TIMED
+    unit = "ns"
+    timeout = 900
 
-    def setup(self, *case: str) -> None:
-        super().setup(case[0], _PROGRAM)
+    def setup_cache(self) -> common.Counted:
+        cases = select(_ATTACH, [_PROGRAM])
+        return common.timed(
+            replace(case, caller=each) for case in cases for each in bystander.BYSTANDERS
+        )
 
-    def track_overhead(self, *case: str) -> dict[str, object]:
-        with bystander.callers(True) as available:
-            (chosen,) = (each for each in available if each.bystander.name == case[1])
-            result = measure_case(self.case, Options(), self.witness, caller=chosen)
-        return common.tracked(common.measurement(result).samples)
+    def setup(self, cache: common.Counted, attach: str, caller: str) -> None:
+        case = common.case_of(attach, _PROGRAM)
+        self.measurement = common.cached(cache, f"{case.name}, {caller}")
 
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
+    def track_overhead(self, cache: object, attach: str, caller: str) -> dict[str, object]:
+        return common.tracked(self.measurement)

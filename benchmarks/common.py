@@ -4,25 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from types import FunctionType
+from typing import TypeVar
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
-from ebpf_overhead import clock
-from ebpf_overhead.attach import status_of
-from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
-from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
-from ebpf_overhead.measure import Measurement, Options, Result, measure_cases
-from ebpf_overhead.percall import CLOCK, Window, attach_proven
-from ebpf_overhead.sampling import Samples
+from ebpf_overhead.bpf import statistics
+from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError, status_of
+from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
+from ebpf_overhead.measure import machine_lock
+from ebpf_overhead.measure.percall import CLOCK, Window, attach_proven
+from ebpf_overhead.measure.result import Measurement, Result, Sampling
+from ebpf_overhead.measure.run import measure_cases
+from ebpf_overhead.workload import clock
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
 GRID = (list(STANDARD_ATTACH_TYPES), list(STANDARD_PROGRAMS))
 GRID_NAMES = ("attach", "program")
 
+_Class = TypeVar("_Class")
 
 # How time is measured: asv puts results of one version together only.  1 was of one loading in
-# one thread.
-TIMED = "2"
+# one thread, 2 the medians of whatever disturbed the machine.
+TIMED = "3"
+
+
+def versions(**of_methods: str) -> Callable[[type[_Class]], type[_Class]]:
+    """Give each benchmark of a class the version that its stored results carry.
+
+    asv compares and publishes results of one version only.  By default the version is a hash
+    of the benchmark's code, so that moving or renaming code orphans every stored result.  The
+    versions here are those hashes as they were when they were pinned.  Change one only when
+    the values mean something else.
+
+    Parameters
+    ----------
+    **of_methods : str
+        Version by the method's name.  An inherited method is copied, because asv reads the
+        version from the function, which the classes would share.
+    """
+
+    def pin(cls: type[_Class]) -> type[_Class]:
+        for name, version in of_methods.items():
+            method = getattr(cls, name)
+            own = FunctionType(
+                method.__code__, method.__globals__, name, closure=method.__closure__
+            )
+            own.__qualname__ = f"{cls.__qualname__}.{name}"
+            own.__dict__.update(method.__dict__, version=version)
+            setattr(cls, name, own)
+        return cls
+
+    return pin
+
+
+class Tracked:
+    """A class whose ``track_`` methods return costs: asv is to know that less is better."""
+
+    def __init_subclass__(cls) -> None:
+        for name, method in vars(cls).items():
+            if name.startswith("track_"):
+                method.__dict__.setdefault("less_is_better", True)
 
 
 class PerCall:
@@ -48,15 +90,24 @@ def case_of(attach: str, program: str, target: str | None = None) -> Case:
     return select([name], [program], [wanted] if wanted else ())[0]
 
 
-def tracked(samples: Samples) -> dict[str, object]:
+# asv's 99 % interval of the median of nine samples is their range.
+_HALF_OF_SAMPLES = 4
+
+
+def tracked(measurement: Measurement) -> dict[str, object]:
     """Return the overhead in the form in which a ``track_*`` gets asv's statistics.
 
-    asv prints such a value in full, so the median is kept short: an odd number of
-    samples, each to a hundredth.
+    Nine samples stand for it: their median is the estimate, and their range its interval, so that
+    asv shows and compares what was found.  asv prints them in full: they have two decimals.
     """
-    differences = samples.differences().round(2).tolist()
-    odd = differences[: (len(differences) - 1) // 2 * 2 + 1]
-    return {"samples": odd, "number": samples.windows_per_block * samples.calls_per_window}
+    overhead, samples = measurement.overhead, measurement.samples
+    shares = [step / _HALF_OF_SAMPLES for step in range(_HALF_OF_SAMPLES + 1)]
+    below = [overhead.low + share * (overhead.estimate - overhead.low) for share in shares]
+    above = [overhead.estimate + share * (overhead.high - overhead.estimate) for share in shares]
+    return {
+        "samples": [round(each, 2) for each in (*below, *above[1:])],
+        "number": samples.windows_per_block * samples.calls_per_window,
+    }
 
 
 def counts_instructions() -> bool:
@@ -65,9 +116,12 @@ def counts_instructions() -> bool:
 
 
 def require_time() -> None:
-    """Skip a benchmark of time where the clock counts instructions."""
+    """Skip a benchmark of time where the clock has none, or not the plain one; be alone."""
     if counts_instructions():
         raise SkipNotImplemented("time means nothing under icount: see Instructions")
+    machine_lock.hold_until_end()  # asv runs each benchmark in a process
+    if warning := statistics.warning():
+        raise SkipNotImplemented(warning)
 
 
 def require_instructions() -> None:
@@ -80,23 +134,36 @@ Counted = Mapping[str, Result] | str
 
 
 def counted(cases: Iterable[Case]) -> Counted:
-    """Measure cases in instructions, in one go; see `counted_results`."""
-    return counted_results(lambda: measure_cases(cases, Options()))
-
-
-def counted_results(measure: Callable[[], Iterable[Result]]) -> Counted:
-    """Measure in instructions, in one go, by the guest's clock or the CPU's counter.
+    """Measure cases in instructions, in one go, by the guest's clock or the CPU's counter.
 
     Returns
     -------
     dict or str
-        Results by name; or why nothing here counts instructions.
+        Results by name; or why nothing here counts instructions, or not the plain ones.
     """
+    machine_lock.hold_until_end()
+    if warning := statistics.warning():
+        return warning
     try:
         with nullcontext() if counts_instructions() else clock.counting():
-            return {result.name: result for result in measure()}
+            return {result.name: result for result in measure_cases(cases, Sampling())}
     except (UnsupportedError, RefusedError) as error:
         return str(error)
+
+
+def timed(cases: Iterable[Case]) -> Counted:
+    """Measure cases in time, in turns.
+
+    Returns
+    -------
+    dict or str
+        Results by name; or why the clock here has no time, or not the plain one.
+    """
+    try:
+        require_time()
+    except SkipNotImplemented as reason:
+        return str(reason)
+    return {result.name: result for result in measure_cases(cases, Sampling())}
 
 
 def cached(cache: Counted, name: str) -> Measurement:
@@ -137,7 +204,7 @@ class ProbedPerCall(PerCall):
         chosen = case_of(*case)
         with skip_unmeasurable():
             self.probe = attach_proven(chosen)
-        self.window = Window(chosen.target.name)
+        self.window = Window(chosen.workload.name)
 
     def teardown(self, *case: str) -> None:
         if hasattr(self, "probe"):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ebpf_overhead.cases import select
-from ebpf_overhead.measure import Options, measure_case
-from ebpf_overhead.percall import Window, attach_proven
-from ebpf_overhead.proof import open_witness
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.measure.percall import Window
 
 from .common import (
     GRID,
@@ -14,16 +12,23 @@ from .common import (
     Counted,
     PerCall,
     ProbedPerCall,
+    Tracked,
     cached,
     case_of,
     counted,
     require_time,
-    skip_unmeasurable,
+    timed,
     tracked,
+    versions,
 )
 
 
-class Instructions:
+@versions(
+    track_baseline="9faa8d58f1fe1327c72270fb7090754a1a04576da9aadcb0502474fe12a6a9eb",
+    track_instructions="acefa4e0ccb18dafd6ddef5c34a678fa160d229d822946f870c2b7e4b03c9a76",
+    track_overhead="f23823724df71cf90f51c80c31933fb55c2de4486c7089c62acbd70eccc0def5",
+)
+class Instructions(Tracked):
     """What the same costs in instructions: by a guest's clock, or the CPU's own counter.
 
     All cases are measured in one go; each benchmark picks its number.
@@ -43,17 +48,11 @@ class Instructions:
     def track_instructions(self, cache: object, *case: str) -> float:
         return round(self.measurement.probed.median, 1)
 
-    track_instructions.less_is_better = True  # type: ignore[attr-defined]
-
     def track_overhead(self, cache: object, *case: str) -> float:
         return round(self.measurement.overhead.estimate, 1)
 
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
-
     def track_baseline(self, cache: object, *case: str) -> float:
         return round(self.measurement.baseline.median, 1)
-
-    track_baseline.less_is_better = True  # type: ignore[attr-defined]
 
 
 class Unprobed(PerCall):
@@ -77,31 +76,29 @@ class Probed(ProbedPerCall):
         self.window()
 
 
-class Overhead:
-    """What the program adds to a call: paired difference of probed and baseline windows."""
+class Overhead(Tracked):
+    """What the program adds to a call that nothing disturbs.
+
+    All cases are measured in turns; each benchmark picks its number.
+    """
 
     params: tuple[list[str], ...] = GRID
     param_names: tuple[str, ...] = GRID_NAMES
     version = TIMED
     unit = "ns"
-    timeout = 60
+    timeout = 300
 
-    def setup(self, *case: str) -> None:
-        require_time()
-        self.case = case_of(*case)
-        with skip_unmeasurable():
-            attach_proven(self.case).close()
-        self.witness = open_witness(self.case.target, self.case.attach.at_exit)
+    def setup_cache(self) -> Counted:
+        return timed(select())
 
-    def teardown(self, *case: str) -> None:
-        witness = getattr(self, "witness", None)
-        if witness is not None:
-            witness.close()
+    def setup(self, cache: Counted, *case: str) -> None:
+        self.measurement = cached(cache, case_of(*case).name)
 
-    def track_overhead(self, *case: str) -> dict[str, object]:
-        result = measure_case(self.case, Options(), self.witness)
-        if result.measurement is None:
-            raise RuntimeError(result.reason)
-        return tracked(result.measurement.samples)
+    def track_overhead(self, cache: object, *case: str) -> dict[str, object]:
+        return tracked(self.measurement)
 
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
+    def track_baseline(self, cache: object, *case: str) -> float:
+        return round(self.measurement.unprobed, 2)
+
+    def track_probed(self, cache: object, *case: str) -> float:
+        return round(self.measurement.unprobed + self.measurement.overhead.estimate, 2)

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
-from ebpf_overhead.map_state import run, states
-from ebpf_overhead.measure import Options
+from ebpf_overhead.hooks.attach_types import REFERENCE
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.studies.map_state import run, states
 
-from .common import TIMED, measurement, require_instructions, require_time, tracked
+from .common import (
+    TIMED,
+    Tracked,
+    measurement,
+    require_instructions,
+    require_time,
+    tracked,
+    versions,
+)
 
 # The same on every machine: the ends of every sweep.
 _SIZES = {
@@ -26,7 +35,7 @@ _SIZES = {
 }
 
 
-class _Cells:
+class _Cells(Tracked):
     """A state at a size."""
 
     params = (list(states.STATES), list(_SIZES))
@@ -34,13 +43,16 @@ class _Cells:
     timeout = 120
 
     def setup(self, state: str, sizes: str) -> None:
-        chosen = run.cells([states.STATES[state]], [_SIZES[sizes]], "tp_btf")
+        chosen = run.cells([states.STATES[state]], [_SIZES[sizes]], REFERENCE[0])
         if not chosen:
             raise SkipNotImplemented(f"a map of {sizes} cannot be {state}")
-        (found,) = run.measure(chosen, Options())
+        (found,) = run.measure(chosen, Sampling())
         self.measurement = measurement(found.result)
 
 
+@versions(
+    track_overhead="87303f4efb6e7a829d5b98c3c0e30025a2bba8b6d10e23a93bd77513177f90dc",
+)
 class Instructions(_Cells):
     """In instructions, in guests: what the map adds is the difference from the state none."""
 
@@ -52,8 +64,6 @@ class Instructions(_Cells):
 
     def track_overhead(self, state: str, sizes: str) -> float:
         return round(self.measurement.overhead.estimate, 1)
-
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
 
 
 class Overhead(_Cells):
@@ -67,6 +77,4 @@ class Overhead(_Cells):
         super().setup(state, sizes)
 
     def track_overhead(self, state: str, sizes: str) -> dict[str, object]:
-        return tracked(self.measurement.samples)
-
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
+        return tracked(self.measurement)

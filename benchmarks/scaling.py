@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
-from ebpf_overhead import scaling
 from ebpf_overhead.errors import BadUseError, UnsupportedError
-from ebpf_overhead.measure import Options
+from ebpf_overhead.hooks.attach_types import REFERENCE
+from ebpf_overhead.measure import machine_lock
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.studies.scaling import run as scaling
 
-from .common import TIMED
+from .common import TIMED, Tracked
 
 # The same on every machine: more than there are is skipped.
 _COUNTS = [2, 4, 8, 16, 32, 64]
 
 
-class Together:
+class Together(Tracked):
     """Programs attached to tp_btf, on so many CPUs at once."""
 
     params = (list(scaling.SHARING), _COUNTS)
@@ -31,10 +33,11 @@ class Together:
             self.counts = scaling.choose_counts([cpus])
         except (UnsupportedError, BadUseError) as error:
             raise SkipNotImplemented(str(error)) from error
+        machine_lock.hold_until_end()
 
     def _point(self, program: str) -> scaling.Point:
-        cases = scaling.select("tp_btf", [program])
-        (result,) = scaling.measure(cases, self.counts, Options(time_s=1.0))
+        cases = scaling.select(REFERENCE[0], [program])
+        (result,) = scaling.measure(cases, self.counts, Sampling(time_s=1.0))
         if result.status in ("unsupported", "refused"):
             raise SkipNotImplemented(f"{result.status}: {result.reason}")
         if result.status == "failed":
@@ -45,7 +48,6 @@ class Together:
         return round(self._point(program).overhead.estimate, 1)
 
     track_overhead.unit = "ns"  # type: ignore[attr-defined]
-    track_overhead.less_is_better = True  # type: ignore[attr-defined]
 
     def track_efficiency(self, program: str, cpus: int) -> float:
         return round(100 * self._point(program).efficiency.estimate, 1)

@@ -1,11 +1,17 @@
-"""What a context manager is that closes itself on every way out."""
+"""What ends by itself, and what is complete or absent: contexts, child processes, files."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 _Self = TypeVar("_Self", bound="Closing")
 
 
@@ -26,3 +32,36 @@ class Closing(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class DieWithParent:
+    """Runs between fork and exec: asks the kernel to kill this process when its parent ends."""
+
+    def __init__(self) -> None:
+        # Looked up before the fork, after which little is safe to call.
+        self._prctl = ctypes.CDLL(None).prctl
+        self._parent = os.getpid()
+
+    def __call__(self) -> None:
+        """Ask for it; end at once where the parent has ended already."""
+        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._parent:
+            os._exit(1)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put a text in a file's place at once: whoever reads sees the old one or the new one.
+
+    Raises
+    ------
+    OSError
+        The directory cannot be written to.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise

@@ -31,10 +31,13 @@ def phase(name: str) -> Iterator[None]:
 
 
 def spent() -> dict[str, float]:
-    """Return the seconds of each phase since the process began, ``other`` included."""
+    """Return the seconds of each phase since the process began, ``other`` included.
+
+    To the millisecond.
+    """
     total = process_age_s()
-    named = dict(_spent_s)
-    return {**named, "other": max(total - sum(named.values()), 0.0), "total": total}
+    found = {**_spent_s, "other": max(total - sum(_spent_s.values()), 0.0), "total": total}
+    return {name: round(seconds, 3) for name, seconds in found.items()}
 
 
 def mark_started() -> None:
@@ -42,9 +45,9 @@ def mark_started() -> None:
     _spent_s["start"] = process_age_s()
 
 
-def process_age_s() -> float:
-    """Return how long this process has been running, in seconds, to a clock tick."""
-    stat = Path("/proc/self/stat").read_text()
+def process_age_s(process: Path = Path("/proc/self")) -> float:
+    """Return how long a process has been running, in seconds, to a clock tick."""
+    stat = (process / "stat").read_text(errors="replace")
     # Field 22 is the start time; the command name before it may hold spaces.
     start_ticks = int(stat.rpartition(")")[2].split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / os.sysconf("SC_CLK_TCK")

@@ -2,8 +2,8 @@
 /*
  * array: one array, a fixed element incremented atomically.
  *
- * The cheapest shared counter: the verifier knows the index, so the JIT turns the
- * lookup into an addition to the map's address.
+ * The cheapest shared counter.  The verifier knows the index, so the JIT turns the lookup
+ * into an addition to the map's address.
  */
 BPF_ARRAY(counts, u64, 1);
 

@@ -2,9 +2,9 @@
 /*
  * bpf_loop_64: the helper bpf_loop with 64 turns of a callback that does nothing.
  *
- * Since Linux 5.17.  BCC relocates no functions, so the address of the callback is put
- * together by hand: a 64-bit load (0x18) of a function (BPF_PSEUDO_FUNC, 4) into r2, its
- * distance in instructions of 8 bytes.
+ * It needs Linux 5.17.  BCC relocates no functions, so the load of the callback's address is
+ * written by hand: a 64-bit load (0x18) of a function (BPF_PSEUDO_FUNC, 4) into r2.  Its
+ * number is the distance to the function in instructions of 8 bytes.
  */
 int program(void *ctx)
 {

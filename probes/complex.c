@@ -3,16 +3,13 @@
  * complex: one hash map, key = process id, time_in_ns % 1024 and a 32-byte command
  * name, value incremented.
  *
- * A key that takes three helpers to make and 40 bytes to hash.  The time takes 1024
- * values, so every process (and command name of it) that runs the program while it
- * is attached can use 1024 entries.  The map must not fill, or updates fail and the
- * program no longer does what is measured: COMPLEX_ENTRIES must be at least 1024 for
- * each process of the machine.  The loader sets it so; 65536 serves 64 processes.
- * Updates that fail all the same are counted in lost_updates.
+ * The key needs three helpers, and its hash covers 40 bytes.  The time has 1024 values, so
+ * each process (with each of its command names) that runs the program can use 1024 entries.
+ * The map must not fill.  Otherwise updates fail, and the program does less than what is
+ * measured.  So COMPLEX_ENTRIES must be at least 1024 per process of the machine.  The loader
+ * sets it; 65536 is enough for 64 processes.  Failed updates are counted in lost_updates.
  */
-#ifndef COMPLEX_ENTRIES
 #define COMPLEX_ENTRIES 65536
-#endif
 
 struct key {
     u32 pid;

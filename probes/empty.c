@@ -2,8 +2,8 @@
 /*
  * empty: does nothing at all.
  *
- * What remains is the hook itself: how the kernel gets from the target to a BPF
- * program and back.
+ * What remains is the hook itself: the kernel's way from the workload to a BPF program and
+ * back.
  */
 int program(void *ctx)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * filter: what simple does, for one process only; all others leave early.
+ * filter: the same as simple, for one process only; for all others it returns early.
  *
- * The commonest filter.  filter_match is asked for the measuring process and
- * so does the work too, filter_mismatch for a process that does not exist.
+ * The most common filter.  filter_match accepts the measuring process, so it also does the
+ * work.  filter_mismatch accepts a process that does not exist.
  */
 #define ENTRIES 16384
 

@@ -2,7 +2,7 @@
 /*
  * get_smp_processor_id: the helper bpf_get_smp_processor_id, called once.
  *
- * From 6.10 on the JIT of x86_64 puts the two instructions in the call's place.
+ * Since 6.10, the JIT of x86_64 replaces the call by two instructions.
  */
 int program(void *ctx)
 {

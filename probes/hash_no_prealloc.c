@@ -2,8 +2,8 @@
 /*
  * hash_no_prealloc: one hash map without preallocation, one key deleted and inserted again.
  *
- * Against hash_reinsert: elements come from the kernel's BPF allocator.  A key that is there
- * already costs the same in both: see simple.
+ * Compared with hash_reinsert, elements come from the kernel's BPF allocator.  An existing key
+ * costs the same in both: see simple.
  */
 #define ENTRIES 16384
 

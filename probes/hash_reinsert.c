@@ -2,8 +2,8 @@
 /*
  * hash_reinsert: one hash map, one key deleted and inserted again.
  *
- * What a key that comes and goes costs: the element is taken from the map's own
- * store, where it was put a moment before.
+ * The cost of a key that is inserted and deleted.  The element comes from the map's own
+ * store, where the deletion put it.
  */
 #define ENTRIES 16384
 

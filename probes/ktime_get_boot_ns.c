@@ -2,7 +2,7 @@
 /*
  * ktime_get_boot_ns: the helper bpf_ktime_get_boot_ns, called once.
  *
- * The monotonic clock that goes on in suspend.
+ * The monotonic clock that also counts the time in suspend.
  */
 int program(void *ctx)
 {

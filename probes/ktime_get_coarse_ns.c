@@ -2,7 +2,7 @@
 /*
  * ktime_get_coarse_ns: the helper bpf_ktime_get_coarse_ns, called once.
  *
- * The monotonic clock as it was at the last tick: no hardware is read.
+ * The monotonic clock at the last tick, so that no hardware is read.
  */
 int program(void *ctx)
 {

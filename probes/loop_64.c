@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * loop_64: a loop of 64 turns that the verifier follows to its end.
+ * loop_64: a loop of 64 turns, all of which the verifier follows.
  *
- * Each turn adds to a number, behind the compiler's back so that all are made.
+ * Each turn adds to a number, in assembly, so that the compiler keeps all turns.
  */
 int program(void *ctx)
 {

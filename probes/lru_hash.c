@@ -3,8 +3,8 @@
  * lru_hash: one hash map that evicts the least recently used key, key = process id, value
  * incremented.
  *
- * Against simple: every lookup marks its key as used.  The map does not fill, so
- * nothing is ever evicted here.
+ * Compared with simple, every lookup marks its key as used.  The map does not fill, so
+ * nothing is evicted here.
  */
 #define ENTRIES 16384
 

@@ -3,7 +3,7 @@
  * lru_percpu_hash: one per-CPU hash map that evicts the least recently used key, key = process id,
  * value incremented.
  *
- * percpu_hash and lru_hash in one.
+ * It combines percpu_hash and lru_hash.
  */
 #define ENTRIES 16384
 

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * map_state: looks a key up in a map and does what OPERATION says with it.
+ * map_state: looks up a key in a map, and does OPERATION with it.
  *
- * For "ebpf-overhead map-state", which puts a map of the type, the sizes and the fill it wants in
- * the place of "counts" before it loads the program: one source and one bytecode serve all of
- * them.  Key and value therefore lie in a map too, as large as the largest; of them the
- * kernel takes what the map's own sizes say.
+ * "ebpf-overhead study map-state" replaces "counts" by a map of the type, sizes and fill that it
+ * measures, before it loads the program.  So one source and one bytecode serve all maps.  Key
+ * and value lie in another map and have the largest size.  The kernel uses as much of them as
+ * the sizes of the measured map say.
  *
- * Each run takes the next key: of the keys in the map, a stride apart so that neighbours in
- * memory are not taken one after the other, or keys that were never in it.  "workers" is mapped
- * into user space, which writes where to begin and reads how every run ended, without a system
- * call.  Only the measured CPU has a limit: on the others the program leaves at once, so that
- * nobody changes the map meanwhile.
+ * Each run takes the next key.  Keys in the map are taken at a stride, so that neighbours in
+ * memory do not follow each other.  Other keys were never in the map.  "workers" is mapped into
+ * user space, which writes the first key and reads how every run ended, without a system call.
+ * Only the measured CPU has a limit.  On other CPUs the program returns at once, so that nothing
+ * else changes the map.
  */
 #define BPF_F_MMAPABLE 1024
 
-/* Values of OPERATION: with each, every run has to end in "done". */
-#define NONE   0 /* no map at all: what the rest of the program costs */
-#define MISS   1 /* the key is not there */
-#define HIT    2 /* the key is there, and its value incremented */
-#define INSERT 3 /* the key is not there, inserted, and deleted again */
-#define FAIL   4 /* the key is not there, and finds no room */
-#define EVICT  5 /* the key is not there, and takes the place of another */
+/* Values of OPERATION.  With each, every run must be counted in "done". */
+#define NONE   0 /* no map: the cost of the rest of the program */
+#define MISS   1 /* the key is not in the map */
+#define HIT    2 /* the key is in the map, and its value is incremented */
+#define INSERT 3 /* a new key is inserted, and deleted again */
+#define FAIL   4 /* a new key does not fit into the full map */
+#define EVICT  5 /* a new key replaces another one */
 
 struct key {
     u32 number;
@@ -42,7 +42,8 @@ struct worker {
     struct value value;
 };
 
-BPF_F_TABLE("array", u32, struct worker, workers, CPUS, BPF_F_MMAPABLE);
+/* One element per CPU: the loader sets the number. */
+BPF_F_TABLE("array", u32, struct worker, workers, 1, BPF_F_MMAPABLE);
 BPF_TABLE("hash", struct key, struct value, counts, 1);
 
 int program(void *ctx)

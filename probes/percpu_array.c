@@ -2,8 +2,8 @@
 /*
  * percpu_array: one per-CPU array, a fixed element incremented.
  *
- * Against array: no atomic addition and no cache line shared between CPUs, but the
- * address of this CPU's element has to be found.
+ * Compared with array, there is no atomic addition and no cache line shared between CPUs.
+ * But the address of this CPU's element must be found.
  */
 BPF_PERCPU_ARRAY(counts, u64, 1);
 

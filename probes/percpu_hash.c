@@ -2,7 +2,7 @@
 /*
  * percpu_hash: one per-CPU hash map, key = process id, value incremented.
  *
- * Against simple: no atomic addition, but this CPU's value has to be found.
+ * Compared with simple, there is no atomic addition, but this CPU's value must be found.
  */
 #define ENTRIES 16384
 

@@ -2,8 +2,8 @@
 /*
  * perf_event_array: a record of 16 bytes copied into this CPU's perf buffer.
  *
- * A consumer on another CPU takes the records out; on a machine with one CPU that is done
- * between windows.  Records that find no room are counted as lost.
+ * A reader on another CPU takes the records out.  On a machine with one CPU, they are taken
+ * out between windows.  Records that do not fit are counted as lost.
  */
 struct event {
     u64 time;

@@ -2,7 +2,7 @@
 /*
  * probe_read_kernel: 64 bytes copied from the kernel's memory, the current task's.
  *
- * get_current_task is in it: subtract that for the copy alone.
+ * It includes get_current_task: subtract that for the copy alone.
  */
 BPF_ARRAY(lost_updates, u64, 1);
 

@@ -2,7 +2,7 @@
 /*
  * probe_read_kernel_str: a string of 63 characters copied from the kernel's memory.
  *
- * The source is the program's own stack, written before, so that its length is known.
+ * The source is the program's own stack, which it wrote before.  So the length is known.
  */
 BPF_ARRAY(lost_updates, u64, 1);
 

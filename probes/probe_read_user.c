@@ -2,9 +2,9 @@
 /*
  * probe_read_user: 64 bytes copied from the process's memory.
  *
- * The loader says where TARGET_TEXT is: a page of the measuring process, which holds
- * a text of 63 characters.  Other processes that come by have no such page, and the
- * copy fails for them: only the measuring process's failures count as lost.
+ * The loader gives the address TARGET_TEXT: a page of the measuring process, which holds a
+ * text of 63 characters.  Other processes have no such page, so the copy fails for them.  Only
+ * failures of the measuring process count as lost.
  */
 BPF_ARRAY(lost_updates, u64, 1);
 

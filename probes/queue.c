@@ -2,7 +2,7 @@
 /*
  * queue: one value pushed into a queue and popped again.
  *
- * Two operations, each under the queue's lock.
+ * These are two operations, each under the lock of the queue.
  */
 BPF_QUEUE(values, u64, 64);
 BPF_ARRAY(lost_updates, u64, 1);

@@ -2,9 +2,9 @@
 /*
  * ringbuf_reserve: a record of 16 bytes reserved in a ring buffer, filled and submitted.
  *
- * Against ringbuf_output: nothing is copied.  A consumer on another CPU takes the records out; on a
- * machine with one CPU that is done between windows.  Records that find no room are counted as
- * lost.
+ * Compared with ringbuf_output, nothing is copied.  A reader on another CPU takes the records
+ * out.  On a machine with one CPU, they are taken out between windows.  Records that do not fit
+ * are counted as lost.
  */
 #define PAGE_SIZE    4096
 #define EVENTS_PAGES 1024

@@ -2,9 +2,9 @@
 /*
  * simple: one hash map, key = process id, value incremented.
  *
- * The commonest thing a probe does: count something per process.  The map has one
- * entry a process, so it holds as many processes as it has entries; an update that
- * finds it full is lost, and counted in lost_updates.
+ * The most common work of a probe is to count something per process.  The map has one entry
+ * per process, so it holds as many processes as it has entries.  An update of a full map is
+ * lost, and counted in lost_updates.
  */
 #ifndef SIMPLE_ENTRIES
 #define SIMPLE_ENTRIES 16384

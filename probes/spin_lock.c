@@ -2,7 +2,8 @@
 /*
  * spin_lock: an element of an array incremented under its lock.
  *
- * Against array: a lock instead of an atomic addition, never contended here.
+ * Compared with array, it takes a lock, which is never contended here, instead of an atomic
+ * addition.
  */
 struct guarded {
     struct bpf_spin_lock lock;

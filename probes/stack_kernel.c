@@ -2,7 +2,7 @@
 /*
  * stack_kernel: the kernel's stack walked and stored under its id.
  *
- * The same stack every time, so it is found again and not stored anew.
+ * The stack is always the same, so the kernel finds it and does not store it again.
  */
 struct stack {
     u64 addresses[127];

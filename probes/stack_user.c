@@ -2,8 +2,8 @@
 /*
  * stack_user: the process's own stack walked and stored under its id.
  *
- * Walked by frame pointers, so how deep it goes depends on how the process and its
- * libraries were compiled; without them it ends after a frame or two.
+ * The walk uses frame pointers.  So its depth depends on how the process and its libraries were
+ * compiled.  Without frame pointers it ends after one or two frames.
  */
 struct stack {
     u64 addresses[127];

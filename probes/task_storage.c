@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * task_storage: a value that hangs on the current task, incremented.
+ * task_storage: a value that belongs to the current task, incremented.
  *
- * What simple does, kept with the task instead of in a hash map: no key, no hashing,
- * nothing that could fill, and gone with the task.
+ * It does the same as simple, but the value is kept with the task instead of in a hash map.
+ * There is no key and no hash, nothing can fill, and the value goes with the task.
  */
 BPF_F_TABLE("task_storage", int, u64, counts, 0, BPF_F_NO_PREALLOC);
 BPF_ARRAY(lost_updates, u64, 1);

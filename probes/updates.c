@@ -2,8 +2,8 @@
 /*
  * updates: a hash map, UPDATES of its keys overwritten.
  *
- * What a map operation costs when there are many: updates_1, updates_8 and updates_64
- * differ in nothing else.
+ * The cost of a map operation when there are many: updates_1, updates_8 and updates_64 differ
+ * in nothing else.
  */
 #define ENTRIES 1024
 

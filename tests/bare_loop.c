@@ -7,39 +7,7 @@
  * It shares no line with the extension: what both agree on, neither made up.
  */
 #define _GNU_SOURCE
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-static double now_ns(void)
-{
-    struct timespec now;
-
-    if (clock_gettime(CLOCK_MONOTONIC_RAW, &now) != 0) {
-        perror("clock_gettime");
-        exit(1);
-    }
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
-
-static void call_getpid(void)
-{
-#if defined(__x86_64__)
-    long number = SYS_getpid;
-
-    __asm__ volatile("syscall" : "+a"(number) : : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-    register long number __asm__("x8") = SYS_getpid;
-    register long result __asm__("x0");
-
-    __asm__ volatile("svc #0" : "=r"(result) : "r"(number) : "memory");
-#else
-    syscall(SYS_getpid);
-#endif
-}
+#include "bare_call.h"
 
 static double window_ns_per_call(unsigned long calls)
 {
@@ -48,18 +16,6 @@ static double window_ns_per_call(unsigned long calls)
     for (unsigned long call = 0; call < calls; call++)
         call_getpid();
     return (now_ns() - start) / (double)calls;
-}
-
-static void pin(int cpu)
-{
-    cpu_set_t cpus;
-
-    CPU_ZERO(&cpus);
-    CPU_SET(cpu, &cpus);
-    if (sched_setaffinity(0, sizeof(cpus), &cpus) != 0) {
-        perror("sched_setaffinity");
-        exit(1);
-    }
 }
 
 int main(int argc, char **argv)

@@ -1,11 +1,12 @@
 """What the tests share, and in which order and how far side by side they run.
 
-This file being here puts its folder on the import path of the folders below, so that
-tests/kernel finds :mod:`processes` and :mod:`records`.
+pyproject.toml puts this folder and those of the gated tests on the import path, so that every
+test finds the modules that tests share.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,23 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# A shell's background job ignores it, and so would all that the tests start and interrupt.
+from ebpf_overhead.measure import machine_lock
+
+# A shell's background job ignores the first, nohup the second, and so would all that the tests
+# start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Tests of several processes measure side by side; those of the lock have one of their own.
+os.environ[machine_lock.VARIABLE] = ""
 
 # The longest first, so that no process waits for another at the end.
-_ORDER = ["kernel", "guest", "tests"]
+_ORDER = ("kernel", "guest", "fuzz", "unit")
+_TESTS = Path(__file__).parent
 # Modules outside of tests/kernel that are run with it.
-_WITH_KERNEL = ("test_workload", "test_targets")
+_WITH_KERNEL = tuple(
+    f"tests/unit/workload/test_{name}.py" for name in ("workload", "together", "watch", "workloads")
+)
 
 
 class Scheduling(LoadScopeScheduling):
@@ -31,9 +42,9 @@ class Scheduling(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        module = Path(nodeid.partition("::")[0])
-        on_kernel = module.parent.name == "kernel" or module.stem.startswith(_WITH_KERNEL)
-        return "kernel" if on_kernel else str(module)
+        module = nodeid.partition("::")[0]
+        on_kernel = module.startswith("tests/kernel/") or module in _WITH_KERNEL
+        return "kernel" if on_kernel else module
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Scheduling:
@@ -42,13 +53,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Scheduling:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest."""
-    items.sort(key=lambda item: _ORDER.index(item.path.parent.name))
+    items.sort(key=lambda item: _ORDER.index(item.path.relative_to(_TESTS).parts[0]))
 
 
 @pytest.fixture(autouse=True)
 def own_headers(monkeypatch):
     """Tests compile with the project's headers, whatever the user told BCC."""
     monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
+
+
+@pytest.fixture
+def own_lock(monkeypatch, tmp_path) -> str:
+    """Another lock of the machine, for this test; whoever holds it may measure."""
+    place = tmp_path / "lock"
+    place.touch()
+    monkeypatch.setenv(machine_lock.VARIABLE, str(place))
+    monkeypatch.setattr(machine_lock.LockHolder, "may_measure", lambda self: True)
+    return str(place)
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ebpf_overhead.estimate.answer import Alternative, Estimate, PlaceRate, Share
-from ebpf_overhead.estimate.costs import Cost
-from ebpf_overhead.estimate.places import Place
-from ebpf_overhead.stats import Interval
+from ebpf_overhead.measure.stats import Interval
+from ebpf_overhead.tools.estimate.answer import Alternative, Estimate, PlaceRate, Share
+from ebpf_overhead.tools.estimate.event_cost import EventCost
+from ebpf_overhead.tools.estimate.places import Place
 
-COST = Cost("kprobe", "simple", Interval(200.0, 190.0, 220.0, 0.99), "stored 2026-11-25")
-REFUSED = Cost("fentry", "simple", None, "measured now", "unsupported", "EPERM at load")
+COST = EventCost("kprobe", "simple", Interval(200.0, 190.0, 220.0, 0.99), "stored 2026-11-25")
+REFUSED = EventCost("fentry", "simple", None, "measured now", "unsupported", "EPERM at load")
 
 
 def rate(name="vfs_read", mean=10_000.0, cost=COST) -> PlaceRate:

@@ -3,35 +3,65 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+
+import pytest
+
+from ebpf_overhead.bpf import _syscalls
 
 
 class FakeKernel:
-    """Takes the place of the compiled module: keeps what was asked, answers as told."""
+    """Takes the place of the system calls: keeps what was asked, answers as told.
 
-    def __init__(self, *answers: int | OSError) -> None:
+    Attributes
+    ----------
+    calls : list
+        Commands of bpf(2) with a copy of their attributes.
+    perf_calls : list
+        Arguments of perf_event_open(2).
+    fill : callable
+        Sees an attribute while its pointers are valid, and may answer in it.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: int | OSError) -> None:
         self.answers = list(answers)
-        self.calls: list[tuple[int, bytes]] = []
+        self.calls: list[tuple[int, ctypes.Structure]] = []
         self.perf_calls: list[tuple[object, ...]] = []
-        self.fill = lambda attribute: None  # sees the attribute while pointers are valid
+        self.fill: Callable[[ctypes.Structure], object] = lambda attribute: None
+        monkeypatch.setattr(_syscalls, "bpf", self._bpf)
+        monkeypatch.setattr(_syscalls, "perf_event_open", self._perf_event_open)
 
-    def address(self, buffer: bytes) -> int:
-        holder = ctypes.c_char * len(buffer)
-        if isinstance(buffer, bytearray):
-            return ctypes.addressof(holder.from_buffer(buffer))
-        return ctypes.cast(ctypes.c_char_p(buffer), ctypes.c_void_p).value or 0
+    def texts(self, pointer: str) -> list[bytes]:
+        """Return the list of texts that a pointer of the attributes to come will show."""
+        seen: list[bytes] = []
+        self.fill = lambda attribute: seen.append(ctypes.string_at(getattr(attribute, pointer)))
+        return seen
 
-    def answer(self) -> int:
+    def _answer(self) -> int:
         answer = self.answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
         return answer
 
-    def bpf(self, command: int, attribute: bytearray) -> int:
-        self.calls.append((command, bytes(attribute)))
+    def _bpf(self, command: int, attribute: ctypes.Structure) -> int:
+        self.calls.append((command, type(attribute).from_buffer_copy(attribute)))
         self.fill(attribute)
-        return self.answer()
+        return self._answer()
 
-    def perf_event_open(self, *arguments: object) -> int:
+    def _perf_event_open(self, *arguments: object) -> int:
         self.perf_calls.append(arguments)
         self.fill(arguments[0])
-        return self.answer()
+        return self._answer()
+
+
+def given(structure: ctypes.Structure) -> dict[str, object]:
+    """Return the fields of a structure that are not zero."""
+    fields = {name: getattr(structure, name) for name, *_ in structure._fields_}
+    return {name: value for name, value in fields.items() if value}
+
+
+def answer(address: int, length_bytes: int, told: ctypes.Structure) -> int:
+    """Answer ``BPF_OBJ_GET_INFO_BY_FD`` in a buffer, and return how much was told."""
+    length_bytes = min(length_bytes, ctypes.sizeof(told))
+    ctypes.memmove(address, ctypes.byref(told), length_bytes)
+    return length_bytes

@@ -1,8 +1,11 @@
 """Small stand-ins for kernels: records, images, packages and a signed mirror."""
 
+import gzip
+import io
 import shutil
 import struct
 import subprocess
+import tarfile
 from pathlib import Path
 
 from ebpf_overhead.kernels.image import build_time
@@ -86,3 +89,61 @@ def kernel_files(release, version="1", date="2026-01-02", usr=""):
         f"{modules}/kernel/fs/9p/9p.ko": b"",
         f"{modules}/kernel/drivers/gpu/gpu.ko": b"",
     }
+
+
+def raw_deb(path: Path, control_tar, data_tar):
+    """Write a package that is put together from two tar archives."""
+    path.write_bytes(deb_of(control_tar, data_tar))
+    return path
+
+
+def deb_of(control_tar, data_tar):
+    """Return a package with whatever is in it, which dpkg-deb might refuse to make."""
+    members = (
+        (b"debian-binary", b"2.0\n"),
+        (b"control.tar.gz", gzip.compress(control_tar)),
+        (b"data.tar.gz", gzip.compress(data_tar)),
+    )
+    content = b"!<arch>\n"
+    for name, data in members:
+        content += b"%-16s%-12d%-6d%-6d%-8s%-10d`\n" % (name, 0, 0, 0, b"100644", len(data))
+        content += data + b"\n" * (len(data) % 2)
+    return content
+
+
+def tar(files):
+    """A tar archive of plain files; `files` maps path -> bytes."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
+def sparse_tar(name, size_bytes):
+    """A tar archive whose one file takes no bytes and unpacks to many (GNU's old form)."""
+    header = bytearray(tarfile.TarInfo(f"./{name}").tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[386:398] = header[398:410] = b"00000000000\0"  # One piece: nothing at the beginning.
+    header[483:495] = b"%011o\0" % size_bytes
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def control(package, version="6.12.1-1", **fields):
+    """A control file."""
+    lines = {"Package": package, "Version": version, "Architecture": "amd64", **fields}
+    return "".join(f"{name}: {value}\n" for name, value in lines.items()).encode()
+
+
+class Silent:
+    """A reporter that ignores everything."""
+
+    def note(self, text: str) -> None:
+        """Drop the line."""
+
+    def progress(self, label: str, done_bytes: int, total_bytes: int) -> None:
+        """Drop the progress."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from ebpf_overhead.latency.histogram import ROWS, SLOTS, Latencies, slot_bounds
+from ebpf_overhead.tools.funclatency.histogram import (
+    COUNTERS,
+    ROWS,
+    SLOTS,
+    LatencyCounts,
+    slot_bounds,
+)
 
-COUNTERS = 7
+FIRST_SLOT = len(COUNTERS)
 
 
 def slot_of(ns: int) -> int:
@@ -16,8 +22,7 @@ def slot_of(ns: int) -> int:
 
 def cpu_words(latencies_ns=(), rows=(), **counters) -> np.ndarray:
     """What one CPU counted."""
-    words = np.zeros(COUNTERS + SLOTS + ROWS, dtype=np.uint64)
-    names = ("entered", "returned", "unmatched", "overwritten", "lost", "total_ns", "max_ns")
+    words = np.zeros(FIRST_SLOT + SLOTS + ROWS, dtype=np.uint64)
     made = {
         "entered": len(latencies_ns),
         "returned": len(latencies_ns),
@@ -25,14 +30,14 @@ def cpu_words(latencies_ns=(), rows=(), **counters) -> np.ndarray:
         "max_ns": max(latencies_ns, default=0),
     }
     for name, value in {**made, **counters}.items():
-        words[names.index(name)] = value
+        words[COUNTERS.index(name)] = value
     for ns in latencies_ns:
-        words[COUNTERS + slot_of(ns)] += np.uint64(1)
+        words[FIRST_SLOT + slot_of(ns)] += np.uint64(1)
     for index, count in rows:
-        words[COUNTERS + SLOTS + index] = count
+        words[FIRST_SLOT + SLOTS + index] = count
     return words
 
 
-def latencies(*args, **counters) -> Latencies:
+def latencies(*args, **counters) -> LatencyCounts:
     """A reading of a machine with one CPU."""
-    return Latencies.of_cpus(np.array([cpu_words(*args, **counters)]))
+    return LatencyCounts.of_cpus(np.array([cpu_words(*args, **counters)]))

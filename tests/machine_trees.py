@@ -16,6 +16,8 @@ FIRST_NAMESPACES = {
     "proc/self/ns/user": "user:[4026531837]",
 }
 
+BCC = {"usr/lib/x86_64-linux-gnu/libbcc.so.0": "libbcc.so.0.31.0"}
+
 LAPTOP = {
     "proc/sys/kernel/osrelease": "6.12.48+deb13-amd64\n",
     "proc/sys/kernel/version": "#1 SMP PREEMPT_DYNAMIC Debian 6.12.48-1 (2025-09-20)\n",
@@ -56,7 +58,6 @@ LAPTOP = {
     "proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
     "proc/sys/kernel/perf_event_paranoid": "3\n",
     "sys/kernel/btf/vmlinux": "BTF",
-    "usr/lib/python3/dist-packages/bcc/version.py": "__version__ = '0.31.0'\n",
     "proc/self/status": ("CapEff:\t000001ffffffffff\nCpus_allowed:\tff\nCpus_allowed_list:\t0-7\n"),
     "proc/self/limits": "Max locked memory         unlimited       unlimited       bytes\n",
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ebpf_overhead.loaded.attachments import Attachment
-from ebpf_overhead.loaded.dispatch import Dispatch
-from ebpf_overhead.loaded.holders import Process
-from ebpf_overhead.loaded.inventory import Details
-from ebpf_overhead.loaded.objects import Program
-from ebpf_overhead.loaded.usage import Picture, Reading, picture
-from ebpf_overhead.stats import Interval
+from ebpf_overhead.bpf.objects import KernelProgram
+from ebpf_overhead.measure.stats import Interval
+from ebpf_overhead.tools.top.attachments import Attachment
+from ebpf_overhead.tools.top.dispatch import Dispatch
+from ebpf_overhead.tools.top.holders import Holder
+from ebpf_overhead.tools.top.inventory import ProgramDetails
+from ebpf_overhead.tools.top.usage import Picture, Reading, picture
 
 
 class FakeCosts:
@@ -34,16 +34,19 @@ class FakeCosts:
         self.kinds |= set(kinds)
 
 
-def program(number: int, runs: int, time_ns: int, kind="kprobe", maps=()) -> Program:
-    return Program(number, kind, f"p{number}", "0123456789abcdef", maps, runs, time_ns)
+def program(number: int, runs: int, time_ns: int, kind="kprobe", maps=()) -> KernelProgram:
+    return KernelProgram(number, kind, f"p{number}", "0123456789abcdef", maps, runs, time_ns)
 
 
-def details(attach="kprobe", target="vfs_read", maps=None) -> Details:
-    return Details((Attachment(attach, target),), (Process(100, "tool"),), maps or {})
+def details(attach="kprobe", target="vfs_read", maps=None) -> ProgramDetails:
+    return ProgramDetails((Attachment(attach, target),), (Holder(100, "tool"),), maps or {})
 
 
 def seen(
-    before: list[Program], after: list[Program], known: dict[int, Details], costs: FakeCosts
+    before: list[KernelProgram],
+    after: list[KernelProgram],
+    known: dict[int, ProgramDetails],
+    costs: FakeCosts,
 ) -> Picture:
     return picture(
         Reading(10.0, 1.0, {each.number: each for each in before}),

@@ -7,9 +7,11 @@ import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ebpf_overhead.rights import CAPABILITIES
+from ebpf_overhead.bpf.privileges import CAPABILITIES
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (
@@ -70,3 +72,48 @@ def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+# Locks the file that the first argument names, says so, and ends when its input does.
+_HOLDER = """
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+if len(sys.argv) > 2:
+    os.setuid(int(sys.argv[2]))
+fcntl.flock(fd, fcntl.LOCK_EX)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def saying_so(code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Python on a piece of code, from when it has written a line; its input ends in the end."""
+    with start_python(code, *arguments) as process:
+        assert process.stdout.readline() == "\n"
+        yield process
+        process.stdin.close()
+
+
+def holding_lock(place: str, *user: int):
+    """Another process, perhaps of another user, while it holds the lock of the machine."""
+    return saying_so(_HOLDER, place, *map(str, user))
+
+
+_PROBE_HOLDER = """
+import sys
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import select
+with attach.load(select(sys.argv[1:], ["complex"])[0]) as probe:
+    probe.attach()
+    print("attached", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_probe_holder(attach_type: str) -> subprocess.Popen[str]:
+    """Start a process that has the program complex attached until its input ends."""
+    holder = start_python(_PROBE_HOLDER, attach_type)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "attached\n", holder.communicate()[1]
+    return holder

@@ -79,7 +79,8 @@ def record() -> dict[str, Any]:
     """A fresh record with a measured row of two programs and every other status."""
     return copy.deepcopy(
         {
-            "schema": 1,
+            "schema": 2,
+            "study": "grid",
             "version": "0.1.0",
             "machine": {
                 "kernel": {"release": "6.12.48+deb13-amd64", "architecture": "x86_64"},

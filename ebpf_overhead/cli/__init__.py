@@ -1,83 +1,94 @@
-"""The command ``ebpf-overhead``: one module a subcommand, imported when it is called."""
+"""The command ``ebpf-overhead``: one module per command, imported when it is called."""
 
 from __future__ import annotations
 
-import importlib
-import signal
+from ebpf_overhead.cli import starting
+
+# isort: split
 import sys
-from types import FrameType
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from ebpf_overhead import __version__
-from ebpf_overhead.errors import ExitStatus, OverheadError
+from ebpf_overhead.cli import endings
+from ebpf_overhead.cli.lazy import LazyGroup
 
-# Name of the subcommand -> (module of this package, line in the help).
+# Name of the command -> (module, line in the help).
 _COMMANDS = {
-    "measure": "measure what BPF probes cost on the running kernel",
-    "cohabit": "measure what several of them on one target cost",
-    "scale": "measure what they cost when many CPUs call at once",
-    "map-state": "measure what a map operation costs, by the map's fill and sizes",
-    "attach-latency": "measure how long load, attach and detach take, and whether calls stall",
-    "doctor": "say what this machine is and what can be measured on it",
-    "decompose": "say which part of an overhead is the hook, which the program",
-    "report": "show the tables of stored results",
-    "plot": "draw figures from records that were stored as JSON",
-    "history": "show what probes cost on every kernel that was measured",
-    "kernels": "fetch, list and remove kernels to measure on",
-    "estimate": "say what a probe would cost here, before it is attached",
-    "top": "show what the BPF programs loaded on this machine cost",
-    "validate": "check predictions of estimate against what the probes then do",
-    "profile": "show where the time of a probed call goes, with perf and a flame graph",
-    "funclatency": "show how long calls of a function take, and how many there are",
-    "guest": "run a command in a guest booted on a kernel",
+    name: (f"ebpf_overhead.cli.{name.replace('-', '_')}", line)
+    for name, line in {
+        "measure": "measure what BPF probes cost on the running kernel",
+        "study": "answer one question in full: bystanders, co-attachment, map state …",
+        "estimate": "say what a probe would cost here, before it is attached",
+        "top": "show what the BPF programs loaded on this machine cost",
+        "funclatency": "show how long calls of a function take, and how many there are",
+        "profile": "show where the time of a probed call goes, with perf and a flame graph",
+        "selfcheck": "check that numbers measured here can be trusted",
+        "doctor": "say what this machine is and what can be measured on it",
+        "workloads": "list what can be called, and which attach points a call passes how often",
+        "report": "show the tables of stored results",
+        "schema": "print the JSON schema of a record",
+        "plot": "draw figures from records that were stored as JSON",
+        "history": "show what probes cost on every kernel that was measured",
+        "kernels": "fetch, list and remove kernels to measure on",
+        "guest": "run a command in a guest booted on a kernel",
+        "cache": "show what is kept on disk for later commands, and clear it",
+    }.items()
 }
 
 
-class _LazyGroup(click.Group):
-    """A group whose subcommands are imported only when they are used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(f"ebpf_overhead.cli.{cmd_name.replace('-', '_')}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except OverheadError as error:
-            click.echo(f"ebpf-overhead: {error}", err=True)
-            ctx.exit(int(error.exit_status))
-        except KeyboardInterrupt:
-            click.echo("ebpf-overhead: interrupted; nothing is left attached", err=True)
-            ctx.exit(int(ExitStatus.INTERRUPTED))
-        except BrokenPipeError:
-            sys.stderr.close()
-            ctx.exit(int(ExitStatus.MEASURED))
+# Names that commands had, to what they are now.
+_MOVED = {
+    "cohabit": "study coattachment",
+    "scale": "study scaling",
+    "map-state": "study map-state",
+    "attach-latency": "study attach-latency",
+    "decompose": "study decomposition",
+    "validate": "study validation",
+}
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    # Leave through every `finally`, as after Ctrl-C.
-    raise SystemExit(128 + number)
+class _Main(LazyGroup):
+    """The whole command: every way in which it ends is one line and an exit status."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command with arguments and end the process."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode, **extra)
+
+        def whole() -> object:
+            name = prog_name or endings.PROGRAM
+            words = list(sys.argv[1:] if args is None else args)
+            endings.open_standard_streams()
+            self._main_shell_completion(extra, name, complete_var)
+            with endings.handling_signals(), self.make_context(name, words, **extra) as context:
+                return self.invoke(context)
+
+        sys.exit(endings.run(whole))
 
 
 @click.command(
-    cls=_LazyGroup,
+    cls=_Main,
+    table=_COMMANDS,
+    moved=_MOVED,
     epilog="Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured,"
-    " 130 interrupted.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    " 4 not finished (something else measures, disk, memory, descriptors, or a fault of this"
+    " program), 130 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.version_option(__version__, package_name="ebpf-overhead")
 def main() -> None:
-    """Measure what an eBPF probe costs the thing it watches."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Measure what an eBPF probe costs the workload that it watches."""
+
+
+starting.done()

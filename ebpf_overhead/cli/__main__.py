@@ -1,4 +1,4 @@
-"""``python -m ebpf_overhead.cli`` is ``ebpf-overhead``."""
+"""``python -I -m ebpf_overhead.cli`` is ``ebpf-overhead``."""
 
 from ebpf_overhead.cli import main
 

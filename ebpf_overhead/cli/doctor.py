@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ebpf_overhead import preflight
-from ebpf_overhead.attach import Support, try_attach
-from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.output import Output
 from ebpf_overhead.errors import ExitStatus, UnsupportedError
+from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE, STANDARD_ATTACH_TYPES
+from ebpf_overhead.hooks.probe import Support, try_attach
 from ebpf_overhead.machine import Advice, Machine, advice, describe, summary
+from ebpf_overhead.measure import preflight
 
 # What helps where the kernel's reason brings no remedy of its own.
 _REMEDIES = {
@@ -54,7 +56,7 @@ class Diagnosis:
     def measurable(self) -> bool:
         """Whether anything of the reference grid can be measured."""
         return any(
-            found.status == "available" and ATTACH_TYPES[name].reference
+            found.status == "available" and name in REFERENCE
             for name, found in self.support.items()
         )
 
@@ -65,7 +67,7 @@ class Diagnosis:
             "measurable": self.measurable,
             "machine": self.machine.as_dict(),
             "attach_types": [
-                {"attach": name, "reference": ATTACH_TYPES[name].reference, **asdict(found)}
+                {"attach": name, "reference": name in REFERENCE, **asdict(found)}
                 for name, found in self.support.items()
             ],
             "advice": [asdict(each) for each in self.advice],
@@ -106,7 +108,7 @@ def render(diagnosis: Diagnosis) -> RenderableType:
     ]
     parts: list[RenderableType] = []
     for title, body in sections:
-        parts += [Text(title, style="bold underline"), Padding(body, (0, 0, 1, 1))]
+        parts += [Text(title, style="bold underline"), Padding(body, (0, 0, 1, 1), expand=False)]
     return Group(*parts, _verdict(diagnosis))
 
 
@@ -155,7 +157,7 @@ def _support_table(support: dict[str, Support]) -> Table:
     table = _plain_table("cyan", "")
     above = None
     for name, found in support.items():
-        mark = " *" if ATTACH_TYPES[name].reference else ""
+        mark = " *" if name in REFERENCE else ""
         details = _details(found)
         # A missing compiler, for one, is the same story for every attach type.
         repeated = found.status != "available" and details == above
@@ -181,14 +183,14 @@ def _advice_list(found: list[Advice]) -> RenderableType:
     parts: list[RenderableType] = []
     for each in found:
         parts.append(Text.assemble((f"{each.topic}: ", "cyan"), (each.seen, "bold")))
-        parts.append(Padding(Text(each.why), (0, 0, 0, 2)))
+        parts.append(Padding(Text(each.why), (0, 0, 0, 2), expand=False))
         if each.command:
-            parts.append(Padding(Text(f"-> {each.command}", "green"), (0, 0, 0, 2)))
+            parts.append(Padding(Text(f"-> {each.command}", "green"), (0, 0, 0, 2), expand=False))
     return Group(*parts)
 
 
 def _verdict(diagnosis: Diagnosis) -> Text:
-    grid = [name for name in diagnosis.support if ATTACH_TYPES[name].reference]
+    grid = [name for name in diagnosis.support if name in REFERENCE]
     there = [name for name in grid if diagnosis.support[name].status == "available"]
     if not there:
         return Text("Nothing of the reference grid can be measured here.", style="bold red")
@@ -214,34 +216,33 @@ _EXAMPLES = """
 Examples:
   ebpf-overhead doctor
   ebpf-overhead doctor --json | jq '.attach_types[] | .attach, .status'
+
+Exit status: 0 if anything of the reference grid can be measured, 2 bad use, 3 if nothing can.
 """
 
 
 @click.command("doctor", epilog=_EXAMPLES)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option(
     "--quiet",
     is_flag=True,
     help="Print nothing, or the one line that says why nothing can be measured.",
 )
-@click.pass_context
-def command(context: click.Context, as_json: bool, quiet: bool) -> None:
+@options.result()
+def command(quiet: bool, output: Output) -> None:
     """Show what this machine is, what it can measure, and what would help.
 
     Every attach type is tried: its program is loaded, attached and detached once.
-
-    Exit status: 0 if anything of the reference grid can be measured, 3 if nothing
-    can, 2 after bad use.
     """
     if quiet:
         preflight.check()
         diagnosis = diagnose(attach_types=STANDARD_ATTACH_TYPES)
+        _require_measurable(diagnosis)
     else:
         diagnosis = diagnose()
-    if quiet:
-        _require_measurable(diagnosis)
-    elif as_json:
-        click.echo(json.dumps(diagnosis.as_dict(), indent=2))
-    else:
-        Console().print(render(diagnosis))
-    context.exit(ExitStatus.MEASURED if diagnosis.measurable else ExitStatus.NOTHING_MEASURABLE)
+        output.show(diagnosis, lambda found, console: console.print(render(found)), _FORMATS)
+    output.end(ExitStatus.MEASURED if diagnosis.measurable else ExitStatus.NOTHING_MEASURABLE)
+
+
+_FORMATS: Mapping[str, Callable[[Diagnosis], str]] = {
+    "json": lambda diagnosis: json.dumps(diagnosis.as_dict(), indent=2) + "\n"
+}

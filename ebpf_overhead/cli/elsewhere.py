@@ -1,19 +1,27 @@
-"""The same command in a guest: what of its options is passed on."""
+"""What commands do in a guest: measure cases, or the same command with the same options."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
-from ebpf_overhead.catalogue import is_file, own_programs
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.cli.options import to_be_booted
+from ebpf_overhead.cli.progress import showing_steps
+from ebpf_overhead.programs.catalogue import Program, is_file, programs_named
+
+if TYPE_CHECKING:  # they come with what measures
+    from ebpf_overhead.report.record import Record
+    from ebpf_overhead.studies.cases_run import Job
 
 # Of this machine, and of how its result is shown.
-_KEPT = frozenset({"kernel", "output", "format_name", "plot", "cpu", "openmetrics"})
+_KEPT = frozenset(
+    ("kernel", "boot", "wait", "output", "format_name", "as_json", "plot", "cpu", "openmetrics")
+)
 
 
 def run_in_guest(kernel: str, programs: Iterable[str] = ()) -> Record:
@@ -31,23 +39,42 @@ def run_in_guest(kernel: str, programs: Iterable[str] = ()) -> Record:
     OverheadError
         The kernel is not installed, does not boot, or the command failed in it.
     """
-    from ebpf_overhead.remote import measure_in_guest
-
     context = click.get_current_context()
-    console = Console(stderr=True)
-    with console.status(f"kernel {kernel}") as status:
-        return measure_in_guest(
-            kernel,
-            given_options(context),
-            status.update,
-            _sources(programs),
-            context.command.name or "",
-        )
+    words = [*context.command_path.split()[1:], "--format", "json", *given_options(context)]
+    arguments = ["-m", "ebpf_overhead.cli", *words]
+    return _measure(kernel, arguments, programs_named(programs), ["ebpf_overhead.cli.measure"])
 
 
-def _sources(programs: Iterable[str]) -> list[Path]:
-    """Return the files among programs as they are named on the command line."""
-    return [own.source for own in own_programs(programs) if own.source is not None]
+def measure_there(kernel: str, job: Job) -> Record:
+    """Measure cases in a guest and return the record; see `run_in_guest`.
+
+    Parameters
+    ----------
+    kernel : str
+        Release or series of an installed kernel.
+    job : Job
+        What to measure.
+    """
+    from ebpf_overhead.hooks.object_cases import with_configuration
+    from ebpf_overhead.kernels import catalogue
+    from ebpf_overhead.studies import cases_run
+
+    if any(case.program.function for case in job.cases):
+        configuration = catalogue.find(kernel).config_text()
+        job = replace(job, cases=with_configuration(job.cases, configuration))
+    programs = list(dict.fromkeys(case.program for case in job.cases))
+    arguments = ["-c", cases_run.CODE, job.to_json()]
+    return _measure(kernel, arguments, programs, [cases_run.__name__])
+
+
+def _measure(
+    kernel: str, arguments: list[str], programs: list[Program], preload: list[str]
+) -> Record:
+    from ebpf_overhead.measure.in_guest import measure_in_guest
+
+    restore = not to_be_booted()
+    with showing_steps() as show:
+        return measure_in_guest(kernel, arguments, show, programs, preload=preload, restore=restore)
 
 
 def given_options(context: click.Context) -> list[str]:
@@ -58,14 +85,13 @@ def given_options(context: click.Context) -> list[str]:
         if name in _KEPT or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         value = context.params[name]
+        word = [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
         for each in value if isinstance(value, tuple) else [value]:
-            arguments += (
-                [parameter.opts[0]] if each is True else [parameter.opts[0], _as_seen_there(each)]
-            )
+            arguments += word if each is True else [*word, _as_seen_there(name, each)]
     return arguments
 
 
-def _as_seen_there(value: object) -> str:
+def _as_seen_there(parameter: str, value: object) -> str:
     # A command in a guest starts in another directory.
     text = str(value)
-    return str(Path(text).absolute()) if is_file(text) else text
+    return str(Path(text).absolute()) if parameter == "program" and is_file(text) else text

@@ -7,17 +7,25 @@ import time
 from pathlib import Path
 
 import click
+from rich.console import Console
 
-from ebpf_overhead import clock, preflight
-from ebpf_overhead.cli.options import filter_options, format_option
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.durations import DurationType
+from ebpf_overhead.cli.measuring import wait_option
+from ebpf_overhead.cli.names import POINT, NameType
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.cli.progress import say
 from ebpf_overhead.errors import BadUseError, ExitStatus
-from ebpf_overhead.latency.histogram import Scale
-from ebpf_overhead.latency.observe import observe
-from ebpf_overhead.latency.record import make_record
-from ebpf_overhead.latency.text import lines
-from ebpf_overhead.latency.ways import KINDS
-from ebpf_overhead.tracers.filters import Filters
-from ebpf_overhead.tracers.waiting import Watch
+from ebpf_overhead.measure import preflight
+from ebpf_overhead.report.console import print_line
+from ebpf_overhead.tools.funclatency.histogram import Scale
+from ebpf_overhead.tools.funclatency.hook_pairs import KINDS
+from ebpf_overhead.tools.funclatency.observe import observe
+from ebpf_overhead.tools.funclatency.record import Observation, make_record
+from ebpf_overhead.tools.funclatency.text import lines
+from ebpf_overhead.tools.tracers.filters import Filters
+from ebpf_overhead.tools.tracers.waiting import Watch
+from ebpf_overhead.workload import clock
 
 _EXAMPLES = """
 \b
@@ -33,8 +41,8 @@ Exit status: 0 calls were seen, 2 bad use, 3 none were seen or nothing can be tr
 
 
 @click.command(name="funclatency", epilog=_EXAMPLES)
-@click.argument("target")
-@filter_options
+@click.argument("target", type=POINT)
+@options.filters
 @click.option("-u", "--microseconds", is_flag=True, help="Histogram in microseconds.")
 @click.option("-m", "--milliseconds", is_flag=True, help="Histogram in milliseconds.")
 @click.option(
@@ -43,20 +51,23 @@ Exit status: 0 calls were seen, 2 bad use, 3 none were seen or nothing can be tr
     metavar="WIDTH",
     help="Linear histogram, rows this many units wide.",
 )
-@click.option(
-    "-d", "--duration", "duration_s", type=click.FloatRange(0.01), help="Trace for so many seconds."
-)
+@options.duration("How long to trace.  [default: until Ctrl-C]", None)
 @click.option(
     "-i",
     "--interval",
     "interval_s",
-    type=click.FloatRange(0.1),
-    help="Print every so many seconds.",
+    type=DurationType(),
+    help="Print a histogram this often: 10s.  [default: one, at the end]",
 )
 @click.option("-T", "--timestamp", is_flag=True, help="Print the time with each histogram.")
-@click.option("--via", type=click.Choice(KINDS), help="Way in.  [default: the first that works]")
-@click.option("--correct", is_flag=True, help="Take the tracer's own cost out of the average.")
-@format_option("text", "json")
+@click.option(
+    "--via",
+    type=NameType("pair of hooks", KINDS, metavar="NAME"),
+    help="Pair of hooks to use.  [default: the first that works]",
+)
+@click.option("--correct", is_flag=True, help="Subtract the tracer's own cost from the average.")
+@wait_option
+@options.result()
 def command(
     target: str,
     pid: int | None,
@@ -70,31 +81,35 @@ def command(
     timestamp: bool,
     via: str | None,
     correct: bool,
-    format_name: str,
+    output: Output,
 ) -> None:
-    """Show how long calls of TARGET take, as a histogram, and how many there are.
+    """Show how long calls of POINT take, as a histogram, and how many there are.
 
-    TARGET is a kernel function, syscall:NAME, FILE:FUNCTION of a program or library, or a
+    POINT is a kernel function, syscall:NAME, FILE:FUNCTION of a program or library, or a
     pair tracepoint:CATEGORY:ENTRY,EXIT.  It traces until Ctrl-C unless told how long.
     """
     filters = Filters(pid, cgroup, comm)
     scale = _scale(microseconds, milliseconds, linear)
     preflight.check()
     watch = Watch(duration_s, pid)
+    unit = clock.current().unit
     calls = 0
-    for seen in observe(target, filters, scale, watch, via, interval_s, _say):
-        calls += seen.seen.calls
-        if format_name == "json":
-            click.echo(json.dumps(make_record(seen, clock.current().unit)))
-            continue
+
+    def to_json(seen: Observation) -> str:
+        return json.dumps(make_record(seen, unit)) + "\n"
+
+    def show(seen: Observation, console: Console) -> None:
         if timestamp:
-            click.echo(time.strftime("\n%H:%M:%S"))
-        for line in lines(seen, clock.current().unit, correct):
-            click.echo(line)
+            console.print(time.strftime("\n%H:%M:%S"))
+        for line in lines(seen, unit, correct):
+            print_line(console, line)
+
+    for seen in observe(target, filters, scale, watch, via, interval_s, say):
+        calls += seen.seen.calls
+        output.show(seen, show, {"json": to_json})
     if watch.ended_by == "exit":
         click.echo(f"process {pid} ended", err=True)
-    status = ExitStatus.MEASURED if calls else ExitStatus.NOTHING_MEASURABLE
-    raise click.exceptions.Exit(int(status))
+    output.end(ExitStatus.MEASURED if calls else ExitStatus.NOTHING_MEASURABLE)
 
 
 def _scale(microseconds: bool, milliseconds: bool, linear: int | None) -> Scale:
@@ -105,7 +120,3 @@ def _scale(microseconds: bool, milliseconds: bool, linear: int | None) -> Scale:
     if milliseconds:
         return Scale("msecs", 1_000_000, linear)
     return Scale("nsecs" if clock.current().unit == "ns" else "instructions", 1, linear)
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)

@@ -9,63 +9,62 @@ from pathlib import Path
 
 import click
 
-from ebpf_overhead.cases import STANDARD_PROGRAMS
-from ebpf_overhead.cli.options import format_option
-from ebpf_overhead.figures import history as figure
-from ebpf_overhead.figures.canvas import save
-from ebpf_overhead.kernels.history import History
-from ebpf_overhead.kernels.layout import default_layout
-from ebpf_overhead.report import history as stored
-from ebpf_overhead.report.history import KernelCosts, Step
+from ebpf_overhead.asv import history as stored
+from ebpf_overhead.asv import history_figure as figure
+from ebpf_overhead.asv.history import KernelCosts, Step
+from ebpf_overhead.asv.workspace import Workspace
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.hooks.cases import STANDARD_PROGRAMS
+from ebpf_overhead.report.canvas import save
 
+_OVERHEAD = ("attach", "program", "estimate", "reason")
 _EXAMPLES = """
 \b
 Examples:
   ebpf-overhead history
-  ebpf-overhead history -o kernels.svg
+  ebpf-overhead history --plot kernels.svg
   ebpf-overhead history --format json
 """
 
 
 @click.command(name="history", epilog=_EXAMPLES)
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="asv.kernels.json",
-    show_default=True,
-    help="asv's configuration for kernels.",
-)
+@options.config
 @click.option(
     "--step",
     type=click.FloatRange(min=0, min_open=True),
     default=10,
-    show_default=True,
     metavar="PERCENT",
     help="List what differs by more than this from the kernel before.",
 )
-@format_option("markdown", "json")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw into this file, .svg or .png; needs matplotlib.",
-)
-def command(config: Path, step: float, format_name: str, output: Path | None) -> None:
+@options.figure("--plot", help_text="Draw into this file, .svg or .png; needs matplotlib.")
+@options.result("markdown", "json")
+def command(config: Path, step: float, plot: Path | None, output: Output) -> None:
     """Print what probes on getpid cost, kernel by kernel, and where that changes.
 
     Everything is in instructions per call, from the results that asv stored.
     """
-    known = stored.known_kernels(stored.names_path(config), History(default_layout().history))
-    kernels = stored.costs(config, known)
+    if output.is_picture:
+        raise BadUseError("-o is for the tables", "draw with --plot FILE")
+    workspace = Workspace(config.absolute().parent)
+    workspace.prepare(warn=lambda text: click.echo(text, err=True))
+    kernels = stored.costs(config, stored.known_kernels(workspace.history))
     steps = list(stored.steps(kernels, step / 100))
-    if format_name == "json":
-        click.echo(_json(kernels, steps))
-    else:
-        click.echo(figure.markdown(kernels))
-        click.echo(f"Steps of more than {step:g} %:\n")
-        click.echo(figure.steps_markdown(steps), nl=False)
-    if output is not None:
-        save(figure.draw(kernels), output)
+    output.text(
+        _json(kernels, steps) + "\n"
+        if output.format_name == "json"
+        else _markdown(kernels, steps, step)
+    )
+    if plot is not None:
+        save(figure.draw(kernels), plot)
+
+
+def _markdown(kernels: Sequence[KernelCosts], steps: Sequence[Step], step: float) -> str:
+    reasons = figure.reasons_markdown(kernels)
+    parts = [figure.markdown(kernels), f"Not measured:\n\n{reasons}" if reasons else ""]
+    parts += [f"Steps of more than {step:g} %:\n", figure.steps_markdown(steps)]
+    return "\n".join(filter(None, parts))
 
 
 def _json(kernels: Sequence[KernelCosts], steps: Sequence[Step]) -> str:
@@ -78,8 +77,8 @@ def _json(kernels: Sequence[KernelCosts], steps: Sequence[Step]) -> str:
                 **asdict(each.kernel),
                 "baseline": each.unprobed,
                 "overhead": [
-                    {"attach": attach, "program": program, "estimate": value}
-                    for (attach, program), value in each.overhead.items()
+                    dict(zip(_OVERHEAD, (*row, value, each.reasons.get(row)), strict=True))
+                    for row, value in each.overhead.items()
                 ],
             }
             for each in kernels

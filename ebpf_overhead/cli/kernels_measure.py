@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.names import KERNEL
+from ebpf_overhead.cli.progress import say
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.kernels.catalogue import find, installed
-from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.layout import DATA_VARIABLE, HISTORY_VARIABLE, Layout
 
 # What is asked of guests, whose clock cannot answer the benchmarks of time.
@@ -24,32 +26,26 @@ Examples:
 
 
 @click.command(name="measure", epilog=_EXAMPLES)
-@click.argument("what", nargs=-1)
+@click.argument("what", nargs=-1, type=KERNEL)
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), help="Kernels at a time.  [default: one a CPU]"
+    "-j", "--jobs", type=click.IntRange(1), help="Kernels at a time.  [default: one per CPU]"
 )
 @click.option("--bench", multiple=True, metavar="REGEX", help="As for asv run.")
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="asv.kernels.json",
-    show_default=True,
-    help="asv's configuration for kernels.",
-)
+@options.config
 @click.pass_obj
 def measure(
     layout: Layout, /, what: tuple[str, ...], jobs: int | None, bench: tuple[str, ...], config: Path
 ) -> None:
     """Run asv on kernels of the history, all by default, several side by side.
 
-    The results are where `asv run` puts them, and a file beside them names the kernels.  Unless
-    --bench says otherwise, guests are asked for what their clock can answer: the reference grid
-    and the further forms of tracepoint, in instructions.  The running kernel is measured last
-    and alone: it is timed.
+    The results are where `asv run` puts them: in .asv/kernels/results, beside the committed
+    ones; `kernels keep` puts them under version control.  Unless --bench says otherwise, guests
+    are asked for what their clock can answer: the reference grid and the further forms of
+    tracepoint, in instructions.  The running kernel is measured last and alone: it is timed.
     """
-    from ebpf_overhead import side_by_side
-    from ebpf_overhead.report.history import keep_names
+    from ebpf_overhead.asv import benchmark_names, side_by_side
 
+    benchmark_names.require(bench, config)
     kernels = [find(wanted, layout) for wanted in what] if what else installed(layout)
     if not kernels:
         raise BadUseError("no kernel is here", "ebpf-overhead kernels add 6.1 6.12 7.3")
@@ -65,10 +61,9 @@ def measure(
             config,
             config.absolute().parent / ".asv" / "kernels" / "log",
             [word for regex in asked for word in ("--bench", regex)],
-            lambda release: click.echo(f"{release}: measuring"),
+            lambda release: say(f"Measuring on {release}"),
         ):
             click.echo(str(outcome))
             failed = failed or outcome.exit_status != 0
-    keep_names(config, History(layout.history))
     if failed:
         raise click.exceptions.Exit(int(ExitStatus.CASE_FAILED))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from types import TracebackType
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -16,20 +15,23 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Table
 
+from ebpf_overhead.closing import Closing
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.kernels.debian import OfferedKernel
 from ebpf_overhead.kernels.layout import Layout
+from ebpf_overhead.report.console import PlainConsole, print_line, print_table
+
+_ADD = "ebpf-overhead kernels add 6.12"
 
 
-class TerminalReporter:
+class TerminalReporter(Closing):
     """Shows notes and progress bars on standard error, so that output can be piped."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = PlainConsole(stderr=True)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -44,12 +46,8 @@ class TerminalReporter:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Take the bars away."""
         self._progress.stop()
 
     def note(self, text: str) -> None:
@@ -67,37 +65,31 @@ class TerminalReporter:
             self._progress.remove_task(self._tasks.pop(label))
 
 
-def print_installed(kernels: Iterable[Kernel], layout: Layout) -> None:
+def print_installed(kernels: Sequence[Kernel], layout: Layout, console: Console) -> None:
     """Print the table of the kernels that are here."""
-    table = Table("release", "version", "arch", "source", "built", "BTF", "kprobes", "IBT", "PTI")
+    if not kernels:
+        print_line(console, f"no kernels in {layout.kernels}; add some: {_ADD}")
+        return
+    rows = []
     for kernel in kernels:
         features = kernel.record.features
-        flags = [features.get(name, "?") for name in ("btf", "kprobe_events", "ibt", "pti")]
         record = kernel.record
-        table.add_row(
-            kernel.release, record.version, kernel.arch, kernel.source, record.built_on, *flags
+        rows.append(
+            (
+                *(kernel.release, record.version, kernel.arch, kernel.source, record.built_on),
+                *(features.get(name, "?") for name in ("btf", "kprobe_events", "ibt", "pti")),
+            )
         )
-    if table.row_count:
-        _print(table)
-    else:
-        Console().print(f"no kernels in {layout.kernels}; add some: ebpf-overhead kernels add 6.12")
+    headings = ("release", "version", "arch", "source", "built", "BTF", "kprobes", "IBT", "PTI")
+    print_table(console, headings, rows, words=range(len(headings)))
 
 
-def print_offered(kernels: Iterable[OfferedKernel], present: set[str]) -> None:
+def print_offered(kernels: Iterable[OfferedKernel], present: set[str], console: Console) -> None:
     """Print the table of the kernels a mirror offers."""
-    table = Table("series", "release", "version", "suite")
-    table.add_column("download", justify="right")
-    table.add_column("here")
+    rows = []
     for kernel in kernels:
         size = "--delisted" if kernel.delisted else decimal(kernel.size_bytes)
         here = "yes" if kernel.release in present else ""
-        table.add_row(kernel.series, kernel.release, kernel.version, kernel.suite, size, here)
-    _print(table)
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    if not console.is_terminal:
-        # Piped output is for programs and files: no column is cut to a terminal's width.
-        console = Console(width=200)
-    console.print(table)
+        rows.append((kernel.series, kernel.release, kernel.version, kernel.suite, size, here))
+    headings = ("series", "release", "version", "suite", "download", "here")
+    print_table(console, headings, rows, words=(0, 1, 2, 3, 5))

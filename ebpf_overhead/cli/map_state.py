@@ -1,51 +1,37 @@
-"""``ebpf-overhead map-state``: what a map operation costs, by the map's fill and sizes."""
+"""``ebpf-overhead study map-state``: what a map operation costs, by the map's fill and sizes."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
-from rich.console import Console
 
-from ebpf_overhead import clock, machine, preflight
+from ebpf_overhead.cli import options
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.options import (
-    cpu_option,
-    format_option,
-    kernel_option,
-    output_option,
-    precision_option,
-    seed_option,
-    time_option,
-)
-from ebpf_overhead.cli.output import check_folder, exit_status, print_table, write_record
-from ebpf_overhead.cli.progress import showing_cases
-from ebpf_overhead.map_state import run, states
-from ebpf_overhead.measure import Options
-from ebpf_overhead.phases import mark_started, spent
-from ebpf_overhead.report.map_state import HEADINGS, make_map_record, rows
-from ebpf_overhead.report.record import Record, why_not
-from ebpf_overhead.report.rows import UNIT_HEADINGS
-from ebpf_overhead.sampling import Precision, choose_cpu
+from ebpf_overhead.cli.measuring import measured, wait_option
+from ebpf_overhead.cli.names import NameType
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.hooks.attach_types import REFERENCE
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.sampling import Precision, choose_cpu
+from ebpf_overhead.phases import mark_started
+from ebpf_overhead.studies.map_state import run, states
+from ebpf_overhead.studies.map_state.rows import make_record
+from ebpf_overhead.studies.registry import TABLE_FORMATS, print_tables
 
 _EXAMPLES = """
 \b
 Examples:
-  ebpf-overhead map-state
-  ebpf-overhead map-state --entries 1024 --entries 1048576 --state warm_hit --state lru_evict
-  ebpf-overhead map-state --attach fentry --kernel 6.12 --format json -o maps.json
+  ebpf-overhead study map-state
+  ebpf-overhead study map-state --entries 1024 --entries 1048576 --state warm_hit --state lru_evict
+  ebpf-overhead study map-state --attach fentry --kernel 6.12 --format json -o maps.json
   ebpf-overhead plot map-state maps.json -o maps.svg
-
-Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
 """
 
 
-@click.command(name="map-state", epilog=_EXAMPLES)
+@click.command(name="map-state", epilog=_EXAMPLES + options.STATUS)
 @click.option(
     "--state",
     multiple=True,
-    type=click.Choice(list(states.STATES)),
-    metavar="NAME",
+    type=NameType("map state", states.STATES, metavar="NAME"),
     help=f"State, of {', '.join(states.STATES)}; may be repeated.  [default: all]",
 )
 @click.option(
@@ -68,31 +54,29 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
 )
 @click.option(
     "--attach",
-    type=click.Choice(run.ATTACH_CHOICES),
-    default="tp_btf",
-    show_default=True,
+    type=NameType("attach type", run.ATTACH_CHOICES),
+    default=REFERENCE[0],
     help="Attach type.",
 )
-@precision_option
-@time_option(Options.time_s, "Stop a case after this many seconds of sampling.")
-@cpu_option
-@seed_option
-@format_option("table", "json")
-@kernel_option
-@output_option
+@options.precision
+@options.time("case", Sampling.time_s)
+@options.cpu
+@options.seed
+@options.kernel
+@wait_option
+@options.result("table", *TABLE_FORMATS)
 def command(
     state: tuple[str, ...],
     key_bytes: tuple[int, ...],
     value_bytes: tuple[int, ...],
     entries: tuple[int, ...],
     attach: str,
-    precision: Precision,
-    time_s: float,
+    precision: Precision | None,
+    time_s: float | None,
     cpu: int | None,
     seed: int | None,
-    format_name: str,
     kernel: str | None,
-    output: Path | None,
+    output: Output,
 ) -> None:
     """Measure what a map operation costs, by how full the map is and by its sizes.
 
@@ -100,29 +84,12 @@ def command(
     1048576 entries.
     """
     mark_started()
-    check_folder(output)
     if kernel is None:
         chosen = states.choose_sizes(key_bytes, value_bytes, entries)
         wanted = run.cells(states.choose_states(state), chosen, attach)
-        record = _measure(wanted, Options(precision, time_s, choose_cpu(cpu), seed))
+        share_s = options.share_of_time(time_s, len(wanted), Sampling.time_s)
+        sampling = Sampling(precision or Precision.by_default(), share_s, choose_cpu(cpu), seed)
+        record = make_record(measured(output, wanted, run.measure, sampling), sampling)
     else:
         record = run_in_guest(kernel)
-    write_record(record, format_name, output, _print)
-    raise click.exceptions.Exit(int(exit_status(record)))
-
-
-def _measure(wanted: list[run.Cell], options: Options) -> Record:
-    preflight.check()
-    with showing_cases(wanted) as show:
-        results = list(run.measure(wanted, options, show))
-    unit = clock.current().unit
-    return make_map_record(results, machine.describe().as_dict(), options, spent(), unit)
-
-
-def _print(record: Record, console: Console) -> None:
-    unit = UNIT_HEADINGS[record["cases"][0]["unit"]]
-    print_table(console, [HEADINGS, *rows(record)], f"sizes in bytes, costs in {unit}")
-    for row in record["cases"]:
-        if row["status"] != "measured":
-            sizes = f"{row['key_bytes']}/{row['value_bytes']}/{row['entries']}"
-            console.print(f"{row['state']}/{sizes}: {why_not(row)}", markup=False)
+    output.finish(record, print_tables, TABLE_FORMATS)

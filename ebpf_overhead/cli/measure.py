@@ -2,75 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
-from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import TARGETS, Case, select
-from ebpf_overhead.catalogue import PROGRAM_GROUPS
-from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.options import (
-    attach_option,
-    cpu_option,
-    export,
-    format_option,
-    kernel_option,
-    openmetrics_option,
-    output_option,
-    precision_option,
-    seed_option,
-    time_option,
-)
-from ebpf_overhead.cli.output import check_folder, exit_status, write_record
-from ebpf_overhead.cli.progress import showing_cases
-from ebpf_overhead.disturbance import disturbed, with_better
-from ebpf_overhead.measure import Options, Result, measure_cases
-from ebpf_overhead.phases import mark_started, spent
-from ebpf_overhead.report.formats import FORMATS
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.elsewhere import measure_there
+from ebpf_overhead.cli.measuring import measuring_turns, wait_option
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.cli.processes import measured_here
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.hooks.cases import Case, CoAttached, select
+from ebpf_overhead.hooks.object_cases import with_groups
+from ebpf_overhead.measure.bystander import seen_by_all
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.sampling import Precision, choose_cpu
+from ebpf_overhead.phases import mark_started
+from ebpf_overhead.programs.catalogue import PROGRAM_GROUPS
+from ebpf_overhead.programs.object_settings import object_settings
+from ebpf_overhead.report.gathering import exit_status
 from ebpf_overhead.report.metrics import of_measure
-from ebpf_overhead.report.record import Record, make_record
-from ebpf_overhead.report.terminal import print_tables
-from ebpf_overhead.sampling import Precision, choose_cpu
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.several_kernels import merged
+from ebpf_overhead.report.several_processes import combined
+from ebpf_overhead.studies import cases_run
+from ebpf_overhead.studies.cases_run import Job
+from ebpf_overhead.studies.registry import DEFAULT, FORMATS, print_tables
+from ebpf_overhead.workload.workloads import WORKLOADS
 
 _EXAMPLES = """
 \b
 Examples:
   ebpf-overhead measure
-  ebpf-overhead measure --attach tp_btf --program simple --precision 0.5ns --time 5
+  ebpf-overhead measure --attach tp_btf --program simple --precision 2% --time 5s
   ebpf-overhead measure --program mine.c --verifier-log
-  ebpf-overhead measure --target read --target sendto
+  ebpf-overhead measure --program mine.bpf.o --kernel 6.1 --kernel 6.12 --kernel 7.3
+  ebpf-overhead measure --program /usr/sbin/opensnoop.bt --kernel 6.12
+  ebpf-overhead measure --workload read --workload sendto
+  ebpf-overhead measure --program old.bpf.o --program new.bpf.o --processes 5
   ebpf-overhead measure --attach all --kernel 6.12
   ebpf-overhead measure --program empty --bystander
   ebpf-overhead measure --format json -o result.json
   ebpf-overhead measure --format gobench > after.txt && benchstat before.txt after.txt
-
-Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
 """
 
 
-@click.command(name="measure", epilog=_EXAMPLES)
-@attach_option("standard")
+@click.command(name="measure", epilog=_EXAMPLES + options.STATUS)
+@options.attach("standard; that of an object file's sections or a script's probes")
 @click.option(
     "--program",
     multiple=True,
-    metavar="NAME|GROUP|FILE.c",
-    help="Program, or a C source of your own (docs/programs.md), or one of the groups"
-    f" {', '.join(PROGRAM_GROUPS)}; may be repeated.  [default: empty, simple, complex]",
+    type=options.PROGRAM_GROUP_OR_FILE,
+    help="Program, or a C source, an object file or a bpftrace script of your own"
+    f" (docs/programs.md), or one of the groups {', '.join(PROGRAM_GROUPS)}; may be repeated."
+    "  [default: empty, simple, complex]",
 )
-@click.option(
-    "--target",
+@options.object_file
+@options.workload(
+    "What is called (docs/workloads.md); may be repeated.  [default: getpid, and the functions"
+    " that uprobes are for]",
+    type=options.WORKLOAD,
     multiple=True,
-    type=click.Choice(list(TARGETS)),
-    metavar="NAME",
-    help="What is called (docs/targets.md); may be repeated.  [default: getpid, and the"
-    " functions that uprobes are for]",
 )
 @click.option(
+    "--co-attached",
     "--beside",
+    "beside",
     is_flag=True,
-    help="Measure what a second program costs: the same one is attached there all the time.",
+    help="Measure what a second program costs: the same one is co-attached all the time.",
 )
 @click.option(
     "--bpf-stats",
@@ -81,92 +83,134 @@ Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measu
 @click.option(
     "--bystander",
     is_flag=True,
-    help="Measure, too, what other system calls and other processes pay for each probe, and what"
-    " is left when it is gone (docs/bystanders.md).",
+    help="Also measure what other system calls and other processes pay for each probe, and what"
+    " remains after detach (docs/bystanders.md).",
 )
 @click.option(
     "--verifier-log",
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
 )
-@precision_option
-@time_option(
-    Options.time_s, "Stop a case after this many seconds of sampling, whatever its precision."
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Measure in so many processes, one after the other; how far they lie apart is in the"
+    " intervals (docs/architecture.md).",
 )
-@cpu_option
-@seed_option
-@format_option("table", *FORMATS)
-@kernel_option
-@output_option
-@openmetrics_option
+@options.precision
+@options.time("case", Sampling.time_s)
+@options.cpu
+@options.seed
+@options.kernels
+@wait_option
+@options.result("table", *FORMATS)
+@options.openmetrics
 def command(
     attach: tuple[str, ...],
     program: tuple[str, ...],
-    target: tuple[str, ...],
+    workload: tuple[str, ...],
     beside: bool,
     bpf_stats: bool,
     bystander: bool,
-    verifier_log: bool,
-    precision: Precision,
-    time_s: float,
-    cpu: int | None,
-    seed: int | None,
-    format_name: str,
-    kernel: str | None,
-    output: Path | None,
-    openmetrics: Path | None,
+    only: tuple[str, ...],
+    map_size: tuple[str, ...],
+    variables: tuple[str, ...],
+    **given: Any,
 ) -> None:
     """Measure what BPF probes cost on the running kernel.
 
-    Every case is a target, the system call getpid by default, with one program at one attach
-    type, compared in pairs of windows with the same call unprobed.
+    Every case is a workload, the system call getpid by default, with one program at one attach
+    type.  It is compared in pairs of windows with the same call unprobed.
     """
-    mark_started()
-    check_folder(output)
-    cases = select(attach, program, target)
-    if kernel is None:
-        options = Options(
-            precision,
-            time_s,
-            choose_cpu(cpu),
-            seed,
-            verifier_log=verifier_log,
-            beside=beside,
-            bpf_stats=bpf_stats,
-            bystander=bystander,
-        )
-        record = _measure_here(cases, options)
-    else:
-        record = run_in_guest(kernel, program)
+    settings = object_settings(only, map_size, variables)
+    cases = select(attach, program, workload, settings)
+    if not attach and not beside and not bystander:
+        cases = with_groups(cases, [WORKLOADS[name] for name in workload])
+    cases = _conditions(cases, beside, bpf_stats, bystander)
+    measure_and_show(DEFAULT, cases, **given)
+
+
+def measure_and_show(
+    study: str,
+    cases: list[Case],
+    *,
+    verifier_log: bool,
+    processes: int,
+    precision: Precision | None,
+    time_s: float | None,
+    cpu: int | None,
+    seed: int | None,
+    kernels: tuple[str, ...],
+    output: Output,
+    openmetrics: Path | None,
+) -> NoReturn:
+    """Measure the cases of a study here or in a guest, write the record and end the command.
+
+    Parameters
+    ----------
+    study : str
+        Its name.
+    cases : list of Case
+        What to measure.
+    verifier_log, processes, precision, time_s, cpu, seed, kernels, output, openmetrics
+        The options of those names.
+    """
+    if kernels[1:] and (study != DEFAULT or any(case.caller for case in cases)):
+        raise BadUseError("its tables are of one kernel", "name one --kernel")
+    share_s = options.share_of_time(time_s, len(cases) * processes, Sampling.time_s)
+    precision = precision or (Precision() if kernels else Precision.by_default())
+    job = Job(study, cases, Sampling(precision, share_s, cpu, seed), verifier_log)
+    record = merged(output.gather(_of_kernels(job, kernels, output, processes)))
     _show_logs(record)
-    write_record(record, format_name, output, print_tables, FORMATS)
-    export(openmetrics, lambda: of_measure(record))
-    raise click.exceptions.Exit(int(exit_status(record)))
+    output.deliver(record, print_tables, FORMATS)
+    options.export(openmetrics, lambda: of_measure(record))
+    output.end(exit_status(record))
 
 
-def _measure_here(cases: list[Case], options: Options) -> Record:
-    preflight.check()
-    results = measure_with_progress(cases, options)
-    unit = clock.current().unit
-    return make_record(results, machine.describe().as_dict(), options, spent(), unit)
+def _of_kernels(
+    job: Job, kernels: Sequence[str], output: Output, processes: int
+) -> Iterator[Record]:
+    """Yield the record of each kernel, or that of the running one."""
+    every: Sequence[str | None] = kernels or [None]
+    for kernel in every:
+        yield measure_job(job, kernel, output, processes)
+        if output.cut_short is not None:  # what it was is known, and the rest is left out
+            return
 
 
-def measure_with_progress(cases: Iterable[Case], options: Options) -> list[Result]:
-    """Measure cases, showing on the terminal what is measured and how long it still takes.
+def measure_job(job: Job, kernel: str | None, output: Output, processes: int = 1) -> Record:
+    """Measure cases here, or in a guest booted on a kernel; in several processes or in one."""
+    mark_started()
+    if kernel is not None:
+        # The CPU is one of this machine's.
+        there = replace(job, sampling=replace(job.sampling, cpu=None))
+        if processes == 1:
+            return measure_there(kernel, there)
+        guests = (measure_there(kernel, there) for _ in range(processes))
+        return _whole(output, guests)
+    job = replace(job, sampling=replace(job.sampling, cpu=choose_cpu(job.sampling.cpu)))
+    if processes > 1:
+        return _whole(output, measured_here(job, processes))
+    with measuring_turns(len(job.cases)) as show:
+        return cases_run.run(job, show, output.gather)
 
-    Those for which the machine was disturbed are measured once more.
-    """
-    cases = list(cases)
-    with showing_cases(cases) as show:
-        results = list(measure_cases(cases, options, show))
-    # With bystanders a case is several results, each of its own calls.
-    places = [] if options.bystander else disturbed(results)
-    if not places:
-        return results
-    cases = [results[place].case for place in places]
-    with showing_cases(cases) as show:
-        again = list(measure_cases(cases, options, show))
-    return with_better(results, zip(places, again, strict=True))
+
+def _whole(output: Output, records: Iterator[Record]) -> Record:
+    """Return the record of all processes, or of those that were finished when it ended."""
+    found = output.gather(records)
+    if not found and output.cut_short is not None:
+        raise output.cut_short
+    return combined(found)
+
+
+def _conditions(cases: list[Case], beside: bool, bpf_stats: bool, bystander: bool) -> list[Case]:
+    """Return cases under the conditions that options ask for."""
+    if beside:
+        cases = [replace(each, co_attached=CoAttached((each,))) for each in cases]
+    cases = [replace(each, statistics=bpf_stats) for each in cases]
+    return [view for each in cases for view in seen_by_all(each)] if bystander else cases
 
 
 def _show_logs(record: Record) -> None:

@@ -1,106 +1,221 @@
-"""Options that several commands have, and what belongs to them."""
+"""The grammar of the command line: every option that more than one command has."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from ebpf_overhead.cases import ATTACH_TYPES, GROUPS
-from ebpf_overhead.errors import BadUseError, FailedError
-from ebpf_overhead.report.openmetrics import write_atomically
-from ebpf_overhead.sampling import Precision
+from ebpf_overhead.cli.durations import DurationType, PrecisionType
+from ebpf_overhead.cli.files import check_writable
+from ebpf_overhead.cli.names import KERNEL, NameType
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.closing import write_atomically
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, GROUPS
+from ebpf_overhead.programs.catalogue import PROGRAM_GROUPS, PROGRAMS
+from ebpf_overhead.workload.workloads import GETPID, WORKLOADS
 
-# Older versions of click know no types of parameters' values at run time.
-if TYPE_CHECKING:
-    _PrecisionParamType = click.ParamType[Precision]
-else:
-    _PrecisionParamType = click.ParamType
-
-
-class PrecisionType(_PrecisionParamType):
-    """``1%`` of the overhead, ``0.5ns``, or both with a comma: the larger one counts."""
-
-    name = "precision"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Precision:
-        """Return what the words mean."""
-        relative = absolute = 0.0
-        for part in str(value).split(","):
-            match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(%|ns)\s*", part)
-            if match is None or float(match[1]) <= 0:
-                self.fail(f"{value!r} is not like 1%, 0.5ns or 1%,1ns", param, ctx)
-            if match[2] == "%":
-                relative = float(match[1]) / 100
-            else:
-                absolute = float(match[1])
-        return Precision(relative, absolute)
-
+# The end of the help of a command that measures.
+STATUS = """
+Exit status: 0 measured, 1 a case failed, 2 bad use, 3 nothing here can be measured.
+"""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Decorator = Callable[[_Function], _Function]
 
+# Attach types that a system call or a function of the timed loop can be probed by.
+ATTACH_TYPE = NameType("attach type", ATTACH_TYPES, metavar="NAME")
+GETPID_ATTACH_TYPE = NameType(
+    "attach type for getpid",
+    [name for name, each in ATTACH_TYPES.items() if each.workload_kind == GETPID.kind],
+    metavar="NAME",
+)
+_ATTACH_OR_GROUP = NameType("attach type", [*GROUPS, *ATTACH_TYPES], metavar="NAME|GROUP")
+WORKLOAD = NameType("workload", WORKLOADS, metavar="NAME")
+PROGRAM = NameType("program", PROGRAMS, metavar="NAME")
+PROGRAM_OR_FILE = NameType("program", PROGRAMS, checked=False, files=True, metavar="NAME|FILE")
+PROGRAM_GROUP_OR_FILE = NameType(
+    "program",
+    [*PROGRAM_GROUPS, *PROGRAMS],
+    checked=False,
+    files=True,
+    metavar="NAME|GROUP|FILE",
+)
 
-def attach_option(default: str) -> _Decorator[Any]:
+
+def add_options(function: _Function, options: Sequence[_Decorator[Any]]) -> _Function:
+    """Add options to a command; the help shows them in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def result(*formats: str, help_text: str = "How to print the result.") -> _Decorator[Any]:
+    """Add ``--format``, ``--json`` and ``-o``; the parameter ``output`` is an opened `Output`.
+
+    It is opened before the command begins, so that nothing is measured in vain.
+
+    Parameters
+    ----------
+    *formats : str
+        Names of the formats, the default first; ``table`` and ``json`` without any.
+    help_text : str
+        What ``--format`` is for.
+    """
+    names = formats or ("table", "json")
+
+    def decorate(function: _Function) -> Any:
+        @functools.wraps(function)
+        def opened(
+            *args: Any,
+            format_name: str | None,
+            output: Path | None,
+            as_json: bool = False,
+            **given: Any,
+        ) -> Any:
+            if as_json and format_name not in (None, "json"):
+                raise BadUseError(f"--json and --format {format_name} were given", "choose one")
+            chosen = "json" if as_json else format_name or names[0]
+            with Output(chosen, output) as result:
+                return function(*args, output=result, **given)
+
+        json_option = [_JSON] if "json" in names else []
+        return add_options(opened, [_format_option(names, help_text), *json_option, _OUTPUT])
+
+    return decorate
+
+
+def _format_option(names: Sequence[str], help_text: str) -> _Decorator[Any]:
+    return click.option(
+        "--format",
+        "format_name",
+        type=NameType("format", names, aliases={"text": "table"}),
+        help=f"{help_text}  [default: {names[0]}]",
+    )
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+_OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the result to this file.",
+)
+
+
+def attach(default: str) -> _Decorator[Any]:
     """Add ``--attach``, which may be repeated; ``default`` says what it is without."""
     return click.option(
         "--attach",
         multiple=True,
-        type=click.Choice([*GROUPS, *ATTACH_TYPES]),
-        metavar="NAME|GROUP",
+        type=_ATTACH_OR_GROUP,
         help="Attach type (docs/attach-types.md), or one of the groups"
         f" {', '.join(GROUPS)}; may be repeated.  [default: {default}]",
     )
 
 
-def format_option(*names: str, help_text: str = "How to print the result.") -> _Decorator[Any]:
-    """Add ``--format``, one of some names, by default the first; parameter ``format_name``."""
-    return click.option(
-        "--format",
-        "format_name",
-        type=click.Choice(names),
-        default=names[0],
-        show_default=True,
-        help=help_text,
-    )
+def workload(help_text: str, **settings: Any) -> _Decorator[Any]:
+    """Add ``--workload``, with its older name ``--target``; the parameter is ``workload``."""
+    return click.option("--workload", "--target", "workload", help=help_text, **settings)
 
 
-def time_option(default_s: float, help_text: str) -> _Decorator[Any]:
-    """Add ``--time``, in seconds; parameter ``time_s``."""
+def time(per: str, default_s: float) -> _Decorator[Any]:
+    """Add ``--time`` for a whole run; the parameter ``time_s`` is None where it was not given.
+
+    Parameters
+    ----------
+    per : str
+        What the run consists of: ``case``.
+    default_s : float
+        Seconds that each of them has by default.
+    """
     return click.option(
         "--time",
         "time_s",
-        type=click.FloatRange(0.05, 3600),
-        default=default_s,
-        show_default=True,
+        type=DurationType(),
+        help=f"Time to sample all {per}s, shared evenly: 10s, 500ms, 2m."
+        f"  [default: {default_s:g} s per {per}]",
+    )
+
+
+def share_of_time(time_s: float | None, count: int, default_s: float) -> float:
+    """Return the seconds of each of ``count`` cases of a run.
+
+    However short, each is measured for the blocks that an interval needs.
+    """
+    return default_s if time_s is None else time_s / max(count, 1)
+
+
+def duration(help_text: str, default: str | None) -> _Decorator[Any]:
+    """Add ``-d`` for how long something is watched; the parameter is ``duration_s``."""
+    return click.option(
+        "-d",
+        "--duration",
+        "duration_s",
+        type=DurationType(),
+        default=default,
         help=help_text,
     )
 
 
-output_option = click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
+_BOOT = "ebpf_overhead.boot"
+# Whoever starts the guest asks `to_be_booted`: no other part of a command needs to know.
+boot = click.option(
+    "--boot",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.update({_BOOT: value}),
+    help="Boot the guest, and do not restore what was saved of an earlier one.",
 )
-kernel_option = click.option(
-    "--kernel",
-    metavar="RELEASE",
-    help="Do it in a guest booted on this kernel, in instructions; see kernels list.",
-)
-cpu_option = click.option(
+
+
+def to_be_booted() -> bool:
+    """Whether the command at hand was given ``--boot``."""
+    return bool(click.get_current_context().meta.get(_BOOT))
+
+
+def kernel(function: _Function) -> _Function:
+    """Add the options for doing it in a guest: ``kernel``, and ``--boot``."""
+    option = click.option(
+        "--kernel",
+        type=KERNEL,
+        help="Do it in a guest on this kernel, in instructions; see kernels list.",
+    )
+    return add_options(function, [option, boot])
+
+
+def kernels(function: _Function) -> _Function:
+    """Add the options for doing it in guests: ``kernels``, and ``--boot``."""
+    option = click.option(
+        "--kernel",
+        "kernels",
+        type=KERNEL,
+        multiple=True,
+        help="Do it in a guest on this kernel, in instructions; see kernels list.  May be"
+        " repeated: then there is one table of all.",
+    )
+    return add_options(function, [option, boot])
+
+
+cpu = click.option(
     "--cpu", type=click.IntRange(0), help="CPU to measure on.  [default: the last one allowed]"
 )
-seed_option = click.option("--seed", type=int, help="Seed of the order of the windows.")
-precision_option = click.option(
+seed = click.option("--seed", type=int, help="Seed of the order of the windows.")
+precision = click.option(
     "--precision",
     type=PrecisionType(),
-    default="1%,1ns",
-    show_default=True,
-    help="Stop a case when half the width of the 99 % interval of its overhead is this"
-    " small: a share of the overhead, ns, or the larger of both.",
+    help="Stop when half the width of the 99 % interval of every overhead is this small: a share"
+    " of the overhead, ns, or the larger of both.  [default: 5%,10ns; in guests 1%,1ns]",
+)
+config = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default="asv.kernels.json",
+    help="asv's configuration for kernels.",
 )
 
 _FILTERS = (
@@ -114,28 +229,58 @@ _FILTERS = (
 )
 
 
-def filter_options(function: _Function) -> _Function:
+def filters(function: _Function) -> _Function:
     """Add the options that say whose events count: ``pid``, ``cgroup``, ``comm``."""
-    for option in reversed(_FILTERS):
-        function = option(function)
-    return function
+    return add_options(function, _FILTERS)
 
 
-def openmetrics_option(function: _Function) -> _Function:
-    """Add ``--openmetrics FILE``; the parameter is ``openmetrics``, checked before the command."""
+_OBJECT = (
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="NAME",
+        help="Load and measure only this function of an object file or of a BCC tool's text, or"
+        " this probe of a script; may be repeated.",
+    ),
+    click.option(
+        "--map-size",
+        multiple=True,
+        metavar="MAP=ENTRIES[:VALUE_BYTES]",
+        help="Give a map of a file of your own so many entries, and values of so many bytes; may be"
+        " repeated.",
+    ),
+    click.option(
+        "--set",
+        "variables",
+        multiple=True,
+        metavar="VARIABLE=VALUE",
+        help="Give a global variable of an object file a value, or CONFIG_… of the kernel; may be"
+        " repeated.",
+    ),
+)
+
+
+def object_file(function: _Function) -> _Function:
+    """Add the options for object files: ``only``, ``map_size``, ``variables``."""
+    return add_options(function, _OBJECT)
+
+
+def figure(*flags: str, help_text: str) -> _Decorator[Any]:
+    """Add an option for a figure's file, which is tried before the command begins."""
     return click.option(
-        "--openmetrics",
+        *flags,
         type=click.Path(dir_okay=False, path_type=Path),
-        callback=lambda ctx, param, value: _checked(value),
-        help="Write the result to this file besides, as OpenMetrics, for node_exporter's"
-        " textfile collector (docs/metrics.md).",
-    )(function)
+        metavar="FILE",
+        callback=lambda ctx, param, value: check_writable(value),
+        help=help_text,
+    )
 
 
-def _checked(path: Path | None) -> Path | None:
-    if path is not None and not path.absolute().parent.is_dir():
-        raise BadUseError(f"{path.parent} is not a directory", "create it first")
-    return path
+openmetrics = figure(
+    "--openmetrics",
+    help_text="Write the result to this file as well, as OpenMetrics, for node_exporter's textfile"
+    " collector (docs/metrics.md).",
+)
 
 
 def export(path: Path | None, text: Callable[[], str]) -> None:
@@ -145,4 +290,4 @@ def export(path: Path | None, text: Callable[[], str]) -> None:
     try:
         write_atomically(path, text())
     except OSError as error:
-        raise FailedError(f"{path} cannot be written: {error.strerror}") from error
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 from pathlib import Path
 
 import click
 
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.figures.canvas import save
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.reading import naming
+from ebpf_overhead.report.canvas import save
+from ebpf_overhead.studies import registry
 
-_FIGURES = ("attach-latency", "bystanders", "cohabitation", "map-state", "scaling", "targets")
-
+_REMEDY = "name a file that --format json wrote"
 _EXAMPLES = """
 \b
 Examples:
-  ebpf-overhead measure --target getpid --target sendto --format json -o here.json
+  ebpf-overhead study targets --json -o here.json
   ebpf-overhead plot targets here.json -o targets.svg
 """
 
 
 @click.command(name="plot", epilog=_EXAMPLES)
-@click.argument("figure", type=click.Choice(_FIGURES))
-@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw into this file, .svg or .png; needs matplotlib.",
+@click.argument(
+    "figure",
+    type=NameType("study", registry.FIGURES, aliases=registry.ALIASES),
+    metavar="STUDY",
 )
+@click.argument("records", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.figure("-o", "--output", help_text="Draw into this file, .svg or .png; needs matplotlib.")
 def command(figure: str, records: tuple[Path, ...], output: Path | None) -> None:
     """Print a table in Markdown, and draw a figure, from records that --format json wrote."""
-    chosen = importlib.import_module(f"ebpf_overhead.figures.{figure.replace('-', '_')}")
-    loaded = [_read(path) for path in records]
-    click.echo(chosen.markdown(loaded), nl=False)
+    chosen = registry.load(figure).figure
+    assert chosen is not None
+    loaded = [registry.read_record(path, _REMEDY) for path in records]
+    # Each value has its type, but they may contradict each other.
+    with naming(", ".join(map(str, records)), error=BadUseError, remedy=_REMEDY):
+        table = chosen.markdown(loaded)
+        drawn = None if output is None else chosen.draw(loaded)
+    click.echo(table, nl=False)
     if output is not None:
-        save(chosen.draw(loaded), output)
-
-
-def _read(path: Path) -> Record:
-    try:
-        record: Record = json.loads(path.read_text())
-        record["cases"], record["machine"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadUseError(
-            f"{path} is no record: {error}", "name a file that --format json wrote"
-        ) from error
-    return record
+        save(drawn, output)

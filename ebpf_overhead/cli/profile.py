@@ -7,19 +7,23 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from ebpf_overhead import clock, machine, preflight
-from ebpf_overhead.cases import ATTACH_TYPES, TARGETS, Case, select
-from ebpf_overhead.cli.durations import DurationType
+from ebpf_overhead import machine
+from ebpf_overhead.cli import options
 from ebpf_overhead.cli.elsewhere import run_in_guest
-from ebpf_overhead.cli.options import format_option, kernel_option, output_option
-from ebpf_overhead.cli.output import check_folder, print_table, write_record
-from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.profile import jit_symbols
-from ebpf_overhead.profile.loop import profile_loop
-from ebpf_overhead.profile.process import profile_process
-from ebpf_overhead.profile.record import figure, make_loop_record, make_process_record
-from ebpf_overhead.profile.text import LIMIT, headings, others, program_rows, rows
+from ebpf_overhead.cli.measuring import wait_option
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.cli.progress import say
+from ebpf_overhead.errors import BadUseError, ExitStatus
+from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, Case, select
+from ebpf_overhead.measure import machine_lock, preflight
+from ebpf_overhead.report.console import print_line, print_table
 from ebpf_overhead.report.record import Record
+from ebpf_overhead.tools.profile import jit_symbols
+from ebpf_overhead.tools.profile.loop import profile_loop
+from ebpf_overhead.tools.profile.process import profile_process
+from ebpf_overhead.tools.profile.record import figure, make_loop_record, make_process_record
+from ebpf_overhead.tools.profile.text import LIMIT, headings, others, program_rows, rows
+from ebpf_overhead.workload import clock
 
 _EXAMPLES = """
 \b
@@ -36,22 +40,18 @@ Exit status: 0 profiled, 1 failed, 2 bad use, 3 not possible here: perf is missi
 @click.command(name="profile", epilog=_EXAMPLES)
 @click.option(
     "--attach",
-    type=click.Choice(list(ATTACH_TYPES)),
-    default="tracepoint",
-    show_default=True,
+    type=options.ATTACH_TYPE,
+    default=STANDARD_ATTACH_TYPES[0],
     help="Attach type of the probe on the loop.",
 )
 @click.option(
     "--program",
     default="simple",
-    show_default=True,
-    metavar="NAME|FILE.c",
+    type=options.PROGRAM_OR_FILE,
     help="Program of the probe.",
 )
-@click.option(
-    "--target",
-    type=click.Choice(list(TARGETS)),
-    help="What the loop calls.  [default: what the attach type is for]",
+@options.workload(
+    "What the loop calls.  [default: what the attach type is for]", type=options.WORKLOAD
 )
 @click.option(
     "-p",
@@ -59,64 +59,52 @@ Exit status: 0 profiled, 1 failed, 2 bad use, 3 not possible here: perf is missi
     type=click.IntRange(1),
     help="Profile this process instead of a loop, with the BPF programs that are there.",
 )
-@click.option(
-    "-d",
-    "--duration",
-    "seconds",
-    type=DurationType(),
-    default="3s",
-    show_default=True,
-    help="How long to sample: the loop unprobed, and as long probed.",
-)
-@click.option(
+@options.duration("How long to sample: the loop unprobed, and as long probed.", "3s")
+@options.figure(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.svg",
-    help="Draw flame graphs, unprobed and probed side by side.",
+    help_text="Draw flame graphs into this SVG file, unprobed and probed side by side.",
 )
-@format_option("table", "json", help_text="How to print the result; json has every stack.")
-@kernel_option
-@output_option
+@options.kernel
+@wait_option
+@options.result(help_text="How to print the result; json has every stack.")
 def command(
     attach: str,
     program: str,
-    target: str | None,
+    workload: str | None,
     pid: int | None,
-    seconds: float,
+    duration_s: float,
     plot: Path | None,
-    format_name: str,
     kernel: str | None,
-    output: Path | None,
+    output: Output,
 ) -> None:
-    """Show where the time of a probed call goes: target, dispatch, program, its helpers.
+    """Show where the time of a probed call goes: workload, dispatch, program, its helpers.
 
     perf samples a loop by the software clock, without the probe and with it.
     """
-    for path in (output, plot):
-        check_folder(path)
     if pid is not None and kernel is not None:
         raise BadUseError("a process here is not in a guest", "give --pid or --kernel")
     if kernel is not None:
         record = run_in_guest(kernel, [program])
     else:
-        record = _profile(attach, program, target, pid, seconds)
+        record = _profile(attach, program, workload, pid, duration_s)
+    output.deliver(record, _print)
     if plot is not None:
         plot.write_text(figure(record))
-    write_record(record, format_name, output, _print)
+    output.end(ExitStatus.MEASURED)
 
 
-def _profile(attach: str, program: str, target: str | None, pid: int | None, s: float) -> Record:
+def _profile(attach: str, program: str, workload: str | None, pid: int | None, s: float) -> Record:
     described, unit = machine.describe().as_dict(), clock.current().unit
-    with jit_symbols.visible() as switched:
+    with machine_lock.held(), jit_symbols.visible() as switched:
         if pid is not None:
-            return make_process_record(profile_process(pid, s, _say), described, unit, switched)
+            return make_process_record(profile_process(pid, s, say), described, unit, switched)
         preflight.check()
-        case = _case(attach, program, target)
-        return make_loop_record(profile_loop(case, s, _say), described, unit, switched)
+        case = _case(attach, program, workload)
+        return make_loop_record(profile_loop(case, s, say), described, unit, switched)
 
 
-def _case(attach: str, program: str, target: str | None) -> Case:
-    cases = select([attach], [program], [target] if target else ())
+def _case(attach: str, program: str, workload: str | None) -> Case:
+    cases = select([attach], [program], [workload] if workload else ())
     chosen = {case.program.name for case in cases}
     if len(chosen) > 1:
         raise BadUseError(f"{program!r} names {len(chosen)} programs", "choose one")
@@ -124,15 +112,11 @@ def _case(attach: str, program: str, target: str | None) -> Case:
 
 
 def _print(record: Record, console: Console) -> None:
-    print_table(console, [headings(record), *rows(record)])
+    print_table(console, headings(record), rows(record))
     programs = program_rows(record)
     if programs:
-        print_table(console, [("BPF program, helpers included", "share"), *programs])
+        print_table(console, ("BPF program, helpers included", "share"), programs)
     note = others(record)
     if note is not None:
-        console.print(note, markup=False, soft_wrap=True)
-    console.print(LIMIT, style="dim", soft_wrap=True)
-
-
-def _say(line: str) -> None:
-    click.echo(line, err=True)
+        print_line(console, note)
+    print_line(console, LIMIT, "dim")

@@ -1,4 +1,8 @@
-"""Progress on the terminal: what is being done, and how long it still takes."""
+"""Progress on standard error: what is being done, and how long it still takes.
+
+A step is named by a line that begins with what is done: ``Starting 6.12``, ``Measuring …``,
+``Counting …``, ``Tracing …``, ``Sampling …``.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO, TypeVar
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ebpf_overhead.printable import printable
+from ebpf_overhead.report.console import PlainConsole
 
 
 class Named(Protocol):
@@ -22,6 +28,20 @@ class Named(Protocol):
 
 
 _Named = TypeVar("_Named", bound=Named)
+
+
+def say(line: str) -> None:
+    """Say in a line what goes on; other people's names in it are shown, and not obeyed."""
+    click.echo(printable(line, keep="\n"), err=True)
+
+
+@contextmanager
+def showing_steps() -> Iterator[Callable[[str], None]]:
+    """Show the step at hand beside a spinner while the block runs; call what it yields with it."""
+    with _terminal() as terminal:
+        console = PlainConsole(file=terminal)
+        with console.status("Starting") as status:
+            yield status.update
 
 
 @dataclass(frozen=True)
@@ -37,7 +57,7 @@ class Work:
     def say(self, line: str) -> None:
         """Begin a step."""
         if self._progress.disable:
-            click.echo(line, err=True)
+            say(line)
             return
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._progress.reset(self._task)
@@ -55,7 +75,7 @@ def showing_work() -> Iterator[Work]:
         progress = Progress(
             BarColumn(),
             TimeRemainingColumn(),
-            console=Console(file=terminal),
+            console=PlainConsole(file=terminal),
             auto_refresh=False,
             transient=True,
             disable=not terminal.isatty(),
@@ -74,22 +94,29 @@ def _terminal() -> Iterator[TextIO]:
 @contextmanager
 def showing_cases(cases: Sequence[_Named]) -> Iterator[Callable[[_Named, float], None]]:
     """Show progress while the block runs; call what it yields with a case and its share done."""
+    with showing_turns(len(cases)) as show:
+        yield lambda case, share: show(case, cases.index(case) + share)
+
+
+@contextmanager
+def showing_turns(cases: int) -> Iterator[Callable[[Named, float], None]]:
+    """Show progress while the block runs; call what it yields with a case and how many are done."""
     with _terminal() as terminal:
         progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} cases"),
             TimeRemainingColumn(),
-            console=Console(file=terminal),
+            console=PlainConsole(file=terminal),
             auto_refresh=False,  # no second thread while windows are timed
             transient=True,
             disable=not terminal.isatty(),
         )
         with progress:
-            task = progress.add_task("starting", total=len(cases))
+            task = progress.add_task("Starting", total=cases)
 
-            def show(case: _Named, share: float) -> None:
-                done = cases.index(case) + share
-                progress.update(task, description=case.name, completed=done, refresh=True)
+            def show(case: Named, done: float) -> None:
+                step = f"Measuring {case.name}"
+                progress.update(task, description=step, completed=done, refresh=True)
 
             yield show

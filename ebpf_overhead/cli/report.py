@@ -6,20 +6,27 @@ import os
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from ebpf_overhead.cli.options import format_option
+from ebpf_overhead.asv.results import latest_record
+from ebpf_overhead.asv.stored import revisions_are_kernels
+from ebpf_overhead.asv.workspace import Workspace
+from ebpf_overhead.cli import options
+from ebpf_overhead.cli.names import NameType, installed_kernels
+from ebpf_overhead.cli.output import Output
 from ebpf_overhead.kernels.catalogue import find
-from ebpf_overhead.report.asv_results import latest_record
-from ebpf_overhead.report.formats import to_markdown
-from ebpf_overhead.report.terminal import print_tables
+from ebpf_overhead.studies.registry import FORMATS, print_tables
 
 _EXAMPLES = """
 \b
 Examples:
   ebpf-overhead report
   ebpf-overhead report --commit 1a2b3c4d --format markdown
+  ebpf-overhead report --config asv.kernels.json --kernel 6.12
 """
+
+
+# What asv stored is not enough for the other formats.
+_FORMATS = {name: FORMATS[name] for name in ("markdown", "json")}
 
 
 @click.command(name="report", epilog=_EXAMPLES)
@@ -27,22 +34,27 @@ Examples:
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default="asv.conf.json",
-    show_default=True,
     help="asv's configuration.",
 )
 @click.option("--commit", help="Commit of the project that was measured.  [default: the newest]")
 @click.option(
     "--kernel",
+    type=NameType(
+        "kernel", lambda: ["running", *installed_kernels()], checked=False, metavar="RELEASE"
+    ),
     default="running",
-    show_default=True,
-    help="Kernel that was measured on: a release or series of `ebpf-overhead kernels list`.",
+    help="Kernel that was measured on: a release or series of `ebpf-overhead kernels list`; with "
+    "asv.kernels.json any of `ebpf-overhead history`.",
 )
-@format_option("table", "markdown", help_text="How to print the tables.")
-def command(config: Path, commit: str | None, kernel: str, format_name: str) -> None:
+@options.result("table", *_FORMATS, help_text="How to print the tables.")
+def command(config: Path, commit: str | None, kernel: str, output: Output) -> None:
     """Show the three tables of a kernel's newest results in asv's store."""
-    guest = None if kernel in ("running", os.uname().release) else find(kernel).release
-    record = latest_record(config, commit, kernel=guest)
-    if format_name == "markdown":
-        click.echo(to_markdown(record), nl=False)
+    if revisions_are_kernels(config):
+        workspace = Workspace(config.absolute().parent)
+        workspace.prepare(warn=lambda text: click.echo(text, err=True))
+        commit, found = workspace.find(kernel)
+        record = latest_record(config, commit, kernel=found.release)
     else:
-        print_tables(record, Console())
+        guest = None if kernel in ("running", os.uname().release) else find(kernel).release
+        record = latest_record(config, commit, kernel=guest)
+    output.deliver(record, print_tables, _FORMATS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,17 +12,20 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ebpf_overhead import clock
+from ebpf_overhead.cli import options
 from ebpf_overhead.cli.durations import DurationType
-from ebpf_overhead.cli.options import format_option
+from ebpf_overhead.cli.output import Output
+from ebpf_overhead.cli.progress import say
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.loaded.dispatch import DispatchCosts
-from ebpf_overhead.loaded.monitor import watch_programs
-from ebpf_overhead.loaded.record import make_record
-from ebpf_overhead.loaded.text import Frame, render
-from ebpf_overhead.loaded.usage import Picture
-from ebpf_overhead.stored import Store
-from ebpf_overhead.tracers.waiting import Watch
+from ebpf_overhead.measure.cost_cache import Store
+from ebpf_overhead.report.console import PlainConsole
+from ebpf_overhead.tools.top.dispatch import DispatchCosts
+from ebpf_overhead.tools.top.monitor import watch_programs
+from ebpf_overhead.tools.top.record import make_record
+from ebpf_overhead.tools.top.text import Room, render
+from ebpf_overhead.tools.top.usage import Picture
+from ebpf_overhead.tools.tracers.waiting import Watch
+from ebpf_overhead.workload import clock
 
 _EXAMPLES = """
 \b
@@ -32,7 +34,7 @@ Examples:
   ebpf-overhead top --once --interval 10s    one table, of ten seconds
   ebpf-overhead top --duration 1m --format json | jq .core_share
 
-Exit status: 0 watched, 2 bad use, 3 programs cannot be listed here, or rights are missing.
+Exit status: 0 watched, 2 bad use, 3 programs cannot be listed here, or privileges are missing.
 """
 
 # Rows of a terminal that are not for programs: headline, heading, notes.
@@ -48,17 +50,10 @@ Show = Callable[[Picture], None]
     "interval_s",
     type=DurationType(),
     default="2s",
-    show_default=True,
     help="Time between two looks.",
 )
 @click.option("--once", is_flag=True, help="Look for one interval, print, and end.")
-@click.option(
-    "-d",
-    "--duration",
-    "duration_s",
-    type=DurationType(),
-    help="How long to watch.  [default: until Ctrl-C]",
-)
+@options.duration("How long to watch.  [default: until Ctrl-C]", None)
 @click.option(
     "--top",
     "rows",
@@ -71,24 +66,24 @@ Show = Callable[[Picture], None]
     default=True,
     help="Measure the dispatch of attach types for which none is stored, 2 s each, once.",
 )
-@format_option("text", "json", help_text="How to print; JSON is one line a look.")
+@options.result(help_text="How to print; JSON is one line per look.")
 def command(
     interval_s: float,
     once: bool,
     duration_s: float | None,
     rows: int | None,
     measuring: bool,
-    format_name: str,
+    output: Output,
 ) -> None:
-    """Show what the BPF programs that are loaded on this machine cost, dearest first.
+    """Show what the BPF programs that are loaded on this machine cost, the most expensive first.
 
     That is the time that the kernel's statistics report, and the way to the program, which
     they leave out.  The statistics are on only while this runs.
     """
     if once and duration_s is not None:
         raise BadUseError("both --once and --duration were given", "choose one")
-    live = format_name == "text" and not once and sys.stdout.isatty()
-    showing = _live(rows) if live else _printing(format_name, rows)
+    live = output.on_terminal and output.format_name == "table" and not once
+    showing = _live(rows) if live else _printing(output, rows)
     watch = Watch(interval_s if once else duration_s)
     with showing as (show, say):
         costs = DispatchCosts(Store(), say, measuring)
@@ -99,13 +94,13 @@ def command(
 @contextmanager
 def _live(rows: int | None) -> Iterator[tuple[Show, Callable[[str], None]]]:
     """Show one picture in the place of the other, on a screen of its own."""
-    console = Console()
+    console = PlainConsole()
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def show(seen: Picture) -> None:
             wanted = rows or max(console.height - _OTHER_ROWS, 1)
-            frame = Frame(console.width, wanted)
-            live.update(render(seen, clock.current().unit, frame), refresh=True)
+            room = Room(console.width, wanted)
+            live.update(render(seen, clock.current().unit, room), refresh=True)
 
         def say(line: str) -> None:
             live.update(Text(line), refresh=True)
@@ -115,14 +110,17 @@ def _live(rows: int | None) -> Iterator[tuple[Show, Callable[[str], None]]]:
 
 
 @contextmanager
-def _printing(format_name: str, rows: int | None) -> Iterator[tuple[Show, Callable[[str], None]]]:
+def _printing(output: Output, rows: int | None) -> Iterator[tuple[Show, Callable[[str], None]]]:
     """Print one picture under the other."""
-    unit, console = clock.current().unit, Console()
+    unit = clock.current().unit
 
-    def show(seen: Picture) -> None:
-        if format_name == "json":
-            click.echo(json.dumps(make_record(seen, unit, os.uname().release)))
-        else:
-            console.print(render(seen, unit, Frame(console.width, rows or len(seen.usages))))
+    def to_json(seen: Picture) -> str:
+        return json.dumps(make_record(seen, unit, os.uname().release)) + "\n"
 
-    yield show, lambda line: click.echo(line, err=True)
+    def show(seen: Picture, console: Console) -> None:
+        console.print(render(seen, unit, Room(console.width, rows or len(seen.usages))))
+
+    yield (
+        lambda seen: output.show(seen, show, {"json": to_json}),
+        say,
+    )

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ebpf_overhead.errors import BadUseError, UnsupportedError
+from ebpf_overhead.errors import BadUseError, OverheadError, UnsupportedError
 from ebpf_overhead.guest.command import Accelerator, Clock, dotted
+from ebpf_overhead.programs.store import cache_directory
+from ebpf_overhead.reading import read_json
 
 AcceleratorWish = Literal["auto", "tcg", "kvm"]
 ClockWish = Literal["auto", "icount", "wall"]
@@ -53,7 +55,7 @@ class Memory:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or _cache() / "acceleration.json"
+        self.path = path or cache_directory() / "acceleration.json"
 
     def recall(self, key: str) -> str | None:
         """Return why the trial failed, the empty string if it did not, None if there was none."""
@@ -73,10 +75,9 @@ class Memory:
 
     def _read(self) -> dict[str, object]:
         try:
-            outcomes = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_json(self.path, dict[str, object])
+        except OverheadError:
             return {}
-        return outcomes if isinstance(outcomes, dict) else {}
 
 
 def trial_key(release: str, image: Path, version: tuple[int, ...]) -> str:
@@ -134,8 +135,3 @@ def choose(
         )
     log(f"no hardware virtualisation: {failure}; emulating instead, counting instructions")
     return Choice("icount", "tcg")
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "ebpf-overhead"

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ebpf_overhead.guest import child, wire
+from ebpf_overhead.guest.begin import begin
 from ebpf_overhead.guest.init import power_off
 
 # Output is not read from a command while this much waits for the host.
@@ -132,12 +133,24 @@ class Agent:
             self._send({"event": "hello", "session": message.get("session"), **self._facts})
         elif op == "ping":
             self._send({"event": "pong"})
+        elif op == "begin":
+            self._begin(message)
         elif op == "run":
             self._accept(message)
         elif op == "kill":
             self._kill_all()
+        elif op == "interrupt":
+            self._interrupt()
         elif op in ("input", "resize"):
             self._to_terminal(message)
+
+    def _begin(self, message: wire.Message) -> None:
+        try:
+            begin(message)
+        except OSError as error:
+            self._send({"event": "refused", "why": f"{error.filename}: {error.strerror}"})
+        else:
+            self._send({"event": "begun"})
 
     def _accept(self, message: wire.Message) -> None:
         terminal = message.get("terminal")
@@ -221,6 +234,11 @@ class Agent:
         elif not self._abandoned:
             stream = self._outputs[descriptor]
             self._send({"event": "output", "stream": stream, "data": wire.pack(data)})
+
+    def _interrupt(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child.pid, signal.SIGINT)
 
     def _kill_all(self) -> None:
         # From PID 1 this reaches every process but itself: commands leave nothing running.

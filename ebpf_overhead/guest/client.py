@@ -1,6 +1,6 @@
 """Runs one command in a guest that another process owns.
 
-    python -m ebpf_overhead.guest.client [--cwd DIR] [--env NAME=VALUE]... SOCKET COMMAND...
+    python -I -m ebpf_overhead.guest.client [--cwd DIR] [--env NAME=VALUE]... SOCKET COMMAND...
 
 Output and exit status are the command's; 128 + N when signal N ended it, as in a shell, and
 `LOST` when the guest is gone.  When this process ends, however it ends, the agent kills the

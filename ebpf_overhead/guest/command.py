@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from ebpf_overhead.errors import MissingToolError, UnsupportedError
@@ -14,9 +14,20 @@ Accelerator = Literal["tcg", "kvm"]
 # The names by which the agent in the guest finds its two serial ports.
 COMMAND_PORT = "ebpf_overhead.command"
 LIFE_PORT = "ebpf_overhead.life"
-# The tags by which the guest mounts its two file systems.
-ROOT_TAG = "root"
-SHARE_TAG = "share"
+
+# What QEMU's own sandbox may refuse it.  Not spawn=deny: it ends QEMU 7.2 when the guest starts.
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny"
+# Each directory shown is a device in one of the 32 slots of a bus that has other devices.  Guests
+# have more of them than they need, so that one state serves guests that see different things.
+MOST_SHOWN = 24
+_SHOWN_STEP = 8
+
+# Guest and device tell each other when they may leave a notification out (VIRTIO_F_EVENT_IDX).  To
+# agree on that, the guest needs a full memory barrier.  An emulated single processor has none: QEMU
+# before 8.1 leaves it out, and no later one puts it in for a locked instruction.  A notification
+# that is lost stops the guest for ever.  So none is ever left out.
+# QEMU commit c914d46d0a645e7c633292146f4e38c945d4f847
+_NO_LOST_WAKE_UP = "event_idx=off"
 
 # The oldest QEMU with every option used here; Debian 11 has it.
 MINIMUM_VERSION = (5, 2)
@@ -27,28 +38,46 @@ _INSTALL = {"x86_64": "qemu-system-x86"}
 
 @dataclass(frozen=True)
 class Files:
-    """What QEMU is given by name or descriptor.
+    """What QEMU is given to work with: open descriptors, so that it needs no right to open them.
 
     Parameters
     ----------
-    kernel, initrd : Path
-        What is booted.
-    share : Path
+    boot : tuple of int and int, or str
+        Kernel and initrd; for a guest that is restored, the name of the `boot_program` that
+        it was booted by.
+    shown : sequence of int
+        Directories of the host that the guest may read.
+    copies : int
+        One more, with files.
+    share : int
         The one directory of the host that the guest may write to.
-    console : Path
-        File that receives the kernel's console.
-    command_socket : Path
-        Unix socket QEMU creates for the command port.
-    life_descriptor : int
-        Descriptor of a connected socket; the guest goes when its other end is closed.
+    monitor : int
+        A connected socket, by which QEMU is controlled.
+    console : int
+        Receives the kernel's console.
+    command : int
+        A Unix socket that listens: the command port.
+    life : int
+        A connected socket; the guest goes when its other end is closed.
     """
 
-    kernel: Path
-    initrd: Path
-    share: Path
-    console: Path
-    command_socket: Path
-    life_descriptor: int
+    boot: tuple[int, int] | str
+    shown: Sequence[int]
+    copies: int
+    share: int
+    monitor: int
+    console: int
+    command: int
+    life: int
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All of them."""
+        return (
+            *(() if isinstance(self.boot, str) else self.boot),
+            *(*self.shown, self.copies, self.share),
+            *(self.console, self.command, self.life, self.monitor),
+        )
 
 
 def qemu_binary(arch: str) -> str:
@@ -108,6 +137,9 @@ def kernel_command_line(clock: Clock) -> str:
             "noapictimer",
             # Self-tests of ciphers nobody uses here: 0.7 s.
             "cryptomgr.notests",
+            # Entropy out of timing, of which the emulated machine has none: 0.14 billion
+            # instructions.  Kernels that have it as a module pay no heed.
+            "initcall_blacklist=jent_mod_init",
             # Tables about power and interrupts that one processor does without: 1 s.
             "acpi=off",
             "no_timer_check",  # One more calibration that the emulated machine cannot fail.
@@ -127,6 +159,7 @@ def qemu_command(
     accel: Accelerator,
     memory_mib: int,
     files: Files,
+    sandbox: bool = True,
 ) -> list[str]:
     """Return the command that boots a guest.
 
@@ -142,6 +175,8 @@ def qemu_command(
         The guest's memory in MiB.
     files : Files
         What QEMU is given to work with.
+    sandbox : bool, optional
+        Whether this QEMU was built with its sandbox.
 
     Returns
     -------
@@ -159,8 +194,9 @@ def qemu_command(
         )
     return [
         binary,
+        *(("-sandbox", SANDBOX) if sandbox else ()),
         *_machine(clock, accel, memory_mib),
-        *_kernel(clock, files),
+        *_kernel(clock, files.boot),
         *_ports(files),
         *_file_systems(files),
     ]
@@ -199,44 +235,57 @@ def _machine(clock: Clock, accel: Accelerator, memory_mib: int) -> list[str]:
     return words
 
 
-def _kernel(clock: Clock, files: Files) -> list[str]:
+def boot_program(image: bytes) -> str:
+    """Return the program of its own by which QEMU boots an image; it is part of a saved state."""
+    return "pvh.bin" if image.startswith(b"\x7fELF") else "linuxboot_dma.bin"
+
+
+def _kernel(clock: Clock, boot: tuple[int, int] | str) -> list[str]:
+    if isinstance(boot, str):
+        return [*("-incoming", "defer"), *("-option-rom", boot)]
     return [
-        *("-kernel", str(files.kernel)),
-        *("-initrd", str(files.initrd)),
+        *("-kernel", _path(boot[0])),
+        *("-initrd", _path(boot[1])),
         *("-append", kernel_command_line(clock)),
-        *("-chardev", f"file,id=console,path={_escaped(files.console)}"),
-        *("-serial", "chardev:console"),
     ]
 
 
 def _ports(files: Files) -> list[str]:
     return [
-        *("-device", "virtio-serial-pci"),
-        # QEMU listens: who wants to run a command connects, and hanging up is seen inside.
-        *(
-            "-chardev",
-            f"socket,id=command,path={_escaped(files.command_socket)},server=on,wait=off",
-        ),
+        *("-chardev", f"socket,id=console,fd={files.console}"),
+        *("-serial", "chardev:console"),
+        *("-chardev", f"socket,id=monitor,fd={files.monitor}"),
+        *("-mon", "chardev=monitor,mode=control"),
+        *("-device", f"virtio-serial-pci,{_NO_LOST_WAKE_UP}"),
+        # QEMU accepts: who wants to run a command connects, and hanging up is seen inside.
+        *("-chardev", f"socket,id=command,fd={files.command},server=on,wait=off"),
         *("-device", f"virtserialport,chardev=command,name={COMMAND_PORT}"),
         # The other end is held by the process the guest belongs to, and by nothing else.
-        *("-chardev", f"socket,id=life,fd={files.life_descriptor}"),
+        *("-chardev", f"socket,id=life,fd={files.life}"),
         *("-device", f"virtserialport,chardev=life,name={LIFE_PORT}"),
     ]
 
 
 def _file_systems(files: Files) -> list[str]:
+    words = []
+    shown = [*files.shown, *[files.copies] * (-len(files.shown) % _SHOWN_STEP)]
+    for number, descriptor in enumerate(shown):
+        # readonly=on is QEMU's own refusal, which nothing inside the guest can lift.
+        words += _file_system(f"shown{number}", descriptor, ",readonly=on")
+    words += _file_system("copies", files.copies, ",readonly=on")
+    return [*words, *_file_system("share", files.share)]
+
+
+def _file_system(tag: str, descriptor: int, option: str = "") -> list[str]:
     # security_model=none: owners and modes as they are; a chown that the host's user may
     # not do is let pass.  multidevs=remap: file systems mounted below keep distinct inodes.
     common = "security_model=none,multidevs=remap"
     return [
-        # readonly=on is QEMU's own refusal, which nothing inside the guest can lift.
-        *("-fsdev", f"local,id=root,path=/,{common},readonly=on"),
-        *("-device", f"virtio-9p-pci,fsdev=root,mount_tag={ROOT_TAG}"),
-        *("-fsdev", f"local,id=share,path={_escaped(files.share)},{common}"),
-        *("-device", f"virtio-9p-pci,fsdev=share,mount_tag={SHARE_TAG}"),
+        *("-fsdev", f"local,id={tag},path={_path(descriptor)},{common}{option}"),
+        *("-device", f"virtio-9p-pci,{_NO_LOST_WAKE_UP},fsdev={tag},mount_tag={tag}"),
     ]
 
 
-def _escaped(path: Path) -> str:
-    # A comma separates options; doubled it stands for itself.
-    return str(path).replace(",", ",,")
+def _path(descriptor: int) -> str:
+    # Leads to what is open, through no directory that QEMU's user may not enter.
+    return f"/proc/self/fd/{descriptor}"

@@ -1,7 +1,7 @@
 """Archives in cpio's "newc" format, which the kernel unpacks as its first file system.
 
 The format is described in the kernel's Documentation/driver-api/early-userspace/
-buffer-format.rst.  Equal contents give equal bytes: there is no time stamp in them.
+buffer-format.rst.  Equal contents give equal bytes: there is no time stamp but those of files.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class Archive:
         self._bytes = bytearray()
         self._count = 0
 
-    def directory(self, name: str) -> None:
+    def directory(self, name: str, mode: int = 0o755) -> None:
         """Add a directory; its parents must have been added."""
-        self._add(name, stat.S_IFDIR | 0o755)
+        self._add(name, stat.S_IFDIR | mode)
 
-    def file(self, name: str, content: bytes, *, executable: bool = False) -> None:
+    def file(self, name: str, content: bytes, mode: int = 0o644, mtime_s: int = 0) -> None:
         """Add a regular file."""
-        self._add(name, stat.S_IFREG | (0o755 if executable else 0o644), content)
+        self._add(name, stat.S_IFREG | mode, content, mtime_s=mtime_s)
 
     def symlink(self, name: str, target: str) -> None:
         """Add a symbolic link."""
@@ -38,12 +38,18 @@ class Archive:
         return bytes(self._bytes)
 
     def _add(
-        self, name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)
+        self,
+        name: str,
+        mode: int,
+        content: bytes = b"",
+        device: tuple[int, int] = (0, 0),
+        mtime_s: int = 0,
     ) -> None:
         self._count += 1
         terminated = name.encode() + b"\0"
         # inode, mode, uid, gid, links, mtime, size, device, device node, name size, checksum
-        fields = (self._count, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(terminated), 0)
+        sizes = (len(content), 0, 0, *device, len(terminated), 0)
+        fields = (self._count, mode, 0, 0, 1, mtime_s, *sizes)
         self._bytes += b"070701" + b"".join(b"%08X" % field for field in fields) + terminated
         self._pad()
         self._bytes += content

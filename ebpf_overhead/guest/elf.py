@@ -16,13 +16,21 @@ def is_whole(image: bytes) -> bool:
     """Return whether an image is a 64-bit little-endian ELF file with all of its segments."""
     try:
         return all(offset + size <= len(image) for _, offset, size in _segments(image))
-    except (ValueError, struct.error):
+    except (ValueError, OverflowError, struct.error):
         return False
 
 
 def is_static(image: bytes) -> bool:
     """Return whether an ELF program runs without a dynamic loader."""
     return is_whole(image) and all(kind != _PT_INTERP for kind, _, _ in _segments(image))
+
+
+def loader(image: bytes) -> str | None:
+    """Return the path of a program's dynamic loader, None for a static one."""
+    for kind, offset, size in _segments(image):
+        if kind == _PT_INTERP:
+            return image[offset : offset + size].rstrip(b"\0").decode()
+    return None
 
 
 def has_pvh_entry(image: bytes) -> bool:

@@ -20,8 +20,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Literal
 
-# Options that change nothing here: no user site, no byte code written, unbuffered output.
-_HARMLESS = frozenset("sBu")
+# Options that a forked process can follow: isolated, no user site, no byte code written,
+# unbuffered output.
+_POSSIBLE = frozenset("IsBu")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Invocation:
         Its path, its name, or the code itself.
     arguments : tuple of str
         What follows it.
+    isolated : bool
+        Whether nothing is added to the search path.
     unbuffered : bool
         Whether output is written at once.
     original : tuple of str
@@ -45,6 +48,7 @@ class Invocation:
     kind: Literal["script", "module", "code"]
     target: str
     arguments: tuple[str, ...]
+    isolated: bool
     unbuffered: bool
     original: tuple[str, ...]
 
@@ -63,22 +67,25 @@ def parse(argv: Sequence[str]) -> Invocation | None:
         None when only a fresh interpreter can do it: it has an option that matters at
         start, or is to be interactive.
     """
-    unbuffered = False
+    options: set[str] = set()
     rest = list(argv[1:])
+
+    def invocation(kind: Literal["script", "module", "code"], target: str) -> Invocation:
+        return Invocation(
+            kind, target, tuple(rest), "I" in options, "u" in options, original=tuple(argv)
+        )
+
     while rest:
         word = rest.pop(0)
         if word in ("-m", "-c"):
-            if not rest:
-                return None
-            kind: Literal["module", "code"] = "module" if word == "-m" else "code"
-            return Invocation(kind, rest[0], tuple(rest[1:]), unbuffered, tuple(argv))
+            return invocation("module" if word == "-m" else "code", rest.pop(0)) if rest else None
         if word == "-" or not word:
             return None
         if not word.startswith("-"):
-            return Invocation("script", word, tuple(rest), unbuffered, tuple(argv))
-        if not set(word[1:]) <= _HARMLESS:
+            return invocation("script", word)
+        if not set(word[1:]) <= _POSSIBLE:
             return None
-        unbuffered = unbuffered or "u" in word
+        options.update(word[1:])
     return None
 
 
@@ -149,17 +156,24 @@ def _compiled(path: str) -> CodeType:
 
 
 def _fresh_paths(invocation: Invocation) -> None:
-    first = {"code": "", "module": str(Path.cwd())}.get(invocation.kind)
-    if first is None:
-        script = Path(invocation.target)
-        first = str(script if script.is_dir() else script.resolve().parent)
-    added = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    sys.path[:0] = [first, *added]
+    if not invocation.isolated:
+        added = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+        sys.path[:0] = [_first_path(invocation), *added]
     # A finder remembers what a directory holds; the share may hold more by now.
     sys.path_importer_cache.clear()
     name = {"code": "-c", "module": "-m"}.get(invocation.kind, invocation.target)
     sys.argv = [name, *invocation.arguments]
     sys.orig_argv = list(invocation.original)
+
+
+def _first_path(invocation: Invocation) -> str:
+    """Return where the interpreter looks first for modules."""
+    if invocation.kind == "code":
+        return ""
+    if invocation.kind == "module":
+        return str(Path.cwd())
+    script = Path(invocation.target)
+    return str(script if script.is_dir() else script.resolve().parent)
 
 
 def _fresh_streams(unbuffered: bool) -> None:

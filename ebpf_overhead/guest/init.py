@@ -16,20 +16,18 @@ from pathlib import Path
 from typing import Any
 
 
-def main(configuration_file: str) -> None:
+def main(arguments: Sequence[str]) -> None:
     """Set up the guest and serve commands until the host lets go; never returns.
 
     Parameters
     ----------
-    configuration_file : str
-        JSON: ``command_port``, ``life_port`` (names of virtio-serial ports), ``python``
-        (the names by which commands call this interpreter), ``environment`` (of commands)
-        and ``preload`` (``module`` or ``module:function`` each).
+    arguments : sequence of str
+        The name of a file.  JSON: ``command_port``, ``life_port`` (names of virtio-serial
+        ports), ``python`` (the names by which commands call this interpreter) and ``preload``
+        (``module`` or ``module:function`` each).
     """
     try:
-        configuration = json.loads(Path(configuration_file).read_bytes())
-        os.environ.clear()
-        os.environ.update(configuration["environment"])
+        configuration = json.loads(Path(arguments[0]).read_bytes())
         Path("/proc/sys/kernel/hostname").write_text("guest")
         _serve(configuration)
     except BaseException:  # Whatever it is: an exit of PID 1 is a panic with less to read.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import compileall
 import json
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,8 +25,8 @@ print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.exec_prefix, 
 # path, or out of it, for everything after.
 _BOOTSTRAP = (
     f"import sys; sys.path[0] = {str(PACKAGE_ROOT)!r};"
-    " from ebpf_overhead.guest.init import main;"
-    " del sys.path[0]; main(sys.argv[1])"
+    " from ebpf_overhead.guest.%s import main;"
+    " del sys.path[0]; main(sys.argv[1:])"
 )
 
 
@@ -53,7 +52,7 @@ class Interpreter:
     def init_command(self) -> list[str]:
         """The command that becomes PID 1."""
         # -s: the user's own packages are not part of a measurement.
-        return [self.executable, "-s", "-c", _BOOTSTRAP, CONFIGURATION]
+        return [self.executable, "-s", "-c", _BOOTSTRAP % "init", CONFIGURATION]
 
 
 def inspect(python: str) -> Interpreter:
@@ -71,14 +70,36 @@ def inspect(python: str) -> Interpreter:
     FailedError
         When it runs and fails.
     """
-    executable, *places = _ask(python)
+    executable, *places = filter(None, _ask(python, "-I", "-c", _FACTS))
     absolute = str(Path(python).absolute())
-    paths = [Path(executable), Path(absolute), PACKAGE_ROOT, *map(Path, places)]
+    # The package by itself, too: what it lies in may be a home, which is not shown.
+    own = [PACKAGE_ROOT / "ebpf_overhead", PACKAGE_ROOT / "probes", PACKAGE_ROOT]
+    paths = [Path(executable), Path(absolute), *own, *map(Path, places)]
     return Interpreter(
         executable,
         tuple(sorted({python, absolute, executable})),
         tuple(path for path in paths if path.exists()),
     )
+
+
+def loaded(python: str, *preload: str) -> list[str]:
+    """Return the files that an interpreter works with when it has imported modules.
+
+    Parameters
+    ----------
+    python : str
+        Its path.
+    *preload : str
+        ``module``, or ``module:function``, of which the function is not called.
+
+    Raises
+    ------
+    FailedError
+        When it fails.
+    """
+    modules = [entry.partition(":")[0] for entry in preload]
+    # As process 1 is started in the guest.
+    return _ask(python, "-s", "-c", _BOOTSTRAP % "loaded", *modules)
 
 
 def compile_sources(directory: Path = PACKAGE_ROOT / "ebpf_overhead") -> None:
@@ -90,16 +111,15 @@ def compile_sources(directory: Path = PACKAGE_ROOT / "ebpf_overhead") -> None:
 
 
 @lru_cache(maxsize=8)
-def _ask(python: str) -> Sequence[str]:
+def _ask(python: str, *arguments: str) -> list[str]:
     try:
-        done = subprocess.run(
-            [python, "-s", "-c", _FACTS], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([python, *arguments], capture_output=True, text=True, check=False)
     except OSError as error:
         raise MissingToolError(
             f"Python interpreter {python} does not run: {error.strerror}", "give another"
         ) from None
     if done.returncode:
         raise FailedError(f"Python interpreter {python} fails: {done.stderr.strip()[-200:]}")
-    answer: list[str] = json.loads(done.stdout)
-    return [entry for entry in answer if entry]
+    # What a module prints when it is imported comes before.
+    answer: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return answer

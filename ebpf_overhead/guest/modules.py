@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ebpf_overhead import zstd
 from ebpf_overhead.errors import FailedError, UnsupportedError
+from ebpf_overhead.kernels.modules import LARGEST_MODULE_BYTES, MODULE_SUFFIXES
+from ebpf_overhead.kernels.unpacking import unpack
+from ebpf_overhead.reading import read_bytes, read_text
+
+_SIGNATURES_OPTIONAL = "# CONFIG_MODULE_SIG_FORCE is not set"
+_SIGNED = b"~Module signature appended~\n"
+_SIGNATURE_HEADER_BYTES = 12
 
 # A name that is no module here is built into the kernel.
 WANTED = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p")
@@ -26,10 +29,13 @@ class Module:
         As the kernel spells it, with underscores.
     content : bytes
         The ``.ko`` file.
+    path : Path
+        The file that it was packed in.
     """
 
     name: str
     content: bytes
+    path: Path
 
 
 def module_tree(modules: Path | None, release: str) -> Path | None:
@@ -56,13 +62,16 @@ def module_tree(modules: Path | None, release: str) -> Path | None:
     return None
 
 
-def needed_modules(tree: Path | None) -> list[Module]:
+def needed_modules(tree: Path | None, config: str | None = None) -> list[Module]:
     """Return the modules that a guest loads, each after those it depends on.
 
     Parameters
     ----------
     tree : Path or None
         From `module_tree`.
+    config : str, optional
+        The kernel's build configuration.  Signatures are left out where it says that they are
+        not needed: checking them takes a fifth of an emulated boot.
 
     Raises
     ------
@@ -76,7 +85,19 @@ def needed_modules(tree: Path | None) -> list[Module]:
     loaded: dict[str, Module] = {}
     for name in WANTED:
         _add(name, paths, loaded)
-    return list(loaded.values())
+    if config is None or _SIGNATURES_OPTIONAL not in config:
+        return list(loaded.values())
+    return [replace(module, content=_unsigned(module.content)) for module in loaded.values()]
+
+
+def _unsigned(content: bytes) -> bytes:
+    # scripts/sign-file.c: the module, the signature, struct module_signature, the magic string.
+    # The structure's last field is the signature's length.
+    if not content.endswith(_SIGNED):
+        return content
+    end = len(content) - len(_SIGNED)
+    length_bytes = int.from_bytes(content[end - 4 : end], "big")
+    return content[: end - _SIGNATURE_HEADER_BYTES - length_bytes]
 
 
 def _index(directory: Path) -> dict[str, Path]:
@@ -84,7 +105,7 @@ def _index(directory: Path) -> dict[str, Path]:
     for folder, _, names in os.walk(directory):
         for name in names:
             stem, dot_ko, packing = name.partition(".ko")
-            if dot_ko and packing in _UNPACK:
+            if dot_ko and packing in MODULE_SUFFIXES:
                 found[stem.replace("-", "_")] = Path(folder, name)
     return found
 
@@ -93,7 +114,7 @@ def _check_9p(tree: Path, paths: dict[str, Path]) -> None:
     builtin = tree / "modules.builtin"
     if "9p" in paths or not builtin.is_file():
         return
-    if not any(Path(line).name == "9p.ko" for line in builtin.read_text().split()):
+    if not any(Path(line).name == "9p.ko" for line in read_text(builtin).split()):
         raise UnsupportedError(
             f"kernel {tree.name} has no 9p file system, through which guests see the host's files",
             "take the full flavour of the kernel, not the one for clouds",
@@ -103,35 +124,22 @@ def _check_9p(tree: Path, paths: dict[str, Path]) -> None:
 def _add(name: str, paths: dict[str, Path], loaded: dict[str, Module]) -> None:
     if name in loaded or name not in paths:
         return
-    content = _unpacked(paths[name])
+    path = paths.pop(name)  # Not twice, also where modules need each other.
+    content = _unpacked(path)
     for dependency in _dependencies(content):
         _add(dependency, paths, loaded)
-    loaded[name] = Module(name, content)
+    loaded[name] = Module(name, content, path)
 
 
 def _dependencies(content: bytes) -> list[str]:
     # The section .modinfo holds NUL-separated key=value; modules.dep says the same, but
     # Debian's packages come without it.
-    start = content.find(b"\0depends=") + len(b"\0depends=")
-    names = content[start : content.index(b"\0", start)].decode()
+    names = content.partition(b"\0depends=")[2].partition(b"\0")[0].decode("ascii", "replace")
     return [name.replace("-", "_") for name in names.split(",") if name]
 
 
 def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    packing = path.name.partition(".ko")[2]
-    try:
-        content = _UNPACK[packing](content)
-    except (OSError, EOFError, lzma.LZMAError, FailedError) as error:
-        raise FailedError(f"module {path} is damaged: {error}", "add the kernel again") from None
+    content = unpack(read_bytes(path), f"module {path}", LARGEST_MODULE_BYTES)
     if not content.startswith(b"\x7fELF") or b"\0depends=" not in content:
         raise FailedError(f"{path} is no kernel module", "add the kernel again")
     return content
-
-
-_UNPACK: dict[str, Callable[[bytes], bytes]] = {
-    "": lambda content: content,
-    ".gz": gzip.decompress,
-    ".xz": lzma.decompress,
-    ".zst": lambda content: zstd.unpack(content, "a kernel module"),
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
@@ -10,13 +9,16 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ebpf_overhead.closing import DieWithParent
 from ebpf_overhead.errors import FailedError, MissingToolError
-from ebpf_overhead.guest.command import qemu_binary, qemu_package
+from ebpf_overhead.guest.command import SANDBOX, qemu_binary, qemu_package
+from ebpf_overhead.guest.confinement import Confinement
+from ebpf_overhead.guest.user import User
 
-_PR_SET_PDEATHSIG = 1
 _END_S = 5.0
 
 
@@ -38,30 +40,64 @@ def find_qemu(arch: str) -> str:
     return path
 
 
+@dataclass(frozen=True)
+class Emulator:
+    """An installed QEMU.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    version : tuple of int
+        The version it says it has, ``(7, 2, 22)``.
+    sandbox : bool
+        Whether it was built with its sandbox.
+    """
+
+    path: str
+    version: tuple[int, ...]
+    sandbox: bool
+
+
 @lru_cache(maxsize=4)
-def qemu_version(binary: str) -> tuple[int, ...]:
-    """Return the version a QEMU program says it has, ``(7, 2, 22)``.
+def inspect(path: str) -> Emulator:
+    """Return what there is to know about a QEMU.
+
+    Parameters
+    ----------
+    path : str
+        From `find_qemu`.
 
     Raises
     ------
     FailedError
-        When it does not run, or says something else.
+        When it does not run, or does not say its version.
     """
+    said = ""
+    for options in (["-sandbox", SANDBOX], []):
+        said = _say_version(path, options)
+        if found := re.search(r"version (\d+(?:\.\d+)+)", said):
+            return Emulator(path, tuple(map(int, found[1].split("."))), bool(options))
+    raise FailedError(f"{path} --version says {said.strip()[:200]!r}", "install QEMU again")
+
+
+def qemu_version(path: str) -> tuple[int, ...]:
+    """Return the version a QEMU program says it has, ``(7, 2, 22)``."""
+    return inspect(path).version
+
+
+def _say_version(path: str, options: Sequence[str]) -> str:
     try:
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [path, *options, "--version"], capture_output=True, text=True, check=False
+        )
     except OSError as error:
-        raise FailedError(
-            f"{binary} does not run: {error.strerror}", "install QEMU again"
-        ) from None
-    found = re.search(r"version (\d+(?:\.\d+)+)", done.stdout)
-    if found is None:
-        said = (done.stdout + done.stderr).strip()[:200]
-        raise FailedError(f"{binary} --version says {said!r}", "install QEMU again")
-    return tuple(map(int, found[1].split(".")))
+        raise FailedError(f"{path} does not run: {error.strerror}", "install QEMU again") from None
+    return done.stdout + done.stderr
 
 
 class Qemu:
-    """A running QEMU, which dies when this process does.
+    """A running QEMU, confined, which dies when this process does.
 
     Parameters
     ----------
@@ -71,6 +107,8 @@ class Qemu:
         File for what QEMU itself says.
     descriptors : sequence of int
         Passed on to it.
+    user : User, optional
+        Who it runs as; whoever starts it by default.
 
     Raises
     ------
@@ -78,13 +116,20 @@ class Qemu:
         When it cannot be started.
     """
 
-    def __init__(self, command: Sequence[str], messages: Path, descriptors: Sequence[int]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        messages: Path,
+        descriptors: Sequence[int],
+        user: User | None = None,
+    ) -> None:
         self._command = command
         self._messages = messages
         self._descriptors = descriptors
+        self._user = user
         self._started = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
         # The kernel sends the death signal when the *thread* that forked ends, so QEMU gets
         # a thread that lives as long as it does, whoever starts the guest.
         self._keeper = threading.Thread(target=self._keep, name="qemu", daemon=True)
@@ -94,6 +139,7 @@ class Qemu:
             raise FailedError(f"{command[0]} cannot be started: {self._failure}")
 
     def _keep(self) -> None:
+        user = self._user
         try:
             with open(self._messages, "wb") as messages:
                 self._process = subprocess.Popen(
@@ -104,9 +150,14 @@ class Qemu:
                     pass_fds=tuple(self._descriptors),
                     # Out of reach of the terminal's Ctrl-C: we end it ourselves.
                     start_new_session=True,
-                    preexec_fn=DieWithParent(),
+                    user=None if user is None else user.uid,
+                    group=None if user is None else user.gid,
+                    extra_groups=None if user is None else [],
+                    cwd="/",
+                    # The death signal comes last: a change of user takes it away.
+                    preexec_fn=Confinement(DieWithParent()),
                 )
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             self._failure = error
         finally:
             self._started.set()
@@ -125,6 +176,15 @@ class Qemu:
         assert self._process is not None
         return self._process.poll()
 
+    @property
+    def processor_s(self) -> float | None:
+        """Processor time it has used, in seconds; None when it has ended."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def wait(self, timeout_s: float) -> bool:
         """Wait for its end; return whether that came within `timeout_s`."""
         self._keeper.join(timeout_s)
@@ -138,18 +198,3 @@ class Qemu:
                 self._process.send_signal(number)
             if self.wait(_END_S):
                 return
-
-
-class DieWithParent:
-    """Runs between fork and exec: the kernel shall kill this process when its parent ends."""
-
-    def __init__(self) -> None:
-        # Looked up before the fork, after which little is safe to call.
-        self._prctl = ctypes.CDLL(None).prctl
-        self._parent = os.getpid()
-
-    def __call__(self) -> None:
-        """Ask for it; end at once where the parent has ended already."""
-        self._prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self._parent:
-            os._exit(1)  # It has ended already.

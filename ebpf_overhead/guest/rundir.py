@@ -1,6 +1,7 @@
 """The directory of one guest's run: its files, its sockets and the share, gone with the guest.
 
-A process killed outright cannot remove it; the next guest of the same user does.
+A process killed outright cannot remove it: a shell that waits for its end does.  Should that be
+killed as well, the next guest of the same user removes it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +20,8 @@ _SOCKET_PATH_BYTES = 107
 _LONGEST_NAME = "/command.socket"
 # Between its creation and its locking a directory is nobody's.
 _GRACE_S = 60.0
+# Reads until the other end of the pipe is closed, by whatever ends this process.
+_REMOVE_AFTERWARDS = 'read -r _; exec rm -rf -- "$1"'
 
 
 class RunDirectory:
@@ -25,10 +29,19 @@ class RunDirectory:
 
     def __init__(self) -> None:
         parent = _parent()
-        _sweep(parent)
+        sweep()
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._remover = subprocess.Popen(
+            ["/bin/sh", "-c", _REMOVE_AFTERWARDS, "sh", str(self.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            # Out of reach of the terminal's Ctrl-C, and of what kills this process's group.
+            start_new_session=True,
+        )
 
     def remove(self) -> None:
         """Remove it and all it holds; may be called again."""
@@ -36,16 +49,28 @@ class RunDirectory:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+        assert self._remover.stdin is not None
+        self._remover.stdin.close()
+        self._remover.wait()
 
 
 def _parent() -> Path:
     parent = Path(tempfile.gettempdir()).resolve()
+    # Never in another one, whose share a guest may write to.
+    outer = [path for path in (parent, *parent.parents) if path.name.startswith(PREFIX)]
+    parent = outer[-1].parent if outer else parent
     longest = f"{parent}/{PREFIX}12345678{_LONGEST_NAME}"
     return parent if len(os.fsencode(longest)) <= _SOCKET_PATH_BYTES else Path("/tmp")
 
 
-def _sweep(parent: Path) -> None:
-    for path in parent.glob(f"{PREFIX}*"):
+def existing() -> list[Path]:
+    """Return the directories of guests that run, or were killed outright."""
+    return sorted(_parent().glob(f"{PREFIX}*"))
+
+
+def sweep() -> None:
+    """Remove the directories of this user's guests that were killed outright."""
+    for path in existing():
         try:
             _remove_if_abandoned(path)
         except OSError:

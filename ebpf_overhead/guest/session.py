@@ -25,6 +25,8 @@ _READ_BYTES = 1 << 16
 # It may share its processor with much other work.
 GRACE_S = 60.0
 _HELLO_AGAIN_S = 5.0
+# Of a command that prints without end; a record of measurements has kilobytes.
+MOST_KEPT_BYTES = 64 << 20
 
 
 class ConnectionLostError(Exception):
@@ -40,12 +42,34 @@ class CompletedRun:
     exit_status : int
         Negative when a signal ended it.
     stdout, stderr : str
-        What it wrote; bytes that are no UTF-8 are replaced.
+        What it wrote, unless that was handed on as it came; bytes that are no UTF-8 are
+        replaced.
     """
 
     exit_status: int
     stdout: str
     stderr: str
+
+
+class _Output:
+    """What a command prints: kept, up to a bound, or handed on."""
+
+    def __init__(self, hand_on: OnOutput | None) -> None:
+        self._hand_on = hand_on
+        self._kept: dict[Stream, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        self.too_much = False
+
+    def take(self, stream: Stream, data: bytes) -> None:
+        if self._hand_on is not None:
+            self._hand_on(stream, data)
+        elif sum(map(len, self._kept.values())) + len(data) > MOST_KEPT_BYTES:
+            self.too_much = True
+        else:
+            self._kept[stream] += data
+
+    def texts(self) -> tuple[str, str]:
+        out, error = (data.decode("utf-8", "replace") for data in self._kept.values())
+        return out, error
 
 
 class Session(Closing):
@@ -104,6 +128,7 @@ class Session(Closing):
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
         on_output: OnOutput | None = None,
+        last_words_s: float = 0.0,
     ) -> CompletedRun:
         """Run a command to its end.
 
@@ -118,38 +143,58 @@ class Session(Closing):
         timeout : float, optional
             Seconds of the host's time after which the command is killed.
         on_output : callable, optional
-            Called with the stream's name and the bytes as they come.
+            Called with the stream's name and the bytes as they come, which then are not kept.
+        last_words_s : float, optional
+            Seconds that the command has to end by itself when Ctrl-C interrupts this one: it is
+            interrupted, too.
 
         Raises
         ------
+        KeyboardInterrupt
+            When it did not end by itself.
         GuestTimeoutError
             When it was killed for taking too long.
+        FailedError
+            When it was killed for printing more than `MOST_KEPT_BYTES` that had to be kept.
         ConnectionLostError
             When the guest is gone, or does not even react to the kill.
         """
         self.start(argv, cwd=cwd, env=env)
-        output: dict[Stream, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
+        output = _Output(on_output)
         deadline_s = None if timeout is None else time.monotonic() + timeout
         killed = False
+        interruption: KeyboardInterrupt | None = None
         while True:
             try:
                 event = self.receive(deadline_s)
+            except KeyboardInterrupt as signalled:
+                if interruption is not None or not last_words_s:
+                    raise
+                self._send({"op": "interrupt"})
+                interruption, deadline_s = signalled, time.monotonic() + last_words_s
+                continue
             except TimeoutError:
+                if interruption is not None:
+                    raise interruption from None
                 if killed:
                     raise ConnectionLostError(
                         f"it did not end a killed command within {GRACE_S:g} s"
                     ) from None
+                event = {"event": "late"}
+            if event["event"] == "exit":
+                break
+            if event["event"] == "output":
+                output.take(_STREAMS[event["stream"]], wire.unpack(event["data"]))
+            if not killed and (event["event"] == "late" or output.too_much):
                 self._send({"op": "kill"})
                 killed, deadline_s = True, time.monotonic() + GRACE_S
-                continue
-            if event["event"] == "output":
-                stream, data = _STREAMS[event["stream"]], wire.unpack(event["data"])
-                output[stream] += data
-                if on_output is not None:
-                    on_output(stream, data)
-            elif event["event"] == "exit":
-                break
-        out, error = (output[name].decode("utf-8", "replace") for name in _STREAMS.values())
+        out, error = output.texts()
+        if output.too_much:
+            raise FailedError(
+                f"{argv[0]} was killed in the guest: it printed more than"
+                f" {MOST_KEPT_BYTES >> 20} MiB",
+                "have it write to a file in the share",
+            )
         if killed:
             raise GuestTimeoutError(
                 f"{argv[0]} was killed in the guest after {timeout:g} s",
@@ -158,6 +203,21 @@ class Session(Closing):
                 error,
             )
         return CompletedRun(event["status"], out, error)
+
+    def begin(self, beginning: Mapping[str, Any]) -> None:
+        """Tell the guest what it is to see; once, before its first command.
+
+        Raises
+        ------
+        FailedError
+            When it cannot have that.
+        ConnectionLostError
+            When it does not say so within `GRACE_S`.
+        """
+        self._send({"op": "begin", **beginning})
+        while (event := self._next("begin"))["event"] != "begun":
+            if event["event"] == "refused":
+                raise FailedError(f"the guest does not come up: {event['why']}")
 
     def start(
         self,
@@ -205,11 +265,8 @@ class Session(Closing):
             When it has not within `timeout_s`.
         """
         self._send({"op": "ping"})
-        try:
-            while self.receive(time.monotonic() + timeout_s)["event"] != "pong":
-                pass
-        except TimeoutError:
-            raise ConnectionLostError(f"it does not answer within {timeout_s:g} s") from None
+        while self._next("ping", timeout_s)["event"] != "pong":
+            pass
 
     def receive(self, deadline_s: float | None = None) -> wire.Message:
         """Return the agent's next message.
@@ -243,6 +300,13 @@ class Session(Closing):
                 raise ConnectionLostError("QEMU has ended")
             self._messages += self._lines.feed(data)
         return self._messages.pop(0)
+
+    def _next(self, asked: str, timeout_s: float = GRACE_S) -> wire.Message:
+        try:
+            return self.receive(time.monotonic() + timeout_s)
+        except TimeoutError:
+            why = f"it does not answer {asked!r} within {timeout_s:g} s"
+            raise ConnectionLostError(why) from None
 
     def _send(self, message: wire.Message) -> None:
         self._socket.settimeout(GRACE_S)

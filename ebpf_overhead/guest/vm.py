@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import sys
 import time
 import weakref
@@ -12,39 +10,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from ebpf_overhead.errors import BadUseError, FailedError, UnsupportedError
+from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.guest import accel as acceleration
-from ebpf_overhead.guest import command, image, initrd, interpreter, layout, modules
-from ebpf_overhead.guest.console import tail
+from ebpf_overhead.guest import command, interpreter
+from ebpf_overhead.guest.console import Tail, tail
 from ebpf_overhead.guest.errors import GuestBootError, GuestLostError
-from ebpf_overhead.guest.qemu import Qemu, find_qemu, qemu_version
+from ebpf_overhead.guest.launch import (
+    COMMAND_SOCKET,
+    CONSOLE_LOG,
+    QEMU_LOG,
+    Launch,
+    prepare,
+)
+from ebpf_overhead.guest.origin import KernelFiles, Setting
+from ebpf_overhead.guest.qemu import Qemu, find_qemu, inspect, qemu_version
 from ebpf_overhead.guest.rundir import RunDirectory
 from ebpf_overhead.guest.session import CompletedRun, ConnectionLostError, OnOutput, Session
+from ebpf_overhead.guest.view import View
 
-# Far above what a boot takes (5 to 15 s, emulated, on a machine with nothing else to do).
+# Far above what a boot takes (5 to 20 s).
 BOOT_TIMEOUT_S = 120.0
-
-
-class KernelFiles(Protocol):
-    """What a guest needs to know of a kernel."""
-
-    @property
-    def release(self) -> str:
-        """As ``uname -r`` prints it."""
-
-    @property
-    def arch(self) -> str:
-        """As ``uname -m`` prints it."""
-
-    @property
-    def image(self) -> Path | None:
-        """The kernel image."""
-
-    @property
-    def modules(self) -> Path | None:
-        """The directory with ``lib/modules/<release>``."""
+# Imported unless something else is asked for, so that one saved state serves for most.
+PRELOAD = ("ebpf_overhead.studies.cases_run",)
+# How many times as long an emulated boot may take by the clock, on processors it shares.
+_PATIENCE = 5
 
 
 class Guest:
@@ -63,23 +54,29 @@ class Guest:
         which goes with the guest, by default.
     memory_mib : int, optional
         Its memory in MiB.
+    restore : bool, optional
+        Whether it may be restored from the saved state of one that was booted before; else it
+        is booted.
     log : callable, optional
         Told in a line what is noteworthy.
     python : str, optional
         The interpreter that is kept warm.
     preload : sequence of str, optional
         What it imports (``module``) or imports and calls (``module:function``) before
-        commands are forked from it.
+        commands are forked from it; by default, what measures.  It sees only the files then
+        that importing takes.
     shown : sequence of Path, optional
-        Files of the host to be seen in the guest though they lie in a directory that is the
-        guest's own, ``/tmp`` say.
+        Directories and files of the host to be seen in the guest, besides the system's programs
+        and libraries, the interpreter with its packages, and this project.
     boot_timeout_s : float, optional
-        How long a boot may take, in the host's seconds.
+        How much of the host's processor time a boot may take, in seconds.
 
     Attributes
     ----------
     share : Path
         The writable directory; there from `start` on if it is the guest's own.
+    view : View
+        What it sees of the host.
     boot_seconds : float
         From `start` until the agent answered, in the host's seconds.
     """
@@ -92,27 +89,28 @@ class Guest:
         accel: acceleration.AcceleratorWish = "auto",
         share: Path | None = None,
         memory_mib: int = 1024,
+        restore: bool = True,
         log: Callable[[str], None] | None = None,
         python: str = sys.executable,
-        preload: Sequence[str] = (),
+        preload: Sequence[str] = PRELOAD,
         shown: Sequence[Path] = (),
         boot_timeout_s: float = BOOT_TIMEOUT_S,
     ) -> None:
         self.kernel = kernel
         self.boot_seconds = 0.0
         self._wish = (clock, accel)
-        self._own_share = share is None
-        self._share = None if share is None else share.resolve()
         self._memory_mib = memory_mib
+        self._restore = restore
         self._log = log or (lambda line: None)
+        self._share = None if share is None else share.resolve()
         self._python = python
-        self._preload = list(preload)
-        self._shown = list(shown)
+        self._preload = tuple(preload)
+        self._shown = tuple(path.absolute() for path in shown)
         self._boot_timeout_s = boot_timeout_s
         self._choice: acceleration.Choice | None = None
         self._run_directory: RunDirectory | None = None
         self._qemu: Qemu | None = None
-        self._life: socket.socket | None = None
+        self._launch: Launch | None = None
         self._finalizer: weakref.finalize[..., Guest] | None = None
 
     def __enter__(self) -> Guest:
@@ -159,19 +157,33 @@ class Guest:
     @property
     def share(self) -> Path:
         """The directory the guest may write to, at the same path on both sides."""
-        if self._share is None:
+        share = self._launch.share if self._launch is not None else self._share
+        if share is None:
             raise BadUseError("the guest has no share before it is started")
-        return self._share
+        return share
+
+    @property
+    def view(self) -> View:
+        """What of the host the started guest sees, besides the share.
+
+        Raises
+        ------
+        BadUseError
+            When it has not been started.
+        """
+        if self._launch is None:
+            raise BadUseError("the guest has not been started, or was lost")
+        return self._launch.view
 
     @property
     def socket_path(self) -> Path:
         """The socket of the command port, for `Session` and `ebpf_overhead.guest.client`."""
-        return self._directory / "command.socket"
+        return self._directory / COMMAND_SOCKET
 
     @property
     def console_path(self) -> Path:
         """The file with the kernel's messages so far."""
-        return self._directory / "console.log"
+        return self._directory / CONSOLE_LOG
 
     @property
     def pid(self) -> int | None:
@@ -186,7 +198,7 @@ class Guest:
     # Its life.
 
     def start(self) -> None:
-        """Boot, and wait until the guest takes commands.
+        """Boot or restore it, and wait until the guest takes commands.
 
         Raises
         ------
@@ -202,9 +214,11 @@ class Guest:
         self.stop()  # What is left of one that was lost.
         began_s = time.monotonic()
         choice = self.choice
-        self._run_directory = RunDirectory()
+        interpreter.compile_sources()
         try:
-            self._boot(choice)
+            while not self._come_up(choice):
+                self._log(f"a saved state of {self.kernel.release} is of no use; booting")
+                self.stop()
         except BaseException as error:
             if isinstance(error, GuestBootError) and error.log:
                 self._log(error.log)
@@ -217,10 +231,8 @@ class Guest:
         if self._finalizer is not None:
             self._finalizer.detach()
             self._finalizer = None
-        _clean_up(os.getpid(), self._qemu, self._life, self._run_directory)
-        self._qemu = self._life = self._run_directory = None
-        if self._own_share:
-            self._share = None
+        _clean_up(os.getpid(), self._qemu, self._launch, self._run_directory)
+        self._qemu = self._launch = self._run_directory = None
 
     def run(
         self,
@@ -230,6 +242,7 @@ class Guest:
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
         on_output: OnOutput | None = None,
+        last_words_s: float = 0.0,
     ) -> CompletedRun:
         """Run a command in the guest, to its end.
 
@@ -248,6 +261,8 @@ class Guest:
             Seconds, of the host's time, after which it is killed.
         on_output : callable, optional
             Called with ``"stdout"`` or ``"stderr"`` and the bytes, as they come.
+        last_words_s : float, optional
+            Seconds that it has to end by itself when Ctrl-C interrupts this process.
 
         Returns
         -------
@@ -259,11 +274,16 @@ class Guest:
         GuestTimeoutError
             When the time was up; the guest can be used further.
         GuestLostError
-            When the guest is gone; `start` boots it anew.
+            When the guest is gone; `start` boots it again.
         """
         with self.session() as session:
             return session.run(
-                argv, cwd=os.fspath(cwd or "/"), env=env, timeout=timeout, on_output=on_output
+                argv,
+                cwd=os.fspath(cwd or "/"),
+                env=env,
+                timeout=timeout,
+                on_output=on_output,
+                last_words_s=last_words_s,
             )
 
     @contextmanager
@@ -291,81 +311,57 @@ class Guest:
             raise BadUseError("the guest has not been started, or was lost")
         return self._run_directory.path
 
-    def _boot(self, choice: acceleration.Choice) -> None:
-        files = self._prepare()
-        ours, theirs = socket.socketpair()
-        with theirs:
+    def _come_up(self, choice: acceleration.Choice) -> bool:
+        """Bring the guest up; return False when a saved state turns out to be of no use."""
+        self._run_directory = RunDirectory()
+        setting = Setting(
+            *(self.kernel, choice.clock, self._python, self._preload, self._shown, self._share),
+            *(self._memory_mib, choice.accel, self._restore, self._log),
+        )
+        program = inspect(find_qemu(self.kernel.arch))
+        with prepare(setting, self._directory, program) as launch:
+            self._launch = launch
+            if launch.root_reason:
+                self._log(f"QEMU runs as root: {launch.root_reason}")
             arguments = command.qemu_command(
-                find_qemu(self.kernel.arch),
-                qemu_version(find_qemu(self.kernel.arch)),
+                program.path,
+                program.version,
                 clock=choice.clock,
                 accel=choice.accel,
                 memory_mib=self._memory_mib,
-                files=files(theirs.fileno()),
+                files=launch.files,
+                sandbox=program.sandbox,
             )
-            self._life = ours
-            messages = self._directory / "qemu.log"
-            self._qemu = Qemu(arguments, messages, [theirs.fileno()])
-        # Also when nobody calls `stop` before the interpreter ends.
-        self._finalizer = weakref.finalize(
-            self, _clean_up, os.getpid(), self._qemu, ours, self._run_directory
-        )
-        self._await_agent()
-
-    def _prepare(self) -> Callable[[int], command.Files]:
-        # Everything QEMU is given; what is missing is the descriptor of the life port.
-        directory = self._directory
-        if self.kernel.image is None:
-            raise UnsupportedError(
-                f"kernel {self.kernel.release} has no image to boot", "add one that has"
+            messages = self._directory / QEMU_LOG
+            self._qemu = Qemu(arguments, messages, launch.files.descriptors, launch.user)
+            # Also when nobody calls `stop` before the interpreter ends.
+            self._finalizer = weakref.finalize(
+                self, _clean_up, os.getpid(), self._qemu, launch, self._run_directory
             )
-        if self._share is None:
-            self._share = directory / "share"
-            self._share.mkdir()
-        elif not self._share.is_dir():
-            raise BadUseError(f"{self._share}, to be shared with the guest, is no directory")
-        kernel = image.bootable(self.kernel.image, directory)
-        archive = directory / "initrd"
-        archive.write_bytes(self._initrd(self._share))
-        return lambda life: command.Files(
-            kernel=kernel,
-            initrd=archive,
-            share=self.share,
-            console=self.console_path,
-            command_socket=self.socket_path,
-            life_descriptor=life,
-        )
+            launch.give_objects()
+            if launch.state is not None and not launch.restore():
+                return False
+            try:
+                self._await_agent(launch)
+            except GuestBootError:
+                if launch.state is None:
+                    raise
+                launch.state.discard()
+                return False
+        return True
 
-    def _initrd(self, share: Path) -> bytes:
-        warm = interpreter.inspect(self._python)
-        interpreter.compile_sources()
-        tree = modules.module_tree(self.kernel.modules, self.kernel.release)
-        needed = [*warm.needed, *([tree] if tree else [])]
-        configuration = {
-            "command_port": command.COMMAND_PORT,
-            "life_port": command.LIFE_PORT,
-            "python": list(warm.names),
-            "environment": _environment(self.choice.clock),
-            "preload": self._preload,
-        }
-        return initrd.build(
-            self.kernel.release,
-            modules.needed_modules(tree),
-            layout.plan(needed + _working_directory() + self._shown),
-            share,
-            warm.init_command,
-            json.dumps(configuration).encode(),
-            tree,
-        )
-
-    def _await_agent(self) -> None:
+    def _await_agent(self, launch: Launch) -> None:
+        patience = _PATIENCE if self.choice.accel == "tcg" else 1
+        timeout_s = patience * self._boot_timeout_s
         try:
-            with Session(
-                self.socket_path, self._boot_timeout_s, still_there=lambda: self.alive
-            ) as session:
-                facts = session.facts
-        except ConnectionLostError:
-            raise self._boot_error() from None
+            with Session(self.socket_path, timeout_s, still_there=self._still_boots) as session:
+                self._check(session.facts)
+                launch.save()
+                session.begin(launch.beginning)
+        except ConnectionLostError as error:
+            raise self._boot_error(str(error)) from None
+
+    def _check(self, facts: Mapping[str, Any]) -> None:
         if failures := facts["preload_failures"]:
             entry, reason = next(iter(failures.items()))
             raise FailedError(f"{entry} cannot be preloaded in the guest: {reason}")
@@ -375,10 +371,19 @@ class Guest:
                 "add the kernel again",
             )
 
-    def _boot_error(self) -> GuestBootError:
-        ended = not self.alive
-        what = "QEMU ended" if ended else f"nothing answered within {self._boot_timeout_s:g} s"
-        log = tail(self.console_path, self._directory / "qemu.log")
+    def _still_boots(self) -> bool:
+        # By its own processor time: on a busy machine the same boot takes several times as long.
+        spent_s = None if self._qemu is None else self._qemu.processor_s
+        return spent_s is not None and spent_s < self._boot_timeout_s
+
+    def _boot_error(self, why: str) -> GuestBootError:
+        if not self.alive:
+            what = "QEMU ended"
+        elif self._still_boots():
+            what = why
+        else:
+            what = f"nothing answered within {self._boot_timeout_s:g} s of processor time"
+        log = self._tail()
         return GuestBootError(
             f"kernel {self.kernel.release} did not come up in a guest: {what}"
             + (f" ({last})" if (last := log.reason) else ""),
@@ -389,7 +394,7 @@ class Guest:
     def _lost(self, why: str) -> GuestLostError:
         if self._qemu is not None:
             self._qemu.wait(1.0)  # A hang-up comes a moment before the end.
-        log = tail(self.console_path, self._directory / "qemu.log")
+        log = self._tail()
         error = GuestLostError(
             f"the guest with kernel {self.kernel.release} is lost: {log.reason or why}",
             "",
@@ -397,6 +402,11 @@ class Guest:
         )
         self.stop()
         return error
+
+    def _tail(self) -> Tail:
+        if self._launch is not None and not self.alive:
+            self._launch.console.settle(1.0)
+        return tail(self.console_path, self._directory / QEMU_LOG)
 
     def _trial(self) -> str:
         version = qemu_version(find_qemu(self.kernel.arch))
@@ -421,38 +431,15 @@ class Guest:
         return ""
 
 
-def _working_directory() -> list[Path]:
-    # So that a command can be run where the user is.  A scratch directory itself is not
-    # asked for: it would have to stay read-only.
-    try:
-        here = Path.cwd()
-    except FileNotFoundError:
-        return []
-    return [] if str(here.resolve()) in layout.SCRATCH else [here]
-
-
-def _environment(clock: command.Clock) -> dict[str, str]:
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": "/root",
-        "LANG": "C.UTF-8",
-        "TMPDIR": "/tmp",
-        # Without it, dictionaries and sets of strings differ from boot to boot by 0.3 %.
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        # What time means here, for whoever measures in the guest.
-        "EBPF_OVERHEAD_CLOCK": clock,
-    }
-
-
 def _clean_up(
-    owner: int, qemu: Qemu | None, life: socket.socket | None, directory: RunDirectory | None
+    owner: int, qemu: Qemu | None, launch: Launch | None, directory: RunDirectory | None
 ) -> None:
     if os.getpid() != owner:
         return  # A forked copy of the process the guest belongs to.
     if qemu is not None:
         qemu.end()
-    if life is not None:
-        life.close()
+    if launch is not None:
+        launch.life.close()
+        launch.monitor.close()
     if directory is not None:
         directory.remove()

@@ -1,11 +1,12 @@
 """Messages between host and agent: one JSON object a line, binary data in base64.
 
 Host to guest (``op``)
-    ``hello`` session; ``run`` argv, cwd, env, terminal (null or [rows, columns]);
+    ``hello`` session; ``begin``, once (see `ebpf_overhead.guest.begin`);
+    ``run`` argv, cwd, env, terminal (null or [rows, columns]);
     ``kill``; ``input`` data; ``resize`` rows, columns; ``ping``.
 Guest to host (``event``)
     ``hello`` session, release, preload_failures; ``output`` stream (1 or 2), data;
-    ``exit`` status (negative: ended by that signal); ``refused`` why; ``pong``.
+    ``begun``; ``exit`` status (negative: ended by that signal); ``refused`` why; ``pong``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import json
 from typing import Any
 
 Message = dict[str, Any]
+
+# The other end may be a kernel that has gone mad: a line is not collected without end.
+_LONGEST_BYTES = 4 << 20
 
 
 def encode(message: Message) -> bytes:
@@ -45,6 +49,8 @@ class Lines:
     def feed(self, data: bytes) -> list[Message]:
         """Return the messages that `data` completes."""
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LONGEST_BYTES:
+            self._rest = b""  # What is left of the line is no message.
         return [message for line in lines if (message := _decode(line)) is not None]
 
     def clear(self) -> None:
@@ -55,6 +61,6 @@ class Lines:
 def _decode(line: bytes) -> Message | None:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None

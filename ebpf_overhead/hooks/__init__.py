@@ -1,1 +1,4 @@
-"""A module for each kind of hook: from a case and its compiled program to a :class:`Loaded`."""
+"""Attach types and attach points; program + attach point -> hook, always detached again.
+
+Knows nothing of what is measured.
+"""

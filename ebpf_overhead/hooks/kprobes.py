@@ -4,82 +4,78 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 
-from ebpf_overhead import bpf, links, perf, pseudofs
-from ebpf_overhead.bpf import ProgType, TraceAttachType
-from ebpf_overhead.cases import Case
+from ebpf_overhead.bpf import links, perf_event, pseudofs
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.hooks.loaded import (
-    Loaded,
-    entry_symbols,
-    first_that_attaches,
-    probe_pmu,
-)
-from ebpf_overhead.programs import CompiledProgram
+from ebpf_overhead.hooks.attach_point import AttachPoint
+from ebpf_overhead.hooks.symbols import entry_symbols
+from ebpf_overhead.programs.loaded import LoadedProgram
+from ebpf_overhead.workload.workloads import Workload
 
 # How far into the function to look for an instruction: getpid is some 30 bytes long.
 _OFFSETS = range(1, 65)
 
 
-def load_kprobe(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a kprobe at the function's entry."""
-    return _load_perf(case, compiled, lambda pmu, symbol: perf.kprobe(pmu, symbol))
+def functions(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the functions by which the workload's system call may be entered."""
+    return (AttachPoint(symbol) for symbol in entry_symbols(str(workload.syscall)))
 
 
-def load_kretprobe(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a kretprobe."""
-    return _load_perf(case, compiled, lambda pmu, symbol: perf.kprobe(pmu, symbol, at_return=True))
+def find_event(point: AttachPoint) -> int:
+    """Return 0, after finding that this kernel has perf events for kprobes."""
+    perf_event.kprobe_pmu()
+    return 0
 
 
-def _load_perf(
-    case: Case, compiled: CompiledProgram, open_event: Callable[[int, str], int]
-) -> Loaded:
-    pmu = probe_pmu("kprobe")
-
-    def attempt(symbol: str) -> Loaded:
-        prog_fd = compiled.load(ProgType.KPROBE, case.attach.name)
-        return Loaded(prog_fd, symbol, lambda: perf.attach(open_event(pmu, symbol), prog_fd))
-
-    return first_that_attaches(entry_symbols(case.target), attempt)
+def open_event(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program by a perf event at a function's entry, inside it, or at its return."""
+    event = perf_event.kprobe(perf_event.kprobe_pmu(), point.name, point.offset_bytes, at_return)
+    return perf_event.attach(event, program.fd)
 
 
-def load_kprobe_offset(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a kprobe inside the function that is reached by a breakpoint, and stays so.
+def open_link(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program by a link to a function's entry, its return, or both."""
+    return links.kprobe_multi(program.fd, program.loaded_as.attach, point.name, at_return)
+
+
+def breakpoints(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield a point inside the system call's function that a breakpoint reaches, and stays so.
 
     At entry a kprobe uses ftrace's nop, and some instructions' breakpoints are replaced by a
-    jump after a few timer ticks; the kernel says so in debugfs, and such are passed over.
+    jump after a few timer ticks.  The kernel says so in debugfs, and such points are passed over.
+
+    Raises
+    ------
+    UnsupportedError
+        There is none, or the kernel does not tell.
     """
-    pmu = probe_pmu("kprobe")
-    symbol = _entry_symbol(case, compiled)
-    offset = _breakpoint_offset(pmu, symbol)
-    prog_fd = compiled.load(ProgType.KPROBE, case.attach.name)
-    return Loaded(
-        prog_fd,
-        f"{symbol}+{offset:#x}",
-        lambda: perf.attach(perf.kprobe(pmu, symbol, offset), prog_fd),
-    )
-
-
-def _entry_symbol(case: Case, compiled: CompiledProgram) -> str:
-    """Return the name that a kprobe on the target's entry finds."""
-    loaded = load_kprobe(case, compiled)
-    os.close(loaded.prog_fd)
-    return loaded.hook
+    pmu = perf_event.kprobe_pmu()
+    reason: UnsupportedError | None = None
+    for point in functions(workload):
+        try:
+            offset_bytes = _breakpoint_offset(pmu, point.name)
+        except UnsupportedError as error:
+            reason = reason or error
+            continue
+        yield AttachPoint(point.name, offset_bytes)
+        return
+    assert reason is not None  # there is always at least one candidate
+    raise reason
 
 
 def _breakpoint_offset(pmu: int, symbol: str) -> int:
     seen = []
     for offset in _OFFSETS:
         try:
-            event_fd = perf.kprobe(pmu, symbol, offset)
+            event_fd = perf_event.kprobe(pmu, symbol, offset)
         except OSError as error:
             # EILSEQ or EINVAL: within an instruction, or behind the function's end.
             if error.errno in (errno.EILSEQ, errno.EINVAL):
                 continue
             raise UnsupportedError(f"{symbol}+{offset:#x} refused: {error}") from error
         try:
-            perf.enable(event_fd)
+            perf_event.enable(event_fd)
             marks = _marks(symbol, offset)
         finally:
             os.close(event_fd)
@@ -108,16 +104,3 @@ def _marks(symbol: str, offset: int) -> str:
         if place in fields:
             return " ".join(field for field in fields if field.startswith("["))
     raise UnsupportedError(f"kprobe {place} not in debugfs kprobes/list")
-
-
-def load_kprobe_multi(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a link to the function's entry, its return, or both."""
-    session = case.attach.name == "kprobe_session"
-    kind = TraceAttachType.TRACE_KPROBE_SESSION if session else TraceAttachType.TRACE_KPROBE_MULTI
-    at_return = case.attach.name == "kretprobe_multi"
-
-    def attempt(symbol: str) -> Loaded:
-        prog_fd = compiled.load(bpf.ProgType.KPROBE, case.attach.name, kind)
-        return Loaded(prog_fd, symbol, lambda: links.kprobe_multi(prog_fd, kind, symbol, at_return))
-
-    return first_that_attaches(entry_symbols(case.target), attempt)

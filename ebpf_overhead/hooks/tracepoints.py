@@ -2,50 +2,74 @@
 
 from __future__ import annotations
 
-from ebpf_overhead import bpf, btf, perf, pseudofs
-from ebpf_overhead.cases import Case
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from ebpf_overhead.bpf import btf, perf_event, pseudofs, syscall
 from ebpf_overhead.errors import RefusedError, UnsupportedError
-from ebpf_overhead.hooks.loaded import Loaded
-from ebpf_overhead.programs import CompiledProgram
+from ebpf_overhead.hooks.attach_point import AttachPoint
+from ebpf_overhead.programs.loaded import LoadedProgram
+from ebpf_overhead.workload.workloads import Workload
 
 
-def load_tracepoint(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a tracepoint of one system call."""
-    moment = "exit" if case.attach.name == "tracepoint_exit" else "enter"
-    return _load_perf(case, compiled, f"syscalls:sys_{moment}_{case.target.syscall}")
+def event(template: str, workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the tracepoint of a workload; ``{syscall}`` stands for its system call's name."""
+    yield AttachPoint(template.format(syscall=workload.syscall))
 
 
-def load_raw_syscalls(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for perf's tracepoint of all system calls."""
-    return _load_perf(case, compiled, case.attach.hook)
+def find_event(point: AttachPoint) -> int:
+    """Return 0, after finding that perf knows the tracepoint."""
+    _event_id(point.name)
+    return 0
 
 
-def _load_perf(case: Case, compiled: CompiledProgram, event: str) -> Loaded:
-    event_id = tracepoint_id(event)
-    prog_fd = compiled.load(bpf.ProgType.TRACEPOINT, case.attach.name)
-    return Loaded(prog_fd, event, lambda: perf.attach(perf.tracepoint(event_id), prog_fd))
+def find_typed(point: AttachPoint) -> int:
+    """Return the BTF id of a tracepoint's arguments.
 
-
-def load_raw_tracepoint(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a raw tracepoint."""
-    hook = case.attach.hook
-    prog_fd = compiled.load(bpf.ProgType.RAW_TRACEPOINT, case.attach.name)
-    return Loaded(prog_fd, hook, lambda: bpf.raw_tracepoint_open(prog_fd, hook))
-
-
-def load_tp_btf(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a tracepoint with typed arguments."""
-    hook = case.attach.hook
-    btf_id = btf.find_id(hook, bpf.TraceAttachType.RAW_TP)
+    Raises
+    ------
+    UnsupportedError
+        The kernel has no BTF, or no such tracepoint.
+    """
+    btf_id = btf.find_id(point.name, syscall.TraceAttachType.RAW_TP)
     if btf_id is None:
-        raise UnsupportedError(f"tracepoint {hook} not in the kernel's BTF")
-    prog_fd = compiled.load(
-        bpf.ProgType.TRACING, case.attach.name, bpf.TraceAttachType.RAW_TP, btf_id
-    )
-    return Loaded(prog_fd, hook, lambda: bpf.raw_tracepoint_open(prog_fd, None))
+        raise UnsupportedError(f"tracepoint {point} not in the kernel's BTF")
+    return btf_id
 
 
-def tracepoint_id(event: str) -> int:
+def record_bytes(point: AttachPoint) -> int | None:
+    """Return the length of a tracepoint's record; None where its format cannot be read.
+
+    The kernel refuses a program that reads beyond it with EACCES, when it is attached
+    (``trace_event_get_offsets`` of ``kernel/trace/trace_events.c``).
+    """
+    try:
+        text = pseudofs.read_text("tracefs", f"events/{point.name.replace(':', '/')}/format")
+    except OSError:
+        return None
+    fields = re.findall(r"\toffset:(\d+);\tsize:(\d+);", text)
+    return max((int(offset) + int(size) for offset, size in fields), default=None)
+
+
+def arguments_bytes(point: AttachPoint) -> int | None:
+    """Return the length of a raw tracepoint's arguments; None where it is not known here."""
+    # TP_PROTO of include/trace/events/syscalls.h: registers, and the number or the result.
+    return 2 * 8 if point.name in ("sys_enter", "sys_exit") else None
+
+
+def open_event(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to a tracepoint through perf."""
+    return perf_event.attach(perf_event.tracepoint(_event_id(point.name)), program.fd)
+
+
+def open_raw(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to a raw tracepoint."""
+    return syscall.raw_tracepoint_open(program.fd, point.name)
+
+
+@cache
+def _event_id(name: str) -> int:
     """Return the number by which perf knows a tracepoint, given as ``subsystem:name``.
 
     Raises
@@ -55,7 +79,9 @@ def tracepoint_id(event: str) -> int:
     UnsupportedError
         The kernel has no such tracepoint.
     """
-    path = f"events/{event.replace(':', '/')}/id"
+    path = f"events/{name.replace(':', '/')}/id"
+    if "*" in name:
+        raise UnsupportedError(f"a call passes none or several of {name}", "name one")
     try:
         return int(pseudofs.read_text("tracefs", path))
     except PermissionError as error:
@@ -63,8 +89,8 @@ def tracepoint_id(event: str) -> int:
             f"tracefs cannot be read: {error}", "run as root or grant CAP_SYS_ADMIN"
         ) from error
     except OSError as error:
-        of_calls = event.startswith(("syscalls:", "raw_syscalls:"))
+        of_calls = name.startswith(("syscalls:", "raw_syscalls:"))
         raise UnsupportedError(
-            f"no tracepoint {event} in this kernel",
+            f"no tracepoint {name} in this kernel",
             "use a kernel with CONFIG_FTRACE_SYSCALLS=y" if of_calls else "",
         ) from error

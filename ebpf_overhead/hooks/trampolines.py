@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from ebpf_overhead import bpf, btf, pseudofs
-from ebpf_overhead.bpf import ProgType, TraceAttachType
-from ebpf_overhead.cases import Case, Target
+from ebpf_overhead.bpf import btf, pseudofs, syscall
+from ebpf_overhead.bpf.syscall import TraceAttachType
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.hooks.loaded import Loaded, entry_symbols, first_that_attaches
-from ebpf_overhead.programs import CompiledProgram
-
-_KINDS = {
-    "fentry": TraceAttachType.FENTRY,
-    "fexit": TraceAttachType.FEXIT,
-    "fmod_ret": TraceAttachType.MODIFY_RETURN,
-}
+from ebpf_overhead.hooks.attach_point import AttachPoint
+from ebpf_overhead.programs.loaded import LoadedProgram
+from ebpf_overhead.workload.workloads import Workload
 
 
-def load_tracing(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for fentry, fexit or fmod_ret."""
-    kind = _KINDS[case.attach.name]
+def security_functions(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the function that asks the workload's security hook.
 
-    def attempt(symbol: str) -> Loaded:
-        return _load(case, compiled, ProgType.TRACING, kind, symbol)
-
-    return first_that_attaches(_symbols(case.target), attempt)
-
-
-def _symbols(target: Target) -> Iterator[str]:
-    # The kernel lets fmod_ret at security hooks and at functions open to error injection.
-    # System calls are among the latter, but distributions switch error injection off.
-    if target.security_hook:
-        return iter([f"security_{target.security_hook}"])
-    return entry_symbols(target)
+    The kernel lets fmod_ret at security hooks and at functions open to error injection.
+    System calls are among the latter, but distributions switch error injection off.
+    """
+    yield AttachPoint(f"security_{workload.security_hook}")
 
 
-def load_lsm(case: Case, compiled: CompiledProgram) -> Loaded:
-    """Load for a security hook.
+def security_hooks(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the function that stands for the workload's security hook in BTF."""
+    yield AttachPoint(f"bpf_lsm_{workload.security_hook}")
+
+
+def find_function(point: AttachPoint) -> int:
+    """Return the BTF id of a function.
+
+    Raises
+    ------
+    UnsupportedError
+        The kernel has no BTF, or not of that function.
+    """
+    btf_id = btf.find_id(point.name, TraceAttachType.FENTRY)
+    if btf_id is None:
+        raise UnsupportedError(f"{point} not in the kernel's BTF")
+    return btf_id
+
+
+def find_security_hook(point: AttachPoint) -> int:
+    """Return the BTF id of a security hook.
 
     Raises
     ------
@@ -52,11 +55,7 @@ def load_lsm(case: Case, compiled: CompiledProgram) -> Loaded:
             f"bpf is none of the active security modules ({', '.join(active) or 'none'})",
             "boot with lsm=...,bpf on the kernel's command line",
         )
-    # libbpf finds bpf_lsm_NAME under NAME.
-    loaded = _load(
-        case, compiled, ProgType.LSM, TraceAttachType.LSM_MAC, str(case.target.security_hook)
-    )
-    return loaded._replace(hook=case.attach.hook)
+    return find_function(point)
 
 
 def _active_security_modules() -> list[str] | None:
@@ -67,35 +66,6 @@ def _active_security_modules() -> list[str] | None:
     return [name for name in text.strip().split(",") if name]
 
 
-def _load(
-    case: Case,
-    compiled: CompiledProgram,
-    prog_type: ProgType,
-    kind: TraceAttachType,
-    symbol: str,
-) -> Loaded:
-    btf_id = btf.find_id(symbol, kind)
-    if btf_id is None:
-        raise UnsupportedError(f"{symbol} not in the kernel's BTF")
-
-    def load_program() -> int:
-        return compiled.load(prog_type, case.attach.name, kind, btf_id)
-
-    prog_fd = load_program()
-    return Loaded(prog_fd, symbol, lambda: _attach(prog_fd, load_program))
-
-
-def _attach(prog_fd: int, load_program: Callable[[], int]) -> int:
-    """Attach a tracing program to the function it was loaded for.
-
-    Before Linux 5.13 ("bpf: Allow trampoline re-attach for tracing and lsm programs") that
-    works once in a program's life and is ENOENT from then on.  There the program is
-    loaded anew, under the descriptor it has.
-    """
-    try:
-        return bpf.raw_tracepoint_open(prog_fd, None)
-    except FileNotFoundError:
-        fresh_fd = load_program()
-        os.dup2(fresh_fd, prog_fd, inheritable=False)
-        os.close(fresh_fd)
-        return bpf.raw_tracepoint_open(prog_fd, None)
+def open_loaded_for(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to the point that it was loaded for."""
+    return syscall.raw_tracepoint_open(program.fd, None)

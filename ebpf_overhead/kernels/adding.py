@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.kernels.reporting import Reporter
 from ebpf_overhead.kernels.upkeep import sync_history
 from ebpf_overhead.kernels.versions import check_release, looks_like_version, package_version
+from ebpf_overhead.printable import shortened
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,13 @@ class Choices:
     delisted : bool
         Accept packages no signed list names, checked by module signatures.
     refresh : bool
-        Read the lists anew.
+        Download the lists again.
     all_modules : bool
         Keep every module.
     replace : bool
-        Put the kernel in the place of a different one of the same release.
+        Replace a different kernel of the same release.
     modules, config : Path or None
-        What belongs to a bare image.
+        Modules and configuration of an image that is given as a file.
     """
 
     flavour: str = ""
@@ -59,11 +61,11 @@ class Adder:
     layout : Layout
         Where everything lies.
     apt : callable
-        Gives the archive Debian kernels come from; called only for those.
+        Returns the archive that Debian kernels come from; called only when one is wanted.
     choices : Choices
         The user's choices.
     reporter : Reporter
-        Told what goes on.
+        Receives progress and notes.
     """
 
     def __init__(
@@ -84,24 +86,24 @@ class Adder:
         Parameters
         ----------
         wanted : sequence of str
-            Releases, versions, series, paths, ``stable``, ``newest`` or ``running``.  The ``.deb``
-            files among them may be the several packages of one kernel.  What is only a version is
-            never taken for a path: write ``./6.12``.
+            Releases, versions, series, paths, ``stable``, ``newest`` or ``running``.  Several
+            ``.deb`` files can be the parts of one kernel.  A version is never taken for a path:
+            write ``./6.12``.
 
         Returns
         -------
         list of str
-            The releases that are here now, in the order asked for, ``.deb`` files last.
+            The releases that were added, in the order given; those of ``.deb`` files last.
 
         Raises
         ------
         OverheadError
-            When one cannot be added; those before it are, those after it are not.
+            When one cannot be added.  Those before it are added, those after it are not.
         """
         with self.layout.locked(self.reporter):
             debs = [Path(what) for what in wanted if what.endswith(".deb")]
             others = [what for what in wanted if not what.endswith(".deb")]
-            # A name that is not offered is found out before the first download.
+            # Unknown names are reported before the first download.
             offered = self._choose([what for what in others if _is_version(what)])
             try:
                 added = [
@@ -114,7 +116,7 @@ class Adder:
 
     @cached_property
     def apt(self) -> PrivateApt:
-        """The archive, made when the first Debian kernel is asked for."""
+        """The archive, made when the first Debian kernel is wanted."""
         return self._make_apt()
 
     def _choose(self, wanted: Sequence[str]) -> dict[str, debian.OfferedKernel]:
@@ -128,13 +130,14 @@ class Adder:
         path = Path(what)
         if what == "running":
             return self._add_running()
-        if path.is_dir():
+        kind = local.type_of(path)
+        if kind == stat.S_IFDIR:
             return self._add_local(local.from_tree(path), "tree")
-        if path.is_file():
+        if kind == stat.S_IFREG:
             kernel = local.from_files(path, self.choices.modules, self.choices.config)
             return self._add_local(kernel, "files")
         raise BadUseError(
-            f"{what!r} is neither a file nor a kernel version",
+            f"{shortened(what)!r} is neither a file nor a kernel version",
             "give a release, a series such as 6.12, a .deb, an image, a built tree or running",
         )
 
@@ -165,7 +168,7 @@ class Adder:
         here = {present.release: present for present in installed(self.layout)}.get(kernel.release)
         if here is None:
             return False
-        fewer = self.choices.all_modules and not store.read_origin(here.directory).all_modules
+        fewer = self.choices.all_modules and not here.origin.all_modules
         sums = {package.sha256 for package in here.record.packages}
         return not fewer and all(package.sha256 in sums for package in kernel.packages)
 
@@ -173,21 +176,21 @@ class Adder:
         target = self.layout.packages / package.filename
         if target.exists() and package.sha256 in ("", store.file_sha256(target)):
             return target
-        label = f"fetching {package.name}"
 
-        def advance(done_bytes: int) -> None:
-            self.reporter.progress(label, done_bytes, package.size_bytes)
+        def advance(done_bytes: int, of_bytes: int = package.size_bytes) -> None:
+            self.reporter.progress(f"fetching {package.name}", done_bytes, of_bytes)
 
         self.apt.download(package.uri, target, package.sha256 or None, advance)
-        size_bytes = target.stat().st_size
-        self.reporter.progress(label, size_bytes, size_bytes)
+        advance(target.stat().st_size, target.stat().st_size)
         return target
 
     def _add_debs(self, paths: Iterable[Path]) -> list[str]:
         groups: dict[str, list[Path]] = {}
         for path in paths:
-            if not path.is_file():
-                raise BadUseError(f"{path} is not there", "give the path of a .deb file")
+            if local.type_of(path) != stat.S_IFREG:
+                raise BadUseError(
+                    f"{shortened(str(path))} is not a file", "give the path of a .deb file"
+                )
             groups.setdefault(debfile.inspect(path).release, []).append(path)
         for release, files in groups.items():
             origin = store.Origin("the user's files", tuple(path.name for path in files))

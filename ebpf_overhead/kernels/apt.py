@@ -1,7 +1,7 @@
 """apt with lists, state and cache of its own: nothing of the system's apt changes.
 
 apt does the network's work (proxies, credentials, transports) and checks the signatures
-of the lists and the checksums of the packages.  It needs no root here.
+of the lists and the checksums of the packages.  It does not need root.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ebpf_overhead.errors import FailedError, MissingToolError
-from ebpf_overhead.kernels.mirror import Archive
+from ebpf_overhead.kernels.mirror import DebianArchive
 from ebpf_overhead.kernels.reporting import Reporter
 
 _HELPERS = (Path("/usr/lib/apt/apt-helper"), Path("/usr/libexec/apt/apt-helper"))
-# Of the system's apt configuration only how to reach the network is taken over.  Not, above
-# all, a switched-off check of signatures or of validity dates.
+# Only the network settings of the system's apt are used.  Checks of signatures and dates that
+# are switched off there stay on here.
 _NETWORK = re.compile(r"Acquire::(https?|ftp|socks|Retries|ForceIPv[46])\b", re.IGNORECASE)
 _FAILED = re.compile(r"^E: (Failed to fetch \S+)?")
 _EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
-# Of util-linux: a download must not go on when this process was killed.
+# A download must end when this process is killed.  setpriv is part of util-linux.
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
 _OPTIONS = {
     "Acquire::Languages": "none",
@@ -34,7 +34,7 @@ _OPTIONS = {
     "Acquire::AllowDowngradeToInsecureRepositories": "false",
     "Acquire::Check-Valid-Until": "true",
     "Acquire::Check-Date": "true",
-    # apt's own index of all packages would be 160 MB; the few kernels are read here.
+    # apt's own index of all packages would take 160 MB.
     "Dir::Cache::pkgcache": "",
     "Dir::Cache::srcpkgcache": "",
 }
@@ -46,13 +46,13 @@ class PrivateApt:
     Parameters
     ----------
     directory : Path
-        Made when missing; a directory per archive, so that lists accepted past their
-        date under one setting are never seen under another.
-    archive : Archive
+        Created when it is missing.  Each archive has a directory of its own, so that expired
+        lists that one setting accepts are not used under another.
+    archive : DebianArchive
         What to read.
     """
 
-    def __init__(self, directory: Path, archive: Archive) -> None:
+    def __init__(self, directory: Path, archive: DebianArchive) -> None:
         self.directory = directory / archive.key
         self.archive = archive
         self._prepare()
@@ -63,8 +63,8 @@ class PrivateApt:
         Returns
         -------
         list of str
-            One line per list that could not be used and why, with the remedy; the lists
-            that could are used all the same.
+            One line for each list that could not be used: the reason and the remedy.  The
+            other lists are used.
         """
         started = time.monotonic()
         reporter.note(f"reading the lists of {', '.join(self.archive.suites)}")
@@ -73,14 +73,14 @@ class PrivateApt:
         return _problems(done.stderr)
 
     def lists(self) -> list[tuple[str, str, Path]]:
-        """Return (suite, base address, file) of every list that is here and was checked."""
+        """Return (suite, base address, file) of every list that was downloaded and checked."""
         form = "$(RELEASE)|$(REPO_URI)|$(FILENAME)"
         done = self._run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
         rows = [line.split("|", 2) for line in done.stdout.splitlines() if line.count("|") == 2]
         return [(suite, base, Path(name)) for suite, base, name in rows if Path(name).exists()]
 
     def read_list(self, path: Path) -> bytes:
-        """Return a list's text, whatever it is compressed with."""
+        """Return a list's text, uncompressed."""
         done = subprocess.run(
             [str(_helper()), "cat-file", str(path)],
             env=self._environment(),
@@ -94,23 +94,23 @@ class PrivateApt:
     def download(
         self, uri: str, target: Path, sha256: str | None, advance: Callable[[int], None]
     ) -> None:
-        """Fetch one file; what an interruption left of it is fetched anew.
+        """Download one file; a partial file of an earlier try is downloaded again.
 
         Parameters
         ----------
         uri : str
             Its address.
         target : Path
-            Appears when the file is complete, and not before.
+            Appears only when the file is complete.
         sha256 : str or None
             What apt checks it against.
         advance : callable
-            Told the bytes that are there, some times a second.
+            Called several times per second with the bytes that have arrived.
 
         Raises
         ------
         FailedError
-            When it cannot be fetched or its checksum differs.
+            When it cannot be downloaded or its checksum differs.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(target.name + ".part")
@@ -120,7 +120,7 @@ class PrivateApt:
             command.append(f"SHA256:{sha256}")
         try:
             self._watch(command, uri, partial, advance)
-            if partial.is_symlink():  # What apt makes of a file: address.
+            if partial.is_symlink():  # apt makes a link for a file: address.
                 local = partial.resolve()
                 partial.unlink()
                 shutil.copyfile(local, partial)
@@ -153,7 +153,7 @@ class PrivateApt:
             what = _FAILED.sub("", lines[0]) if lines else f"status {process.returncode}"
             raise FailedError(
                 f"{uri}: {' '.join(what.split())}",
-                "try again, --refresh to read the lists anew, or take another release: see "
+                "try again, refresh the lists with --refresh, or choose another release: see "
                 "`ebpf-overhead kernels available --all`",
             )
 

@@ -1,24 +1,25 @@
 """Debian packages: what the control file says, and unpacking a kernel's part of them.
 
 Nothing of a package is run, and of its files only plain ones with expected names are
-written, so a package cannot write outside the kernel's directory.
+written, so a package cannot write outside the kernel's directory.  It is read as a bounded
+stream: a few bytes can unpack to gigabytes.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError
+from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.kernels import modules, store
+from ebpf_overhead.kernels.debstream import opened
 from ebpf_overhead.kernels.record import PackageRecord
 from ebpf_overhead.kernels.reporting import Reporter
+from ebpf_overhead.printable import shortened
 
 _PACKAGE = re.compile(r"linux-(image|binary|modules|base)-(?:unsigned-)?(\d.*?)(?:-unsigned)?")
 # Up to 6.x the image lies in boot/; 7.x packages have it beside the modules.  usr/ came
@@ -26,6 +27,9 @@ _PACKAGE = re.compile(r"linux-(image|binary|modules|base)-(?:unsigned-)?(\d.*?)(
 _IMAGE = re.compile(r"boot/vmlinuz-(?P<a>[^/]+)|(?:usr/)?lib/modules/(?P<b>[^/]+)/vmlinuz")
 _CONFIG = re.compile(r"boot/config-(?P<a>[^/]+)|(?:usr/)?lib/modules/(?P<b>[^/]+)/config")
 _MODULE = re.compile(r"(?:usr/)?lib/modules/(?P<release>[^/]+)/(?P<name>.+)")
+_LARGEST_CONTROL_BYTES = 4 << 20
+_LARGEST_FILE_BYTES = 256 << 20
+_LONGEST_FIELD = 256
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,14 @@ class DebFile:
         Name, version, source and checksum.
     release : str
         The kernel release in the package's name.
+    installed_bytes : int
+        Size of the unpacked files, as the package states it.
     """
 
     path: Path
     record: PackageRecord
     release: str
+    installed_bytes: int
 
 
 def release_in_name(package: str) -> str | None:
@@ -59,14 +66,13 @@ def inspect(path: Path) -> DebFile:
     Raises
     ------
     BadUseError
-        When it is no Debian package, or none of a kernel.
+        When it is not a Debian package of a kernel.
     """
-    text = _dpkg_deb("--field", path).decode("utf-8", "replace")
-    fields: dict[str, str] = dict(re.findall(r"^([\w-]+): (.*)$", text, re.MULTILINE))
-    release = release_in_name(fields.get("Package", ""))
+    fields = _control(path)
+    release = release_in_name(fields["Package"])
     if release is None:
         raise BadUseError(
-            f"{path} is package {fields.get('Package')!r}, not one of a kernel",
+            f"{path} is package {fields['Package']!r}, not one of a kernel",
             "give linux-image-…, or linux-binary-…, linux-base-… and linux-modules-…",
         )
     source = fields.get("Source", fields["Package"])
@@ -77,7 +83,26 @@ def inspect(path: Path) -> DebFile:
         source=source if "(" in source else f"{source} ({fields['Version']})",
         sha256=store.file_sha256(path),
     )
-    return DebFile(path, record, release)
+    size = fields.get("Installed-Size", "")
+    return DebFile(path, record, release, int(size) * 1024 if re.fullmatch("[0-9]+", size) else 0)
+
+
+def _control(path: Path) -> Mapping[str, str]:
+    from debian.deb822 import Deb822  # Not at the top: it takes long, and few commands need it.
+
+    text = b""
+    with opened(path, "--ctrl-tarfile", _LARGEST_CONTROL_BYTES, BadUseError) as archive:
+        for member in archive:
+            wanted = member.name.removeprefix("./") == "control" and member.isfile()
+            if wanted and member.size < _LARGEST_CONTROL_BYTES:
+                file = archive.extractfile(member)
+                text = file.read() if file else b""
+    fields = Deb822(text.decode("utf-8", "replace").splitlines())
+    for name in ("Package", "Version", "Architecture", "Source", "Installed-Size"):
+        value = fields.get(name, "" if name in ("Source", "Installed-Size") else None)
+        if value is None or len(value) > _LONGEST_FIELD or not value.isprintable():
+            raise BadUseError(f"{path} is no Debian package: {name} is {shortened(str(value))!r}")
+    return fields
 
 
 def unpack(
@@ -88,7 +113,7 @@ def unpack(
     Parameters
     ----------
     debs : iterable of DebFile
-        One package, or the several one kernel is split into.
+        The packages of one kernel: one, or several.
     release : str
         The kernel's release.
     target : Path
@@ -96,7 +121,7 @@ def unpack(
     all_modules : bool
         Keep every module instead of `modules.is_kept`.
     reporter : Reporter
-        Told how far unpacking is, in bytes of the package.
+        Receives progress, in bytes of the package.
 
     Raises
     ------
@@ -134,57 +159,28 @@ def _destination(name: str, release: str, target: Path, all_modules: bool) -> Pa
 
 
 def _extract(deb: DebFile, place: Callable[[str], Path | None], reporter: Reporter) -> None:
-    label = f"unpacking {deb.record.name}"
-    process = subprocess.Popen(
-        ["dpkg-deb", "--fsys-tarfile", str(deb.path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    total = _installed_bytes(deb.path)
+    label, total = f"unpacking {deb.record.name}", deb.installed_bytes
     try:
-        _copy_members(process.stdout, place, lambda done: reporter.progress(label, done, total))
-    except (tarfile.TarError, EOFError) as error:
-        raise FailedError(f"{deb.path} is damaged: {error}", "delete it and add it again") from None
-    finally:
-        process.stdout.close()
-        status = process.wait()
-    if status != 0:
-        raise FailedError(f"{deb.path}: dpkg-deb: status {status}", "delete it and add it again")
+        with opened(deb.path, "--fsys-tarfile", store.LARGEST_BYTES, FailedError) as archive:
+            for number, member in enumerate(archive):
+                if member.isfile() and (target := place(member.name.removeprefix("./"))):
+                    _copy(archive, member, target)
+                if number % 64 == 0:
+                    reporter.progress(label, member.offset_data + member.size, total)
+    except OSError as error:
+        raise FailedError(f"{deb.path} cannot be unpacked: {error.strerror or error}") from None
     reporter.progress(label, total, total)
 
 
-def _copy_members(
-    stream: IO[bytes], place: Callable[[str], Path | None], advance: Callable[[int], None]
-) -> None:
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for number, member in enumerate(archive):
-            target = place(member.name.removeprefix("./")) if member.isfile() else None
-            content = archive.extractfile(member) if target else None
-            if target is not None and content is not None:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with open(target, "wb") as file:
-                    shutil.copyfileobj(content, file, 1 << 20)
-            if number % 64 == 0:
-                advance(member.offset_data + member.size)
-    # dpkg-deb must be able to write the padding at the end, or it dies of SIGPIPE.
-    while stream.read(1 << 16):
-        pass
-
-
-def _installed_bytes(path: Path) -> int:
-    text = _dpkg_deb("--field", path, "Installed-Size").decode().strip()
-    return int(text or 0) * 1024
-
-
-def _dpkg_deb(action: str, path: Path, *fields: str) -> bytes:
-    try:
-        done = subprocess.run(
-            ["dpkg-deb", action, str(path), *fields], capture_output=True, check=False
+def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    if member.issparse() or member.size > _LARGEST_FILE_BYTES or not member.name.isprintable():
+        raise FailedError(
+            f"{shortened(member.name)} in the package is refused: {member.size:,} bytes"
+            f"{' with holes' if member.issparse() else ''}",
+            "get the package again: no kernel has such a file",
         )
-    except FileNotFoundError:
-        raise MissingToolError("dpkg-deb is not installed", "install the package dpkg") from None
-    if done.returncode != 0:
-        message = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise BadUseError(f"{path} is no Debian package: {message[-1] if message else ''}")
-    return done.stdout
+    content = archive.extractfile(member)
+    assert content is not None  # It is a file.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "wb") as file:
+        shutil.copyfileobj(content, file, 1 << 20)

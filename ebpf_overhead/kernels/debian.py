@@ -1,4 +1,4 @@
-"""The kernels a Debian mirror offers, and which packages each one is made of."""
+"""The kernels that a Debian mirror offers, and the packages that each consists of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ebpf_overhead.kernels.versions import is_of, series, version_key
 
 # Stands for the newest kernel of Debian's stable release.
 STABLE_KERNEL = "stable"
-# Stands for the newest kernel of all that the mirror offers.
+# Stands for the newest kernel that the mirror offers.
 NEWEST_KERNEL = "newest"
 ALIASES = (STABLE_KERNEL, NEWEST_KERNEL)
 
@@ -28,10 +28,10 @@ class OfferedKernel:
     release, version, suite : str
         Release, package version and the suite that has it.
     packages : tuple of Offer
-        What to fetch.
+        What to download.
     delisted : tuple of Offer
-        Packages that belong to it and that no signed list names any more: backports
-        keep an old kernel's image listed for longer than its modules.
+        Packages that belong to it but that no signed list names any more.  Backports
+        list an old kernel's image for longer than its modules.
     """
 
     release: str
@@ -47,12 +47,12 @@ class OfferedKernel:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes to fetch; those of delisted packages are not known."""
+        """Bytes to download, without delisted packages: their size is not known."""
         return sum(package.size_bytes for package in self.packages)
 
 
 def kernels(offers: Iterable[Offer], arch: str, flavour: str = "") -> list[OfferedKernel]:
-    """Put packages together to kernels.
+    """Group packages into kernels.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def kernels(offers: Iterable[Offer], arch: str, flavour: str = "") -> list[Offer
     Returns
     -------
     list of OfferedKernel
-        In version order, one a release.
+        In version order, one per release.
     """
     newest: dict[str, Offer] = {}
     for offer in offers:
@@ -109,7 +109,7 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
     wanted : str
         A release, a version, a series (the newest of it), ``stable`` or ``newest``.
     delisted : bool
-        Accept one whose modules no signed list names any more, if there is no other.
+        Accept a kernel with delisted packages if there is no other.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def choose(offered: Iterable[OfferedKernel], wanted: str, delisted: bool) -> Off
         names = " and ".join(package.name for package in matching[-1].delisted)
         raise BadUseError(
             f"kernel {matching[-1].release}: the mirror's signed lists no longer name {names}",
-            "--delisted fetches them from the mirror all the same and checks each module's "
+            "--delisted downloads them without a list and checks each module's "
             "signature against the key inside the kernel image, which is listed",
         )
     known = ", ".join(dict.fromkeys(kernel.series for kernel in everything))
@@ -151,7 +151,7 @@ def _assemble(release: str, offers: dict[str, Offer]) -> OfferedKernel | None:
     binary = offers.get(f"linux-binary-{release}")
     if binary is None:
         image = offers.get(f"linux-image-{release}")
-        # A package that depends on another image is only a name for the newest one.
+        # A package that depends on another image only names the newest one.
         if image is None or "linux-image-" in image.depends:
             return None
         return OfferedKernel(release, image.version, image.suite, (image,))
@@ -166,7 +166,7 @@ def _assemble(release: str, offers: dict[str, Offer]) -> OfferedKernel | None:
 
 
 def _delisted(name: str, binary: Offer) -> Offer:
-    """Say where a package of the same build lies that no list names any more."""
+    """Return where a delisted package of the same build lies."""
     # The signed image is built from another source package, which Built-Using names.
     source = binary.built_using.split(" ")[0] or "linux"
     pool = PurePosixPath(binary.uri.split("://", 1)[-1]).parent.parent

@@ -19,12 +19,17 @@ def describe(banner: Banner, source: str, staged: Path) -> KernelRecord:
     source : str
         One of `record.SOURCES`.
     staged : Path
-        Holds the image, the configuration and the modules, as far as there are any.
+        Holds the image, and the configuration and modules if there are any.
 
     Returns
     -------
     KernelRecord
-        With the release as its version; of packages, the caller knows a better one.
+        Its version is the release; the caller replaces it by that of the package.
+
+    Raises
+    ------
+    BadUseError
+        When the configuration is none.
     """
     sums = {
         name: store.file_sha256(staged / name)
@@ -32,10 +37,10 @@ def describe(banner: Banner, source: str, staged: Path) -> KernelRecord:
         if (staged / name).is_file()
     }
     folder = store.module_folder(staged, banner.release)
-    # Not a tree's: installing them signs them anew, with other bytes each time.
+    # Not for a tree: each installation signs the modules again, with other bytes.
     if source == "files" and folder.is_dir():
         sums["modules"] = store.tree_sha256(folder)
-    config = (staged / store.CONFIG).read_text() if store.CONFIG in sums else None
+    config = kconfig.read(staged / store.CONFIG) if store.CONFIG in sums else None
     return KernelRecord(
         release=banner.release,
         version=banner.release,

@@ -1,9 +1,9 @@
 """The kernel history: a generated git repository whose revisions are kernels.
 
-asv keys results by commit hash and wants a line of commits.  If a kernel's commit named the
-kernel before it as its parent, adding an older kernel would change the hash of every later
-one and orphan their results.  So a kernel's commit has no parent: its hash depends on the
-kernel alone, and is the same on every machine and whatever else is in the history.  The
+asv files results by commit hash and needs a line of commits.  If a kernel's commit had the
+older kernel as its parent, adding a kernel would change the hash of every newer one, and
+their results would be lost.  So a kernel's commit has no parent: its hash depends on the
+kernel alone, and is the same on every machine and in every history.  The
 line is laid over the commits with git's replacement objects (git-replace(1)):
 ``refs/replace/<commit>`` stands for the same commit with the kernel before it as parent.
 git, and so asv, walks the replaced parents and keeps showing the original hashes.
@@ -18,9 +18,21 @@ from pathlib import Path
 
 from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError
 from ebpf_overhead.kernels.record import KernelRecord, from_json
+from ebpf_overhead.trust import refuse_foreign_tree
 
 BRANCH = "main"
 _NAME = "ebpf-overhead kernels"
+
+
+def without_hooks(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which git runs no hook of any repository."""
+    count = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    return {
+        **environment,
+        f"GIT_CONFIG_KEY_{count}": "core.hooksPath",
+        f"GIT_CONFIG_VALUE_{count}": os.devnull,
+        "GIT_CONFIG_COUNT": str(count + 1),
+    }
 
 
 class History:
@@ -30,15 +42,22 @@ class History:
     ----------
     path : Path
         A bare repository, made when missing.
+
+    Raises
+    ------
+    BadUseError
+        When another user could have written to it: git runs what a repository tells it to.
     """
 
     def __init__(self, path: Path) -> None:
+        refuse_foreign_tree(path)
         self.path = path
 
     def sync(self, kernels: Iterable[tuple[KernelRecord, str | None]]) -> None:
         """Make the history hold exactly these kernels, in version order.
 
-        References change in one git transaction: a reader sees the old line or the new
+        Of two builds of one release, both are in the line, and the later one given has the
+        tag.  References change in one git transaction: a reader sees the old line or the new
         one.
 
         Parameters
@@ -54,7 +73,8 @@ class History:
         self._create()
         wanted: dict[str, str] = {}
         previous = ""
-        for record, config in sorted(kernels, key=lambda kernel: kernel[0].order):
+        line = sorted(kernels, key=lambda kernel: kernel[0].order)
+        for record, config in line:
             tree = self._tree(record, config)
             commit = self._commit(record, tree)
             wanted[f"refs/tags/{record.release}"] = commit
@@ -64,7 +84,7 @@ class History:
         if previous:
             wanted[f"refs/heads/{BRANCH}"] = previous
         self._move_references(wanted)
-        self._check_visible(sum(name.startswith("refs/tags/") for name in wanted))
+        self._check_visible(len(line))
 
     def hashes(self) -> dict[str, str]:
         """Return release -> commit hash, in the history's order."""
@@ -85,25 +105,38 @@ class History:
         FailedError
             When the history has no such release.
         """
-        text = self._git("show", f"refs/tags/{release}:kernel.json")
-        return from_json(text, f"{self.path}: kernel.json of {release}")
+        return self._record_of(f"refs/tags/{release}")
+
+    def records(self) -> dict[str, KernelRecord]:
+        """Return commit hash -> the kernel's record, in the history's order.
+
+        This has the kernels whose tag another build of the same release took, too.
+        """
+        if not self.hashes():
+            return {}
+        commits = self._git("rev-list", "--reverse", "--first-parent", BRANCH).split()
+        return {each: self._record_of(each) for each in commits}
+
+    def _record_of(self, revision: str) -> KernelRecord:
+        text = self._git("show", f"{revision}:kernel.json")
+        return from_json(text.encode(), f"{self.path}: kernel.json of {revision}")
 
     def _create(self) -> None:
         if not (self.path / "HEAD").exists():
             self.path.mkdir(parents=True, exist_ok=True)
-            # SHA-1 whatever this git defaults to: a kernel has one hash everywhere.
+            # Always SHA-1: a kernel has the same hash everywhere.
             options = ("--bare", "--object-format=sha1", f"--initial-branch={BRANCH}")
-            self._git("init", "--quiet", *options, ".")
+            self._git("init", "--quiet", "--template=", *options, ".")
         # Nothing here is unreachable for long.  core.useReplaceRefs must not be set: git 2.39
         # then also packs the replaced commits under the original names, which damages them.
         self._git("config", "gc.auto", "0")
 
     def _check_visible(self, kernels: int) -> None:
-        """Refuse to go on where this user's git, and so asv, would not see the line."""
+        """Refuse a git that would not show the line of commits to this user, and so to asv."""
         done = subprocess.run(
             ["git", "rev-list", "--count", BRANCH],
             cwd=self.path,
-            env={**os.environ, "GIT_DIR": "."},
+            env=without_hooks({**os.environ, "GIT_DIR": "."}),
             capture_output=True,
             text=True,
             check=False,
@@ -151,24 +184,20 @@ class History:
     def _git(
         self, *arguments: str, given: str = "", environment: Mapping[str, str] | None = None
     ) -> str:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         try:
             done = subprocess.run(
                 ["git", *arguments],
                 cwd=self.path,
-                # The configuration of this user (signing, encodings) must not reach the hash.
-                env={
-                    **clean,
-                    "GIT_DIR": ".",
-                    "GIT_CONFIG_NOSYSTEM": "1",
-                    "GIT_CONFIG_GLOBAL": os.devnull,
-                    **(environment or {}),
-                },
+                env=_alone(environment or {}),
                 input=given.encode(),
                 capture_output=True,
                 check=False,
             )
         except FileNotFoundError:
+            if not self.path.is_dir():
+                raise FailedError(
+                    f"no history in {self.path}", "the next `kernels add` makes it"
+                ) from None
             raise MissingToolError("git is not installed", "apt-get install git") from None
         if done.returncode != 0:
             message = done.stderr.decode("utf-8", "replace").strip().splitlines()
@@ -176,4 +205,11 @@ class History:
                 f"{self.path}: git {arguments[0]}: {message[-1] if message else done.returncode}",
                 "the history can be deleted: the next `kernels add` makes it again, unchanged",
             )
-        return done.stdout.decode().rstrip("\n")
+        return done.stdout.decode("utf-8", "replace").rstrip("\n")
+
+
+def _alone(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which nothing of this user's git (signing, encodings) counts."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    clean |= {"GIT_DIR": ".", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    return without_hooks({**clean, **environment})

@@ -1,32 +1,37 @@
 """What a kernel image says about itself: release, build string and build date.
 
-The version string of an x86 image is found through the boot protocol's
-``kernel_version`` field (Documentation/arch/x86/boot.rst, offset 0x20e); every other
-image is unpacked and searched for the banner the kernel prints first.
+The boot protocol's ``kernel_version`` field leads to the version string of an x86 image
+(Documentation/arch/x86/boot.rst, offset 0x20e).  Every other image is unpacked, and the
+banner that the kernel prints first is searched in it.
 """
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import re
 import struct
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 
-from ebpf_overhead import zstd
-from ebpf_overhead.errors import BadUseError, FailedError
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.kernels.unpacking import unpack
+from ebpf_overhead.printable import shortened
+from ebpf_overhead.reading import read_bytes
 
 _X86_MAGIC = (0x202, b"HdrS")
+_X86_HEADER_BYTES = 0x268  # All fields that are read here, up to boot.rst's handover_offset.
 _ARM64_MAGIC = (0x38, b"ARM\x64")
 _ZBOOT_MAGIC = (4, b"zimg")
+# Debian's kernels have about 10 MiB, and 60 to 90 unpacked.
+_LARGEST_IMAGE_BYTES = 256 << 20
+_LARGEST_KERNEL_BYTES = 256 << 20
 # Since 6.2 an image can also hold a first draft of its banner, with "#" but no build number
 # (init/version.c, overridden by init/version-timestamp.c).
-_BANNER = re.compile(rb"Linux version (\S+) \([^\n\0]*? (#\d[^\n\0]+)[\n\0]")
-_DATE = re.compile(r"\((\d{4})-(\d\d)-(\d\d)\)$")
+_BANNER = re.compile(rb"Linux version (\S{1,64}) \([^\n\0]{0,1024}? (#\d[^\n\0]{1,256})[\n\0]")
+# A kernel has a few.  Their length and number are bounded, so that no search takes for ever.
+_MOST_BANNERS = 1000
+_DATE = re.compile(r"\((\d{4}-\d\d-\d\d)\)$")
 _CLOCK_DATE = re.compile(
     r"(?P<month>[A-Z][a-z]{2}) +(?P<day>\d+) (?P<time>\d\d:\d\d:\d\d) \S+ (?P<year>\d{4})$"
 )
@@ -62,20 +67,24 @@ def read_banner(path: Path) -> Banner:
     Raises
     ------
     BadUseError
-        When the file is no kernel image that can be read.
+        When the file is not a kernel image that can be read.
+    FailedError
+        When what is packed in it is damaged or too large.
     """
-    image = path.read_bytes()
+    image = _read(path)
     if _has(image, _X86_MAGIC):
         return _x86_banner(image, path)
-    kernel = _unpacked(image)
-    found = _BANNER.search(kernel)
+    kernel = _unpacked(image, path)
+    begins = islice(re.finditer(b"Linux version ", kernel), _MOST_BANNERS)
+    found = next(filter(None, (_BANNER.match(kernel, each.start()) for each in begins)), None)
     if found is None:
         raise BadUseError(
             f"{path}: neither a bzImage nor an image with a kernel banner",
             "give a vmlinuz, bzImage or Image file",
         )
     arch = "aarch64" if _has(kernel, _ARM64_MAGIC) else "unknown"
-    return Banner(found[1].decode(), found[2].decode().rstrip(), arch)
+    release, build = (each.decode("ascii", "replace") for each in found.groups())
+    return Banner(release, build.rstrip(), arch)
 
 
 def read_vmlinux(path: Path) -> bytes:
@@ -83,19 +92,19 @@ def read_vmlinux(path: Path) -> bytes:
 
     Raises
     ------
+    BadUseError
+        When the file cannot be read or is not whole.
     FailedError
-        When it is packed in a way that is not known here.
+        When what is packed in it is damaged or too large.
     """
-    image = path.read_bytes()
+    image = _read(path)
     if not _has(image, _X86_MAGIC):
-        return _unpacked(image)
+        return _unpacked(image, path)
     # boot.rst: payload_offset counts from the end of the real-mode part, whose size in
-    # 512-byte sectors is at 0x1f1 (0 means 4).  The last 4 bytes are the unpacked size.
+    # 512-byte sectors is at 0x1f1 (0 means 4).
     start = ((image[0x1F1] or 4) + 1) * 512 + _u32(image, 0x248)
     packed = image[start : start + _u32(image, 0x24C)]
-    if packed.startswith(b"\x1f\x8b"):
-        return _unpacked(packed)
-    return _unpacked(packed[:-4])
+    return _unpacked(packed, path)
 
 
 def build_time(build: str) -> int | None:
@@ -109,18 +118,26 @@ def build_time(build: str) -> int | None:
     Returns
     -------
     int or None
-        Seconds since the epoch (UTC; a zone name other than UTC is ignored, so half a
-        day's error is possible); None when the string has no date, as reproducible
-        builds may not.
+        Seconds since the epoch.  Time zones other than UTC are ignored, which can be wrong
+        by half a day.  None when the string has no date, as in some reproducible builds.
     """
     if date := _DATE.search(build):
-        year, month, day = map(int, date.groups())
-        return int(datetime(year, month, day, tzinfo=timezone.utc).timestamp())
-    if clock := _CLOCK_DATE.search(build):
-        text = "{month} {day} {year} {time}".format(**clock.groupdict())
-        moment = datetime.strptime(text, "%b %d %Y %H:%M:%S")
-        return int(moment.replace(tzinfo=timezone.utc).timestamp())
-    return None
+        text, form = date[1], "%Y-%m-%d"
+    elif clock := _CLOCK_DATE.search(build):
+        text, form = "{month} {day} {year} {time}".format(**clock.groupdict()), "%b %d %Y %H:%M:%S"
+    else:
+        return None
+    try:
+        return int(datetime.strptime(text, form).replace(tzinfo=timezone.utc).timestamp())
+    except ValueError:  # No month has 32 days.
+        return None
+
+
+def _read(path: Path) -> bytes:
+    image = read_bytes(path, limit_bytes=_LARGEST_IMAGE_BYTES, error=BadUseError)
+    if _has(image, _X86_MAGIC) and len(image) < _X86_HEADER_BYTES:
+        raise BadUseError(f"{path}: only {len(image)} bytes of a bzImage", "get it again")
+    return image
 
 
 def _x86_banner(image: bytes, path: Path) -> Banner:
@@ -130,7 +147,7 @@ def _x86_banner(image: bytes, path: Path) -> Banner:
     build = rest[rest.find("#") :]
     if not release or "#" not in rest:
         raise BadUseError(
-            f"{path}: bzImage whose version string reads {text[:60]!r}",
+            f"{path}: bzImage whose version string reads {shortened(text, 60)!r}",
             "give an image that has one, or a package",
         )
     # xloadflags bit 0: the kernel has a 64-bit entry point.
@@ -144,37 +161,12 @@ def _has(image: bytes, magic: tuple[int, bytes]) -> bool:
 
 
 def _u32(image: bytes, offset: int) -> int:
-    value: int = struct.unpack_from("<I", image, offset)[0]
-    return value
+    return int.from_bytes(image[offset : offset + 4], "little")
 
 
-def _unpacked(image: bytes) -> bytes:
+def _unpacked(image: bytes, path: Path) -> bytes:
     if _has(image, _ZBOOT_MAGIC):
         # drivers/firmware/efi/libstub/zboot-header.S: payload offset and size.
         start, size = _u32(image, 8), _u32(image, 12)
-        return _unpacked(image[start : start + size])
-    for magic, unpack in _UNPACKERS.items():
-        if image.startswith(magic):
-            return unpack(image)
-    return image
-
-
-def _gunzip(packed: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(packed)  # Ignores what follows the stream.
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise FailedError(f"gzip part of a kernel image: {error}", "get the image again") from None
-
-
-def _unxz(packed: bytes) -> bytes:
-    try:
-        return lzma.LZMADecompressor().decompress(packed)
-    except lzma.LZMAError as error:
-        raise FailedError(f"xz part of a kernel image: {error}", "get the image again") from None
-
-
-_UNPACKERS: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x1f\x8b": _gunzip,
-    b"\xfd7zXZ\0": _unxz,
-    b"\x28\xb5\x2f\xfd": lambda packed: zstd.unpack(packed, "a kernel image"),
-}
+        image = image[start : start + size]
+    return unpack(image, f"the kernel in {path.name}", _LARGEST_KERNEL_BYTES)

@@ -1,4 +1,4 @@
-"""Where kernels, their history and what was downloaded for them lie on disk."""
+"""Where kernels, their history and their downloaded packages are on disk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_overhead.kernels.reporting import Reporter
+from ebpf_overhead.trust import refuse_foreign
 
 DATA_VARIABLE = "EBPF_OVERHEAD_DATA"
 HISTORY_VARIABLE = "EBPF_OVERHEAD_HISTORY"
@@ -24,7 +25,7 @@ class Layout:
     root : Path
         The data directory.
     history : Path
-        The generated git repository (bare), ``root/history`` unless told otherwise.
+        The generated git repository (bare); ``root/history`` by default.
     """
 
     root: Path
@@ -32,12 +33,17 @@ class Layout:
 
     @property
     def kernels(self) -> Path:
-        """The catalogue: one directory a kernel release."""
+        """The catalogue: one directory per kernel release."""
         return self.root / "kernels"
 
     @property
+    def states(self) -> Path:
+        """Saved states of guests: one directory per kernel release."""
+        return self.root / "states"
+
+    @property
     def packages(self) -> Path:
-        """Downloaded packages, complete and checked."""
+        """Complete, checked packages."""
         return self.root / "cache" / "packages"
 
     @property
@@ -47,12 +53,12 @@ class Layout:
 
     @contextmanager
     def locked(self, reporter: Reporter) -> Iterator[None]:
-        """Hold the data directory alone; a second command waits and says so.
+        """Lock the data directory; a second command waits for it, with a note.
 
         Parameters
         ----------
         reporter : Reporter
-            Told when another process holds the lock.
+            Receives a note when another process holds the lock.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with open(self.root / ".lock", "w") as lock:
@@ -65,7 +71,7 @@ class Layout:
 
 
 def default_layout(data: Path | None = None, history: Path | None = None) -> Layout:
-    """Return the layout this user gets.
+    """Return the layout for this user.
 
     Parameters
     ----------
@@ -80,10 +86,19 @@ def default_layout(data: Path | None = None, history: Path | None = None) -> Lay
     -------
     Layout
         With absolute paths.
+
+    Raises
+    ------
+    BadUseError
+        When another user could have written to one of the directories.
     """
     root = data or _from_environment(DATA_VARIABLE) or _user_data() / "ebpf-overhead"
     place = history or _from_environment(HISTORY_VARIABLE) or root / "history"
-    return Layout(root.expanduser().absolute(), place.expanduser().absolute())
+    layout = Layout(root.expanduser().absolute(), place.expanduser().absolute())
+    own = (layout.root, layout.history, layout.kernels, layout.states, layout.packages, layout.apt)
+    for used in own:
+        refuse_foreign(used)
+    return layout
 
 
 def _from_environment(variable: str) -> Path | None:

@@ -1,18 +1,21 @@
-"""Kernels that are no packages: an image with its modules, a built tree, the running one."""
+"""Kernels without a package: an image with its modules, a built tree, the running kernel."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_overhead.errors import BadUseError, FailedError
-from ebpf_overhead.kernels import store
+from ebpf_overhead.kernels import kconfig, store
 from ebpf_overhead.kernels.image import Banner, read_banner
+from ebpf_overhead.kernels.unpacking import unpack
+from ebpf_overhead.reading import read_bytes
+from ebpf_overhead.trust import refuse_foreign
 
 # Where `make` leaves the bootable image, by architecture.
 _BUILT_IMAGES = (
@@ -36,7 +39,7 @@ class LocalKernel:
     config : Path or None
         Its build configuration.
     modules : Path or None
-        A ``lib/modules/<release>`` folder; None: to be installed from `tree`, or none.
+        A ``lib/modules/<release>`` folder; None if they come from `tree`, or there are none.
     tree : Path or None
         The build tree.
     """
@@ -46,6 +49,14 @@ class LocalKernel:
     config: Path | None
     modules: Path | None
     tree: Path | None = None
+
+
+def type_of(path: Path) -> int:
+    """Return the type bits of a file's mode; 0 if there is none, or its name is too long."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return 0
 
 
 def from_files(image: Path, modules: Path | None, config: Path | None) -> LocalKernel:
@@ -58,7 +69,7 @@ def from_files(image: Path, modules: Path | None, config: Path | None) -> LocalK
     modules : Path or None
         The modules: ``lib/modules/<release>`` or a directory that holds one.
     config : Path or None
-        The build configuration; None: looked for beside the image and the modules.
+        The build configuration; by default, it is searched beside the image and the modules.
 
     Raises
     ------
@@ -84,22 +95,22 @@ def from_tree(tree: Path) -> LocalKernel:
     image = next((tree / name for name in _BUILT_IMAGES if (tree / name).is_file()), None)
     if image is None or not (tree / ".config").is_file():
         raise BadUseError(
-            f"{tree} is no built kernel tree: no bootable image or no .config in it",
+            f"{tree} is not a built kernel tree: it has no bootable image or no .config",
             "run make there first",
         )
     return LocalKernel(read_banner(image), image, tree / ".config", None, tree)
 
 
 def running() -> tuple[Banner, str | None]:
-    """Return what the running kernel is, and its configuration's text where it tells."""
+    """Return what the running kernel is, and its configuration's text where that is known."""
     machine = os.uname()
     banner = Banner(machine.release, machine.version, machine.machine)
     proc = Path("/proc/config.gz")
     if proc.is_file():
-        return banner, gzip.decompress(proc.read_bytes()).decode()
+        return banner, unpack(read_bytes(proc), str(proc), kconfig.LARGEST_BYTES).decode()
     places = (f"/boot/config-{machine.release}", f"/lib/modules/{machine.release}/config")
     found = next((Path(place) for place in places if os.access(place, os.R_OK)), None)
-    return banner, found.read_text() if found else None
+    return banner, kconfig.read(found) if found else None
 
 
 def copy_into(kernel: LocalKernel, staged: Path) -> None:
@@ -107,16 +118,18 @@ def copy_into(kernel: LocalKernel, staged: Path) -> None:
 
     Raises
     ------
+    BadUseError
+        When the configuration is none, or the tree is another user's.
     FailedError
-        When the tree's modules cannot be installed.
+        When the tree's modules cannot be installed, or are too large.
     """
     shutil.copyfile(kernel.image, staged / store.IMAGE)
     if kernel.config:
-        shutil.copyfile(kernel.config, staged / store.CONFIG)
+        (staged / store.CONFIG).write_text(kconfig.read(kernel.config))
     if kernel.modules:
         target = store.module_folder(staged, kernel.banner.release)
-        # Links lead into the build tree; they would copy gigabytes of sources.
-        shutil.copytree(kernel.modules, target, ignore=_links)
+        _refuse_large(kernel.modules)
+        shutil.copytree(kernel.modules, target, ignore=_no_plain_files)
     elif kernel.tree and _has_modules(kernel.tree):
         _install_modules(kernel.tree, staged)
 
@@ -131,20 +144,33 @@ def _module_folder(modules: Path, release: str) -> Path:
     )
 
 
-def _links(directory: str, names: list[str]) -> list[str]:
-    return [name for name in names if (Path(directory) / name).is_symlink()]
+def _refuse_large(modules: Path) -> None:
+    sizes = (path.lstat().st_size for path in modules.rglob("*"))
+    if (total := sum(sizes)) > store.LARGEST_BYTES:
+        raise FailedError(
+            f"{modules} holds {total:,} bytes, more than {store.LARGEST_BYTES:,}",
+            "install the modules with INSTALL_MOD_STRIP=1",
+        )
+
+
+def _no_plain_files(directory: str, names: list[str]) -> list[str]:
+    # Links lead into the build tree; they would copy gigabytes of sources.
+    modes = {name: Path(directory, name).lstat().st_mode for name in names}
+    return [name for name, mode in modes.items() if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))]
 
 
 def _has_modules(tree: Path) -> bool:
-    return "\nCONFIG_MODULES=y\n" in (tree / ".config").read_text()
+    return kconfig.options(kconfig.read(tree / ".config")).get("CONFIG_MODULES") == "y"
 
 
 def _install_modules(tree: Path, staged: Path) -> None:
+    refuse_foreign(tree / "Makefile")  # It is executed.
     # The tree's own make strips before it signs; doing it here would lose the signatures.
-    arch = re.search(r"^# Linux/(x86|arm64) ", (tree / ".config").read_text(), re.MULTILINE)
+    config = kconfig.read(tree / ".config")
+    arch = re.search(r"^# Linux/(x86|arm64) ", config, re.MULTILINE)
     command = ["make", "-s", "-C", str(tree), "modules_install", "DEPMOD=true"]
     command += [f"INSTALL_MOD_PATH={staged}", "INSTALL_MOD_STRIP=1"]
-    if arch:  # Else, and for CROSS_COMPILE, the environment says it as it did for the build.
+    if arch:  # Other architectures and CROSS_COMPILE come from the environment, as in the build.
         command.append(f"ARCH={arch[1]}")
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

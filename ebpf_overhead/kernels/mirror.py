@@ -1,6 +1,6 @@
-"""The Debian mirror this machine already uses, out of its own apt sources.
+"""The Debian mirror of this machine, as its apt sources name it.
 
-Both forms are read: one line a source (``*.list``) and deb822 (``*.sources``), see
+Both forms are read: one line per source (``*.list``) and deb822 (``*.sources``); see
 sources.list(5).
 """
 
@@ -27,7 +27,7 @@ _LINE = re.compile(r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<rest
 
 
 @dataclass(frozen=True)
-class Source:
+class AptSource:
     """One source of packages.
 
     Parameters
@@ -52,7 +52,7 @@ class Source:
 
     @property
     def is_security(self) -> bool:
-        """Whether this is the archive of security updates, apart from the main one."""
+        """Whether this is the separate archive of security updates."""
         return any("-security" in suite or "/updates" in suite for suite in self.suites)
 
 
@@ -62,19 +62,19 @@ class Mirror:
 
     Parameters
     ----------
-    main : Source
+    main : AptSource
         The main archive.
-    security : Source or None
+    security : AptSource or None
         The archive of the ``-security`` suites, where there is one.
     """
 
-    main: Source
-    security: Source | None
+    main: AptSource
+    security: AptSource | None
 
 
 @dataclass(frozen=True)
-class Archive:
-    """What to read, and how strictly.
+class DebianArchive:
+    """Which lists to read, and how strictly.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Archive:
     def sources(self) -> str:
         """Return this in apt's deb822 form."""
         security = self.mirror.security
-        pairs: list[tuple[Source | None, tuple[str, ...]]] = [
+        pairs: list[tuple[AptSource | None, tuple[str, ...]]] = [
             (self.mirror.main, tuple(s for s in self.suites if not s.endswith("-security"))),
             (security, tuple(s for s in self.suites if s.endswith("-security"))),
         ]
@@ -109,7 +109,7 @@ class Archive:
         """Name of the directory that holds the lists of exactly this archive."""
         return hashlib.sha256(self.sources().encode()).hexdigest()[:12]
 
-    def _stanza(self, source: Source, suites: tuple[str, ...]) -> str:
+    def _stanza(self, source: AptSource, suites: tuple[str, ...]) -> str:
         lines = [
             "Types: deb",
             f"URIs: {source.uri}",
@@ -130,10 +130,10 @@ def find_mirror(uri: str | None, keyring: Path | None, etc_apt: Path = ETC_APT) 
     Parameters
     ----------
     uri : str or None
-        The user's own choice of a main archive; None: this machine's.
+        The main archive that the user chose; None: that of this machine.
     keyring : Path or None
-        What its lists must be signed with; None: as this machine's sources say, or the
-        Debian keyring.
+        The keys that its lists must be signed with; None: those of this machine's sources,
+        or the Debian keyring.
     etc_apt : Path
         Directory of apt's configuration.
 
@@ -146,7 +146,7 @@ def find_mirror(uri: str | None, keyring: Path | None, etc_apt: Path = ETC_APT) 
     mains = [source for source in debian if not source.is_security]
     security = next((source for source in debian if source.is_security), None)
     if uri is not None:
-        mains = [Source(uri, (), ("main",), next((s.signed_by for s in mains), ""))]
+        mains = [AptSource(uri, (), ("main",), next((s.signed_by for s in mains), ""))]
     if not mains:
         raise BadUseError(
             f"no source of Debian packages in {etc_apt}", "name a Debian mirror: --mirror URL"
@@ -154,7 +154,7 @@ def find_mirror(uri: str | None, keyring: Path | None, etc_apt: Path = ETC_APT) 
     return Mirror(_signed(mains[0], keyring), _signed(security, keyring) if security else None)
 
 
-def read_sources(etc_apt: Path) -> list[Source]:
+def read_sources(etc_apt: Path) -> list[AptSource]:
     """Return every enabled binary source of a machine, in apt's order."""
     parts = etc_apt / "sources.list.d"
     files = [etc_apt / "sources.list", *sorted(parts.glob("*.list"))]
@@ -164,17 +164,17 @@ def read_sources(etc_apt: Path) -> list[Source]:
     return found
 
 
-def _signed(source: Source, keyring: Path | None) -> Source:
+def _signed(source: AptSource, keyring: Path | None) -> AptSource:
     known = (path for path in KEYRINGS if path.exists())
     signed_by = str(keyring or source.signed_by or next(known, ""))
-    return Source(source.uri, source.suites, source.components, signed_by)
+    return AptSource(source.uri, source.suites, source.components, signed_by)
 
 
 def _text(path: Path) -> str:
     return path.read_text("utf-8", "replace") if path.is_file() else ""
 
 
-def _lines(text: str) -> list[Source]:
+def _lines(text: str) -> list[AptSource]:
     found = []
     for line in text.splitlines():
         match = _LINE.fullmatch(line.split("#")[0].strip())
@@ -183,24 +183,21 @@ def _lines(text: str) -> list[Source]:
         suite, *components = match["rest"].split()
         options = dict(re.findall(r"([\w-]+)\+?=(\S+)", match["options"] or ""))
         signed_by = options.get("signed-by", "")
-        found.append(Source(match["uri"], (suite,), tuple(components), signed_by))
+        found.append(AptSource(match["uri"], (suite,), tuple(components), signed_by))
     return found
 
 
-def _stanzas(text: str) -> list[Source]:
+def _stanzas(text: str) -> list[AptSource]:
+    from debian.deb822 import Deb822  # Not at the top: it takes long, and few commands need it.
+
     found = []
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    for stanza in re.split(r"\n\s*\n", "\n".join(lines)):
-        # A field goes on in the lines that start with white space (an embedded key does).
-        pairs = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)$", stanza, re.MULTILINE)
-        fields = {name.lower(): value.strip() for name, value in pairs}
-        enabled = fields.get("enabled", "yes").lower() not in ("no", "false", "0")
-        if not enabled or "deb" not in fields.get("types", "").split():
+    for fields in Deb822.iter_paragraphs(text.splitlines(), use_apt_pkg=False):
+        enabled = fields.get("Enabled", "yes").lower() not in ("no", "false", "0")
+        if not enabled or "deb" not in fields.get("Types", "").split():
             continue
-        suites = tuple(fields.get("suites", "").split())
-        components = tuple(fields.get("components", "").split())
-        signed_by = fields.get("signed-by", "")
-        found += [
-            Source(uri, suites, components, signed_by) for uri in fields.get("uris", "").split()
-        ]
+        suites, components, uris = (
+            tuple(fields.get(name, "").split()) for name in ("Suites", "Components", "URIs")
+        )
+        signed_by = fields.get("Signed-By", "").strip()
+        found += [AptSource(uri, suites, components, signed_by) for uri in uris]
     return found

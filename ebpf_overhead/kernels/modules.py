@@ -1,8 +1,8 @@
-"""Which modules of a package are kept, and the index modprobe reads.
+"""Which modules of a package are kept, and the index that modprobe reads.
 
-A Debian kernel has about 4,200 modules, most of them drivers of hardware no guest has.
-Kept are all file systems, networking, crypto, block layer and every other part outside
-``drivers/``, and of ``drivers/`` what a virtual machine can have.
+A Debian kernel has about 4,200 modules.  Most are drivers of hardware that no guest has.
+Everything outside of ``drivers/`` is kept (file systems, networking, crypto, block layer…),
+and of ``drivers/`` what a virtual machine can have.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ DROPPED_NET = re.compile(
     "appletalk|arcnet|can|dsa|ethernet|fddi|fjes|hamradio|hippi|ieee802154|ipa|mctp|mdio|pcs|phy"
     "|plip|pse-pd|slip|thunderbolt|usb|wan|wireless|wwan|xen-netback"
 )
+# What a module's name may end with after .ko, by how it is packed.
+MODULE_SUFFIXES = ("", ".gz", ".xz", ".zst")
+# The largest of Debian's have about 10 MiB unpacked.
+LARGEST_MODULE_BYTES = 256 << 20
 KEPT_SCSI = ("scsi_", "sd_mod.", "sr_mod.", "sg.", "virtio_scsi.", "iscsi_tcp.", "libiscsi")
 KEPT_CRYPTO = ("virtio",)
 
@@ -59,7 +63,7 @@ def _is_virtual(area: str, rest: list[str]) -> bool:
 
 
 def index(base: Path, release: str) -> None:
-    """Make ``modules.dep`` and its kin where the kernel came without.
+    """Make ``modules.dep`` and the other indexes for a kernel that came without them.
 
     Parameters
     ----------

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.kernels.apt import PrivateApt
-from ebpf_overhead.kernels.debfile import release_in_name
 from ebpf_overhead.kernels.reporting import Reporter
+from ebpf_overhead.kernels.versions import version_key
+from ebpf_overhead.reading import read_json
 
 SUITES = (
     "bullseye",
@@ -27,10 +29,9 @@ SUITES = (
 # The suites of Debian's stable release, without backports.
 STABLE = ("trixie", "trixie-security")
 LISTS_LAST_S = 24 * 3600
-_STANZA = re.compile(
+_KERNEL = re.compile(
     rb"^Package: linux-(?:image|binary|modules|base)-\d.*?(?:\n\n|\Z)", re.M | re.S
 )
-_FIELD = re.compile(r"^([\w-]+): (.*)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Offer:
     Parameters
     ----------
     name, version, suite, uri : str
-        What, where.
+        What it is, and where.
     size_bytes : int
         Of the package file.
     sha256 : str
-        What the signed list says it is; empty when no list names the package.
+        As in the signed list; empty when no list names the package.
     depends, built_using : str
         As in the list.
     """
@@ -64,17 +65,25 @@ class Offer:
         return PurePosixPath(self.uri).name
 
 
+@dataclass(frozen=True)
+class _Saved:
+    """What the lists said, as it is kept for a day."""
+
+    problems: list[str]
+    offers: list[Offer]
+
+
 def read_offers(apt: PrivateApt, refresh: bool, reporter: Reporter) -> list[Offer]:
-    """Return every kernel package of the mirror, from lists at most a day old.
+    """Return every kernel package of the mirror, from lists that are at most a day old.
 
     Parameters
     ----------
     apt : PrivateApt
         The archive.
     refresh : bool
-        Read the lists anew whatever their age.
+        Download the lists even if they are new.
     reporter : Reporter
-        Told of each list that could not be used.
+        Receives a note for each list that could not be used.
 
     Raises
     ------
@@ -83,10 +92,10 @@ def read_offers(apt: PrivateApt, refresh: bool, reporter: Reporter) -> list[Offe
     """
     saved = apt.directory / "kernels.json"
     if not refresh and saved.exists() and time.time() - saved.stat().st_mtime < LISTS_LAST_S:
-        values = json.loads(saved.read_text())
-        for problem in values["problems"]:
+        known = read_json(saved, _Saved, remedy="--refresh")
+        for problem in known.problems:
             reporter.note(problem)
-        return [Offer(**offer) for offer in values["offers"]]
+        return known.offers
     problems = apt.update(reporter)
     for problem in problems:
         reporter.note(problem)
@@ -98,26 +107,31 @@ def read_offers(apt: PrivateApt, refresh: bool, reporter: Reporter) -> list[Offe
             f"no kernel in any list of {apt.archive.mirror.main.uri}",
             problems[0] if problems else "name other --suite or another --mirror",
         )
-    saved.write_text(json.dumps({"problems": problems, "offers": [asdict(o) for o in offers]}))
+    saved.write_text(json.dumps(asdict(_Saved(problems, offers))))
     return offers
 
 
 def _parse(apt: PrivateApt, suite: str, base: str, path: Path) -> list[Offer]:
-    found = []
-    for stanza in _STANZA.findall(apt.read_list(path)):
-        fields = dict(_FIELD.findall(stanza.decode("utf-8", "replace")))
-        if release_in_name(fields["Package"]) is None:
-            continue
-        found.append(
-            Offer(
-                name=fields["Package"],
-                version=fields["Version"],
-                suite=suite,
-                uri=base.rstrip("/") + "/" + fields["Filename"],
-                size_bytes=int(fields["Size"]),
-                sha256=fields["SHA256"],
-                depends=fields.get("Depends", ""),
-                built_using=fields.get("Built-Using", ""),
-            )
-        )
-    return found
+    from debian.deb822 import Deb822  # Not at the top: it takes long, and few commands need it.
+
+    # Of the list's 65,000 paragraphs a hundred are of kernels: the others are not parsed.
+    paragraphs = _KERNEL.findall(apt.read_list(path))
+    texts = (paragraph.decode("utf-8", "replace").splitlines() for paragraph in paragraphs)
+    try:
+        return [_offer(Deb822(text), suite, base) for text in texts]
+    except (KeyError, ValueError) as error:
+        raise FailedError(f"{path}: a package with a strange field: {error}", "--refresh") from None
+
+
+def _offer(fields: Mapping[str, str], suite: str, base: str) -> Offer:
+    version_key(fields["Version"])  # Is one.
+    return Offer(
+        name=fields["Package"],
+        version=fields["Version"],
+        suite=suite,
+        uri=base.rstrip("/") + "/" + fields["Filename"],
+        size_bytes=int(fields["Size"]),
+        sha256=fields["SHA256"],
+        depends=fields.get("Depends", ""),
+        built_using=fields.get("Built-Using", ""),
+    )

@@ -1,7 +1,7 @@
-"""`kernel.json`: what identifies a kernel, the same text wherever it was fetched.
+"""`kernel.json`: what identifies a kernel, the same text on every machine.
 
 The text is the content of the kernel's commit, so it holds nothing of this machine: no
-path, no mirror, no date of fetching.  Those are in `origin.json` beside it.
+path, no mirror, no date of the download.  Those are in `origin.json` beside it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ebpf_overhead.errors import FailedError
-from ebpf_overhead.kernels.versions import Key, series, version_key
+from ebpf_overhead.errors import FailedError, OverheadError
+from ebpf_overhead.kernels.versions import check_release, is_of, series, version_key
+from ebpf_overhead.reading import convert, parse_json
+
+if TYPE_CHECKING:
+    from debian.debian_support import NativeVersion
 
 SCHEMA = 1
 SOURCES = ("debian", "files", "tree", "running")
@@ -48,7 +52,7 @@ class KernelRecord:
     release : str
         As ``uname -r`` prints it; directory name and git tag.
     version : str
-        What orders kernels: the package's version, else the release.
+        Orders the kernels: the package's version, or the release without a package.
     arch : str
         As ``uname -m`` prints it.
     build : str
@@ -84,8 +88,12 @@ class KernelRecord:
         """The series, ``6.12``."""
         return series(self.version)
 
+    def is_called(self, wanted: str) -> bool:
+        """Whether a release, a version or a series names this kernel."""
+        return self.release == wanted or is_of(self.version, wanted)
+
     @property
-    def order(self) -> tuple[Key, Key]:
+    def order(self) -> tuple[NativeVersion, NativeVersion]:
         """Sort key: version order, then the release (another flavour or architecture)."""
         return version_key(self.version), version_key(self.release)
 
@@ -101,12 +109,12 @@ class KernelRecord:
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2, sort_keys=True) + "\n"
 
 
-def from_json(text: str, where: str) -> KernelRecord:
+def from_json(content: bytes, where: str) -> KernelRecord:
     """Read a record back.
 
     Parameters
     ----------
-    text : str
+    content : bytes
         What `KernelRecord.to_json` wrote.
     where : str
         Named in the error.
@@ -114,15 +122,16 @@ def from_json(text: str, where: str) -> KernelRecord:
     Raises
     ------
     FailedError
-        When the text is damaged or of another schema.
+        When the text is damaged, or of another schema.
     """
+    remedy = "remove the kernel and add it again"
+    values = parse_json(content, dict[str, Any], where, remedy=remedy)
+    if (schema := values.get("schema")) != SCHEMA:
+        raise FailedError(f"{where} has schema {schema!r}, not {SCHEMA}", "update this program")
+    record = convert(values, KernelRecord, where, remedy=remedy)
     try:
-        values: dict[str, Any] = json.loads(text)
-        schema = values.pop("schema")
-        packages = tuple(PackageRecord(**package) for package in values.pop("packages"))
-        record = KernelRecord(packages=packages, **values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FailedError(f"{where} is damaged: {error}", "remove the kernel and add it") from None
-    if schema != SCHEMA:
-        raise FailedError(f"{where} has schema {schema}, not {SCHEMA}", "update this program")
+        check_release(record.release)
+        _ = record.order, record.built_on
+    except (OverheadError, ValueError, OverflowError, OSError) as error:
+        raise FailedError(f"{where} cannot be used: {error}", remedy) from None
     return record

@@ -1,4 +1,4 @@
-"""How long work tells its caller what goes on, without knowing about terminals."""
+"""Progress of long work, independent of terminals."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from typing import Protocol
 
 
 class Reporter(Protocol):
-    """What the command line, a test or nobody listens with."""
+    """Receives progress and notes."""
 
     def note(self, text: str) -> None:
-        """One line the user should read."""
+        """Take one line that the user should read."""
 
     def progress(self, label: str, done_bytes: int, total_bytes: int) -> None:
-        """State how far a step is: `done_bytes` of `total_bytes` (equal when it ended)."""
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def note(self, text: str) -> None:
-        """Drop the line."""
-
-    def progress(self, label: str, done_bytes: int, total_bytes: int) -> None:
-        """Drop the progress."""
+        """Take how far a step is: `done_bytes` of `total_bytes`; they are equal at its end."""

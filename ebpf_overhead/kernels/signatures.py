@@ -1,14 +1,13 @@
-"""Checks modules with the key inside the kernel image they were built with.
+"""Checks modules with the key inside the kernel image that they were built with.
 
 A module ends with a PKCS#7 signature (Documentation/admin-guide/module-signing.rst:
-signature, ``struct module_signature``, magic string), made with a key that is generated
-for the build, thrown away after it, and whose certificate is part of the image.  So an
-image that is trusted vouches for its modules, wherever they came from.
+signature, ``struct module_signature``, magic string).  Its key is made for one build and
+deleted after it; the certificate is part of the image.  So a trusted image proves that its
+modules are genuine, wherever they came from.
 """
 
 from __future__ import annotations
 
-import lzma
 import os
 import re
 import struct
@@ -20,7 +19,10 @@ from pathlib import Path
 
 from ebpf_overhead.errors import FailedError, MissingToolError
 from ebpf_overhead.kernels.image import read_vmlinux
+from ebpf_overhead.kernels.modules import LARGEST_MODULE_BYTES
 from ebpf_overhead.kernels.reporting import Reporter
+from ebpf_overhead.kernels.unpacking import unpack
+from ebpf_overhead.reading import read_bytes
 
 _MAGIC = b"~Module signature appended~\n"
 _TRAILER = struct.Struct(">8BI")  # struct module_signature; the signature's length is last.
@@ -38,7 +40,7 @@ def check_modules(image: Path, folder: Path, reporter: Reporter) -> int:
     folder : Path
         ``lib/modules/<release>``.
     reporter : Reporter
-        Told how far it is, in bytes of modules.
+        Receives progress, in bytes of modules.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def check_modules(image: Path, folder: Path, reporter: Reporter) -> int:
     FailedError
         When the image has no key, or a module's signature is missing or wrong.
     """
-    # Every file, whatever its name: an index could name any of them as a module.
+    # Every file, not only those called .ko: an index could name any of them as a module.
     files = sorted(path for path in (folder / "kernel").rglob("*") if path.is_file())
     total = sum(path.stat().st_size for path in files)
     done = 0
@@ -82,7 +84,7 @@ def _certificates(kernel: bytes) -> Iterator[bytes]:
     for match in _CERTIFICATE.finditer(kernel):
         length = struct.unpack(">H", match[1])[0] + 4
         candidate = kernel[match.start() : match.start() + length]
-        # Only the build's own key: an image may also hold certificates it distrusts.
+        # Only the build's own key: an image may also hold certificates that it distrusts.
         if _KEY_NAME in candidate:
             yield candidate
 
@@ -99,8 +101,8 @@ def _problem(path: Path, certificates: Path) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "signature").write_bytes(signature)
         (Path(scratch) / "content").write_bytes(module)
-        # -nointern: only the image's certificates count, not one the signature brings;
-        # -noverify: that certificate is trusted for itself, it has no issuer to ask.
+        # -nointern: only the image's certificates count, not one in the signature itself.
+        # -noverify: the certificate itself is trusted; it has no issuer.
         options = ["-verify", "-binary", "-nointern", "-noverify", "-certfile", str(certificates)]
         # Without the system's certificates, whose reading takes most of the time.
         options += ["-no-CAfile", "-no-CApath"]
@@ -112,13 +114,10 @@ def _problem(path: Path, certificates: Path) -> str:
 
 
 def _read_module(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix == ".xz":
-        try:
-            return lzma.decompress(content)
-        except lzma.LZMAError:
-            return b""
-    return content
+    try:
+        return unpack(read_bytes(path), path.name, LARGEST_MODULE_BYTES)
+    except FailedError:
+        return b""
 
 
 def _openssl(arguments: list[str], given: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""The catalogue on disk: one directory a kernel, complete or not there at all.
+"""The catalogue on disk: one directory per kernel, which is complete or does not exist.
 
 ``kernels/<release>/`` holds ``vmlinuz``, ``config``, ``lib/modules/<release>/…``,
-``kernel.json`` (what identifies the kernel), ``origin.json`` (how it came here) and
+``kernel.json`` (what identifies the kernel), ``origin.json`` (where it came from) and
 ``SHA256SUMS`` (of every file, in sha256sum(1)'s format).
 """
 
@@ -21,12 +21,17 @@ from pathlib import Path
 
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.kernels.record import KernelRecord
+from ebpf_overhead.printable import shortened
+from ebpf_overhead.reading import read_bytes, read_json, read_text
 
 IMAGE = "vmlinuz"
 CONFIG = "config"
 RECORD = "kernel.json"
 ORIGIN = "origin.json"
 SUMS = "SHA256SUMS"
+# Of a whole kernel.  Debian's have 100 to 500 MB, with the debugging information of all modules
+# it can be 5 GB.
+LARGEST_BYTES = 4 << 30
 _STAGING = ".new-"
 _RETIRED = ".old-"  # A kernel that is being replaced.
 _REMOVED = ".gone-"
@@ -34,12 +39,12 @@ _REMOVED = ".gone-"
 
 @dataclass(frozen=True)
 class Origin:
-    """How a kernel came to this machine; not part of what identifies it.
+    """Where a kernel came from; not part of what identifies it.
 
     Parameters
     ----------
     trust : str
-        What vouches for the files: ``signed lists``, ``expired signed lists``,
+        Why the files are trusted: ``signed lists``, ``expired signed lists``,
         ``module signatures`` or ``the user's files``.
     places : tuple of str
         Where they came from.
@@ -62,13 +67,13 @@ def module_folder(base: Path, release: str) -> Path:
 
 @contextmanager
 def staging(kernels: Path, label: str) -> Iterator[Path]:
-    """Give a directory beside the kernels to build one in; it is removed at the end.
+    """Create a directory to build a kernel in; it is removed at the end.
 
-    What a killed command left behind is removed first; the caller holds the data lock.
+    What a killed command left there is removed first.  The caller holds the data lock.
     """
     kernels.mkdir(parents=True, exist_ok=True)
     _recover(kernels)
-    # Short: git and tar both dislike long names, and a release can have 64 characters.
+    # Short, because a release can have 64 characters.
     directory = Path(tempfile.mkdtemp(prefix=f"{_STAGING}{label[:16]}-", dir=kernels))
     directory.chmod(0o755)
     try:
@@ -78,7 +83,7 @@ def staging(kernels: Path, label: str) -> Iterator[Path]:
 
 
 def publish(staged: Path, kernels: Path, record: KernelRecord, origin: Origin) -> Path:
-    """Turn a staged kernel into a kernel of the catalogue, in one step.
+    """Add a staged kernel to the catalogue, in one step.
 
     Parameters
     ----------
@@ -89,6 +94,11 @@ def publish(staged: Path, kernels: Path, record: KernelRecord, origin: Origin) -
     record, origin : KernelRecord, Origin
         Written beside the files.
 
+    Raises
+    ------
+    BadUseError
+        When a file's name cannot be written into `SHA256SUMS`.
+
     Returns
     -------
     Path
@@ -97,8 +107,10 @@ def publish(staged: Path, kernels: Path, record: KernelRecord, origin: Origin) -
     now = datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
     (staged / RECORD).write_text(record.to_json())
     (staged / ORIGIN).write_text(json.dumps({**asdict(origin), "added": now}, indent=2) + "\n")
-    sums = "".join(f"{sum_}  {name}\n" for name, sum_ in checksums(staged).items())
-    (staged / SUMS).write_text(sums)
+    sums = checksums(staged)
+    if strange := next((name for name in sums if not name.isprintable()), None):
+        raise BadUseError(f"a file of {record.release} is called {shortened(strange)!r}")
+    (staged / SUMS).write_text("".join(f"{sum_}  {name}\n" for name, sum_ in sums.items()))
     _flush(staged)
     target = kernels / record.release
     retired = kernels / f"{_RETIRED}{record.release}"
@@ -111,23 +123,29 @@ def publish(staged: Path, kernels: Path, record: KernelRecord, origin: Origin) -
 
 
 def remove(kernels: Path, release: str) -> None:
-    """Remove a kernel's directory: it is gone from the catalogue before it is emptied."""
+    """Remove an entry; it disappears from the catalogue before its files are deleted."""
+    _recover(kernels)
     removed = kernels / f"{_REMOVED}{release}"
     (kernels / release).rename(removed)
-    shutil.rmtree(removed)
+    _delete(removed)
 
 
 def releases(kernels: Path) -> list[str]:
-    """Return the releases that have a directory, unordered."""
+    """Return the names of all entries, unordered.  Each is a release unless it is damaged."""
     if not kernels.is_dir():
         return []
     return [path.name for path in kernels.iterdir() if not path.name.startswith(".")]
 
 
 def read_origin(directory: Path) -> Origin:
-    """Return how a kernel came here."""
-    values = json.loads((directory / ORIGIN).read_text())
-    return Origin(**{**values, "places": tuple(values["places"])})
+    """Return where a kernel came from.
+
+    Raises
+    ------
+    FailedError
+        When the file is damaged.
+    """
+    return read_json(directory / ORIGIN, Origin, remedy="remove the kernel and add it again")
 
 
 def checksums(directory: Path, skip: tuple[str, ...] = (SUMS,)) -> dict[str, str]:
@@ -161,12 +179,12 @@ def differences(directory: Path) -> list[str]:
     Returns
     -------
     list of str
-        One line per changed, missing or foreign file; empty when all is well.
+        One line per changed, missing or foreign file; empty if there is none.
     """
     if not (directory / SUMS).is_file():
         return [f"{SUMS} is missing"]
-    lines = (directory / SUMS).read_text().splitlines()
-    expected = {name: sum_ for sum_, name in (line.split("  ", 1) for line in lines)}
+    lines = read_text(directory / SUMS).splitlines()
+    expected = {name: sum_ for sum_, _, name in (line.partition("  ") for line in lines)}
     present = checksums(directory)
     problems = [f"{name} is missing" for name in expected.keys() - present.keys()]
     problems += [f"{name} does not belong there" for name in present.keys() - expected.keys()]
@@ -179,32 +197,38 @@ def differences(directory: Path) -> list[str]:
 
 
 def refuse_other(kernels: Path, record: KernelRecord, replace: bool) -> None:
-    """Refuse to put a different kernel in a release's place unasked.
+    """Refuse to replace a kernel by a different one of the same release.
 
     Raises
     ------
     BadUseError
-        When the release is there with other content and `replace` is false.
+        When the release exists with other content and `replace` is false.
     """
     present = kernels / record.release / RECORD
-    if replace or not present.is_file() or present.read_text() == record.to_json():
+    if replace or not present.is_file() or read_bytes(present) == record.to_json().encode():
         return
     raise BadUseError(
         f"{record.release} is already there and differs (build, packages or files)",
-        "--replace takes the new one: results of the old one stay on disk, but belong to no "
-        "revision any more",
+        "--replace uses the new one; results of the old one stay on disk without a revision",
     )
 
 
 def _recover(kernels: Path) -> None:
-    """Undo or finish what a killed command had begun."""
+    """Undo or finish what a killed command began."""
     for retired in kernels.glob(f"{_RETIRED}*"):
         target = kernels / retired.name.removeprefix(_RETIRED)
         if not target.exists():  # Killed before the new one took its place.
             retired.rename(target)
     for prefix in (_STAGING, _RETIRED, _REMOVED):
         for leftover in kernels.glob(f"{prefix}*"):
-            shutil.rmtree(leftover)
+            _delete(leftover)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _flush(directory: Path) -> None:

@@ -1,10 +1,14 @@
-"""Keeps catalogue and history together: synchronise, verify, remove."""
+"""Keeps catalogue and history consistent: synchronise, verify, remove."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from glob import escape
+
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.kernels import store
-from ebpf_overhead.kernels.catalogue import Kernel, installed
+from ebpf_overhead.kernels.catalogue import Kernel, damaged, find, installed
 from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.layout import Layout
 from ebpf_overhead.kernels.reporting import Reporter
@@ -29,34 +33,54 @@ def verify(layout: Layout, kernel: Kernel) -> list[str]:
     Returns
     -------
     list of str
-        One line per difference; empty when all is well.
+        One line per difference; empty if there is none.
     """
     problems = store.differences(kernel.directory)
     try:
         if History(layout.history).record(kernel.release) != kernel.record:
-            problems.append("its commit in the history says something else than kernel.json")
+            problems.append("its commit in the history differs from kernel.json")
     except FailedError as error:
         problems.append(f"its commit in the history cannot be read: {error.what}")
     return problems
 
 
-def remove(layout: Layout, kernel: Kernel, keep_packages: bool, reporter: Reporter) -> None:
-    """Take a kernel out of the catalogue and the history; results stay where they are.
+def remove(
+    layout: Layout, wanted: Sequence[str], keep_packages: bool, reporter: Reporter
+) -> list[str]:
+    """Remove kernels, with the states of their guests, and from the history; results stay.
 
     Parameters
     ----------
     layout : Layout
-        Where it is.
-    kernel : Kernel
-        Which.
+        Where the catalogue is.
+    wanted : sequence of str
+        Kernels as `catalogue.find` finds them, or the names of damaged ones.
     keep_packages : bool
-        Keep its downloaded packages.
+        Keep their downloaded packages.
     reporter : Reporter
-        Told when another command holds the data directory.
+        Receives a note when another command holds the data directory.
+
+    Returns
+    -------
+    list of str
+        The names of what was removed.
+
+    Raises
+    ------
+    BadUseError
+        When one of them does not exist; then none is removed.
     """
     with layout.locked(reporter):
-        store.remove(layout.kernels, kernel.release)
+        broken = damaged(layout)
+        kernels = [find(each, layout) for each in wanted if each not in broken]
+        names = [each for each in wanted if each in broken]
+        names = list(dict.fromkeys(names + [kernel.release for kernel in kernels]))
+        for name in names:
+            store.remove(layout.kernels, name)
+            shutil.rmtree(layout.states / name, ignore_errors=True)
         sync_history(layout)
-        for package in () if keep_packages else kernel.record.packages:
-            for path in layout.packages.glob(f"{package.name}_*.deb"):
+        packages = [package for kernel in kernels for package in kernel.record.packages]
+        for package in () if keep_packages else packages:
+            for path in layout.packages.glob(f"{escape(package.name)}_*.deb"):
                 path.unlink()
+    return names

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.printable import shortened
+
+if TYPE_CHECKING:
+    from debian.debian_support import NativeVersion
 
 _UPSTREAM = re.compile(r"(?P<numbers>\d+(?:\.\d+)+)(?:[-~]rc(?P<candidate>\d+))?")
-# What a release may be made of: a directory, a git tag and an asv argument at once.
+# A release is a directory, a git tag and an asv argument at once.
 _RELEASE = re.compile(r"\d+\.\d+[A-Za-z0-9._+-]*")
-_FINAL = 1 << 30  # A final release comes after each of its candidates.
-
-Piece = tuple[tuple[int, ...], int]
-Key = tuple[tuple[int, ...], int, tuple[Piece, ...], tuple[Piece, ...]]
+_FOREIGN = re.compile(r"[^A-Za-z0-9.+~-]")  # What no version of Debian has.
+_LONGEST = 128
 
 
-def version_key(version: str) -> Key:
+def version_key(version: str) -> NativeVersion:
     """Return a sort key of a kernel release or package version.
 
     Parameters
@@ -25,26 +28,24 @@ def version_key(version: str) -> Key:
 
     Returns
     -------
-    tuple
-        Upstream numbers first, then the release candidate (before the final release),
-        then the rest in the order of Debian's version comparison
-        (deb-version(7): letters before other characters, ``~`` before the end).
+    debian.debian_support.NativeVersion
+        Compares as Debian's versions do (deb-version(7)).  A release candidate comes before
+        its final release; ``6.12`` is ``6.12.0``.
 
     Raises
     ------
     BadUseError
         When it does not start with a kernel version.
     """
+    # The one in Python: the other needs python3-apt, which differs from machine to machine.
+    from debian.debian_support import NativeVersion
+
     match = _match(version)
-    numbers = [int(number) for number in match["numbers"].split(".")]
-    while len(numbers) < 3:
-        numbers.append(0)
-    candidate = int(match["candidate"]) if match["candidate"] else _FINAL
-    rest = version[match.end() :]
-    # Debian's revision is what follows the last hyphen; there may be none.
-    revision = rest.rpartition("-")[2] if "-" in rest else ""
-    rest = rest.removesuffix(f"-{revision}")
-    return tuple(numbers), candidate, _debian_key(rest), _debian_key(revision)
+    numbers = match["numbers"].split(".")
+    numbers += ["0"] * (3 - len(numbers))
+    candidate = f"~rc{match['candidate']}" if match["candidate"] else ""
+    rest = _FOREIGN.sub("+", version[match.end() :]).rstrip("-")
+    return NativeVersion(".".join(numbers) + candidate + rest)
 
 
 def upstream(version: str) -> str:
@@ -76,7 +77,7 @@ def is_of(version: str, wanted: str) -> bool:
 
 def looks_like_version(text: str) -> bool:
     """Tell whether `text` could name a release or a series."""
-    return _RELEASE.fullmatch(text.replace("~rc", "-rc")) is not None
+    return len(text) <= _LONGEST and _RELEASE.fullmatch(text.replace("~rc", "-rc")) is not None
 
 
 def check_release(release: str) -> str:
@@ -90,14 +91,14 @@ def check_release(release: str) -> str:
     valid = _RELEASE.fullmatch(release) and ".." not in release and len(release) < 65
     if not valid or release.endswith((".", ".lock")):
         raise BadUseError(
-            f"kernel release {release!r} cannot be a directory and a git tag",
+            f"kernel release {shortened(release)!r} cannot be a directory and a git tag",
             "build the kernel with a LOCALVERSION of letters, digits and . _ + -",
         )
     return release
 
 
 def package_version(release: str, version: str) -> str:
-    """Return what orders a packaged kernel: the package's version, or its release.
+    """Return what a packaged kernel is ordered by: the package's version, or its release.
 
     Parameters
     ----------
@@ -107,27 +108,14 @@ def package_version(release: str, version: str) -> str:
         The package's version.  Debian's is the kernel's; others count as they like.
     """
     plain = version.partition(":")[2] or version  # Without an epoch.
-    match = _UPSTREAM.match(plain)
-    return plain if match and series(plain) == series(release) else release
+    known = len(plain) <= _LONGEST and _UPSTREAM.match(plain)
+    return plain if known and series(plain) == series(release) else release
 
 
 def _match(version: str) -> re.Match[str]:
     match = _UPSTREAM.match(version)
-    if match is None:
+    if match is None or len(version) > _LONGEST:
         raise BadUseError(
-            f"{version!r} does not start with a kernel version", "give one such as 6.12.107"
+            f"{shortened(version)!r} is no kernel version", "give one such as 6.12.107"
         )
     return match
-
-
-def _debian_key(text: str) -> tuple[Piece, ...]:
-    """Make deb-version(7)'s comparison of alternating words and numbers a tuple."""
-    pieces = [piece for piece in re.findall(r"(\D*)(\d*)", text) if any(piece)]
-    # The empty last piece makes "1~bpo12" smaller than "1": tuples alone would not.
-    return tuple((_word_key(word), int(number or 0)) for word, number in [*pieces, ("", "")])
-
-
-def _word_key(word: str) -> tuple[int, ...]:
-    # The end of a word weighs 0, so "~" is before it and everything else after it.
-    weights = [-1 if c == "~" else ord(c) if c.isalpha() else ord(c) + 256 for c in word]
-    return (*weights, 0)

@@ -1,4 +1,4 @@
-"""What this machine is, as far as it bears on measuring, and what would make it quieter.
+"""The facts about this machine that influence measurements, and how to make it quieter.
 
     tree -> kernel, cpu, host, bpf, process -> Machine -> advice, summary
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from ebpf_overhead.machine.tree import Tree
 
-# Where distributions put BCC's Python module.
-_MODULE_DIRECTORIES = (
-    ("usr/lib", "python3/dist-packages"),
-    ("usr/lib", "python3.*/site-packages"),
-    ("usr/lib64", "python3.*/site-packages"),
+# Where distributions put libraries: of each architecture apart, or all of them together.
+_LIBRARIES = (
+    *("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib"),
+    "usr/local/lib",
 )
 
 
@@ -61,12 +59,10 @@ def read(tree: Tree) -> Bpf:
 
 
 def _bcc_version(tree: Tree) -> str | None:
-    """Return BCC's version without importing it, which would take longer than all the rest."""
-    candidates = [f"{each.lstrip('/')}/bcc/version.py" for each in sys.path if tree.live and each]
-    for directory, pattern in _MODULE_DIRECTORIES:
-        candidates += tree.matches(directory, f"{pattern}/bcc/version.py")
-    for path in candidates:
-        found = re.search(r"__version__ *= *[\"'](.+?)[\"']", tree.text(path) or "")
-        if found:
-            return found.group(1)
-    return None
+    """Return BCC's version, which is in the name of its library's file: libbcc.so.0.26.0.
+
+    The usual link to it is looked for, because searching all libraries takes long.
+    """
+    targets = (tree.link(f"{place}/libbcc.so.0") for place in _LIBRARIES)
+    names = [Path(target).name for target in targets if target is not None]
+    return names[0].removeprefix("libbcc.so.") if names else None

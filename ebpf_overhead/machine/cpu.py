@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 
 from ebpf_overhead.machine.tree import Tree
+from ebpf_overhead.reading import cpu_numbers
 
 _CPUS = "sys/devices/system/cpu"
 
-# Each switch with the value that means "turbo is on".
+# Each switch, with its value for "turbo is on".
 _TURBO_SWITCHES = {f"{_CPUS}/intel_pstate/no_turbo": 0, f"{_CPUS}/cpufreq/boost": 1}
 
 # MIDR_EL1 implementer and part numbers, as in the kernel's
@@ -27,8 +28,8 @@ _ARM_CORES = {
     ("0xc0", "0xac3"): "Ampere-1",
 }
 
-# Enough for the first processor of any kind, and on arm64 for some fifty: the rest
-# says the same again, and takes the kernel milliseconds on a large machine.
+# Enough for the first processor of any kind, and for about fifty on arm64.  The rest repeats
+# this, and takes the kernel milliseconds on a large machine.
 _CPUINFO_BYTES = 16 * 1024
 
 
@@ -43,7 +44,7 @@ class Cpu:
     online : int or None
         Number of logical CPUs.
     allowed : str or None
-        Those that this process may use, as in ``0-3,8``.
+        CPUs that this process may use, as in ``0-3,8``.
     smt_active : bool or None
         Whether two logical CPUs share a core.
     frequency_driver : str or None
@@ -52,7 +53,7 @@ class Cpu:
     governors : tuple of str
         The distinct frequency governors in use.
     turbo : bool or None
-        Whether the frequency may rise above the nominal one.
+        Whether the frequency may exceed the nominal frequency.
     turbo_switch : str or None
         The file that switches turbo.
     isolated : str or None
@@ -60,7 +61,7 @@ class Cpu:
     nohz_full : str or None
         CPUs whose timer tick stops while one task runs; empty for none.
     vulnerabilities : dict of str to str
-        CPU vulnerability to the kernel's words on its mitigation.
+        The kernel's description of the mitigation, by vulnerability.
     """
 
     model: str | None
@@ -104,8 +105,8 @@ def _values(tree: Tree, directory: str, pattern: str) -> tuple[str, ...]:
 
 
 def _model(cpuinfo: str) -> str | None:
-    """Return the model from the words of whichever architecture it is."""
-    # x86, MIPS, POWER and RISC-V in turn.
+    """Return the model from the ``cpuinfo`` of any architecture."""
+    # x86, MIPS, POWER and RISC-V, in this order.
     for key in ("model name", "cpu model", "cpu", "uarch"):
         names = re.findall(rf"^{key}[ \t]*:[ \t]*(.+)$", cpuinfo, re.MULTILINE)
         if names:
@@ -118,11 +119,8 @@ def _model(cpuinfo: str) -> str | None:
 
 
 def _count(cpu_list: str | None) -> int | None:
-    """Return how many CPUs a list like ``0-3,8`` names."""
-    if cpu_list is None or not re.fullmatch(r"\d+([,-]\d+)*", cpu_list):
-        return None
-    ranges = (part.split("-") for part in cpu_list.split(","))
-    return sum(int(bounds[-1]) - int(bounds[0]) + 1 for bounds in ranges)
+    """Return the number of CPUs in a list; None of one that is garbled or empty."""
+    return len(cpu_numbers(cpu_list or "")) or None
 
 
 def _turbo(tree: Tree, switch: str | None) -> bool | None:
@@ -131,8 +129,8 @@ def _turbo(tree: Tree, switch: str | None) -> bool | None:
 
 
 def _nohz_full(tree: Tree) -> str | None:
-    # A kernel that was booted without the parameter says "(null)"; one that was built
-    # without the feature has no such file, though it has the one beside it (Linux 4.0).
+    # A kernel booted without the parameter says "(null)".  A kernel built without the
+    # feature has no such file, but has "isolated" (Linux 4.0).
     text = tree.text(f"{_CPUS}/nohz_full")
     absent = text is None and tree.exists(f"{_CPUS}/isolated")
     return "" if absent or text == "(null)" else text

@@ -12,11 +12,11 @@ from ebpf_overhead.machine.tree import Tree
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine is: part of every record of a measurement.
+    """The facts about a machine, which are part of every record.
 
     Attributes
     ----------
-    kernel : Kernel
+    kernel : KernelFacts
         The running kernel.
     cpu : Cpu
         The CPUs.
@@ -24,23 +24,23 @@ class Machine:
         Distribution, hypervisor, container, load.
     bpf : Bpf
         BPF settings and the BPF compiler.
-    process : Process
-        The rights of this process.
+    process : Privileges
+        The privileges of this process.
     """
 
-    kernel: kernel.Kernel
+    kernel: kernel.KernelFacts
     cpu: cpu.Cpu
     host: host.Host
     bpf: bpf.Bpf
-    process: process.Process
+    process: process.Privileges
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the record as JSON knows it: dictionaries, lists, texts, numbers, None."""
+        """Return the facts as types of JSON: dictionaries, lists, texts, numbers, None."""
         return asdict(self, dict_factory=_json_object)
 
 
 def describe(root: Path = Path("/")) -> Machine:
-    """Read what this machine is.
+    """Read the facts about this machine.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def describe(root: Path = Path("/")) -> Machine:
     Returns
     -------
     Machine
-        The facts; None stands for each that cannot be read.
+        The facts; a fact that cannot be read is None.
     """
     tree = Tree(root)
     return Machine(

@@ -1,4 +1,4 @@
-"""What the kernel runs on and what else runs there: hardware, hypervisor, container, load."""
+"""The hardware, hypervisor, container and load around this process."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ebpf_overhead.machine.tree import Tree
 
-# What the clocks and the firmware of a virtual machine give away.  The names are those
-# of systemd-detect-virt(1).  A paravirtual clock names the interface that the
-# hypervisor really offers, so it goes before the firmware's marketing.
+# Clocks and firmware that identify a hypervisor, with the names of systemd-detect-virt(1).
+# A paravirtual clock names the interface that the hypervisor really offers.  So it has
+# precedence over the firmware's product name.
 _CLOCKS = {"kvm-clock": "kvm", "hyperv_clocksource": "microsoft", "xen": "xen"}
 _FIRMWARE = {
     "KVM": "kvm",
@@ -27,7 +27,7 @@ _FIRMWARE = {
     "Amazon EC2": "amazon",
 }
 
-# Numbers that the kernel gives its first namespaces (include/uapi/linux/nsfs.h).
+# Numbers of the kernel's first namespaces (include/uapi/linux/nsfs.h).
 _FIRST_NAMESPACES = {
     "pid": "pid:[4026531836]",
     "cgroup": "cgroup:[4026531835]",
@@ -40,7 +40,7 @@ UNIDENTIFIED = "unidentified"
 
 @dataclass(frozen=True)
 class Host:
-    """What the kernel runs on.
+    """The environment of the kernel.
 
     Attributes
     ----------
@@ -49,11 +49,11 @@ class Host:
     hardware : str or None
         Vendor and product, as the firmware names them.
     hypervisor : str or None
-        ``kvm``, ``qemu``, ``xen``, ...; ``unidentified`` for a virtual machine of some
-        sort; ``none`` for bare metal; None if there is no telling.
+        ``kvm``, ``qemu``, ``xen``, ...; ``unidentified`` for an unknown virtual machine;
+        ``none`` for bare metal; None if it cannot be found out.
     container : str or None
-        ``docker``, ``podman``, ...; ``unidentified`` for a container of some sort;
-        ``none`` outside of any; None if there is no telling.
+        ``docker``, ``podman``, ...; ``unidentified`` for an unknown container; ``none``
+        outside any container; None if it cannot be found out.
     load_1min : float or None
         Tasks running or waiting for a CPU, mean over the last minute.
     steal_percent : float or None
@@ -69,7 +69,7 @@ class Host:
 
 
 def read(tree: Tree) -> Host:
-    """Return the facts about what the kernel runs on."""
+    """Return the facts about the environment of the kernel."""
     hardware = _hardware(tree)
     load = re.match(r"\d+\.\d+", tree.text("proc/loadavg") or "")
     return Host(
@@ -94,9 +94,9 @@ def _hardware(tree: Tree) -> str | None:
 
 
 def _hypervisor(tree: Tree, hardware: str) -> str | None:
-    """Return the hypervisor, told from the files that each kind leaves."""
+    """Return the hypervisor, as found in the files that each kind provides."""
     cpuinfo = tree.text("proc/cpuinfo", limit_bytes=16 * 1024) or ""
-    flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)  # x86 alone has this line
+    flags = re.search(r"^flags\s*:(.*)$", cpuinfo, re.MULTILINE)  # only x86 has this line
     told = tree.text("sys/hypervisor/type")
     if told or (flags and "hypervisor" not in flags.group(1).split()):
         return told or "none"
@@ -115,7 +115,7 @@ def _by_clock(tree: Tree) -> str | None:
 
 
 def _by_firmware(hardware: str) -> str | None:
-    # Clouds rent out whole machines too, under the same vendor's name.
+    # Clouds also rent whole machines under the same vendor name.
     if hardware.endswith(".metal"):
         return "none"
     return next((name for mark, name in _FIRMWARE.items() if mark in hardware), None)
@@ -124,8 +124,8 @@ def _by_firmware(hardware: str) -> str | None:
 def _container(tree: Tree) -> str | None:
     """Return the container's runtime.
 
-    A marker file alone proves nothing: root file systems of virtual machines are often
-    made from container images.  The namespaces tell whether it is one.
+    A marker file alone proves nothing, because root file systems of virtual machines are
+    often made from container images.  The namespaces prove it.
     """
     namespaces = {kind: tree.link(f"proc/self/ns/{kind}") for kind in _FIRST_NAMESPACES}
     known = {kind: link for kind, link in namespaces.items() if link is not None}

@@ -1,4 +1,4 @@
-"""The kernel: its release, how it was built and booted, and how it schedules."""
+"""The running kernel: release, build and boot options, scheduling."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ebpf_overhead.machine.tree import Tree
 
-# Boot parameters that change what a system call or a probe costs, or how quiet a CPU
-# is.  The others stay out of the record: a command line may hold private things.
+# Boot parameters that change the cost of a system call or a probe, or how quiet a CPU is.
+# Other parameters are not recorded, because a command line may hold private values.
 _RELEVANT_PARAMETERS = """
     amd_pstate clocksource cpufreq.default_governor ibt idle intel_idle.max_cstate
     intel_pstate irqaffinity isolcpus l1tf lockdown maxcpus mds mitigations nmi_watchdog
@@ -28,14 +28,14 @@ _PREEMPTION_OPTIONS = {
     "PREEMPT_NONE": "none",
 }
 
-# The options that are asked for; a whole configuration has some thousands.
+# The options of interest; a whole configuration has thousands.
 _OPTION = re.compile(r"^CONFIG_(HZ|PREEMPT\w*|RANDOMIZE_KSTACK\w*)=(.*)$", re.MULTILINE)
 
 _CLOCK = "sys/devices/system/clocksource/clocksource0"
 
 
 @dataclass(frozen=True)
-class Kernel:
+class KernelFacts:
     """The running kernel.
 
     Attributes
@@ -47,23 +47,23 @@ class Kernel:
     architecture : str or None
         ``uname -m``.
     preemption : str or None
-        ``none``, ``voluntary``, ``lazy``, ``full`` or ``rt``: the model in force, or
-        where that cannot be read the one the kernel was booted with.
+        ``none``, ``voluntary``, ``lazy``, ``full`` or ``rt``: the model in force.  Where
+        that cannot be read, the model that the kernel was booted with.
     preemption_dynamic : bool or None
-        Whether the model can be changed without another kernel.
+        Whether the model can be changed on the running kernel.
     timer_hz : int or None
-        Ticks a second (``CONFIG_HZ``).
+        Ticks per second (``CONFIG_HZ``).
     kstack_offset_randomized : bool or None
-        Whether every system call draws a random stack offset, which is a part of the
+        Whether every system call chooses a random stack offset, which is part of the
         baseline.
     lockdown : str or None
         ``none``, ``integrity`` or ``confidentiality``.
     clock_source : str or None
-        The clock that the kernel reads, for ``bpf_ktime_get_ns`` too.
+        The clock that the kernel reads, also for ``bpf_ktime_get_ns``.
     clock_sources : tuple of str
-        The clocks there are to choose from.
+        The available clocks.
     boot_parameters : tuple of str
-        Those of the kernel's command line that bear on measuring.
+        Parameters of the kernel's command line that influence measurements.
     """
 
     release: str | None
@@ -79,13 +79,13 @@ class Kernel:
     boot_parameters: tuple[str, ...]
 
 
-def read(tree: Tree) -> Kernel:
+def read(tree: Tree) -> KernelFacts:
     """Return the facts about the kernel."""
     release = tree.text("proc/sys/kernel/osrelease")
     build = tree.text("proc/sys/kernel/version")
     parameters = (tree.text("proc/cmdline") or "").split()
     config = _config(tree, release)
-    return Kernel(
+    return KernelFacts(
         release=release,
         build=build,
         architecture=_architecture(tree),
@@ -106,12 +106,12 @@ def _relevant(parameters: list[str]) -> tuple[str, ...]:
 
 
 def _architecture(tree: Tree) -> str | None:
-    # The file is there since Linux 6.1.
+    # The file exists since Linux 6.1.
     return tree.text("proc/sys/kernel/arch") or (os.uname().machine if tree.live else None)
 
 
 def _config(tree: Tree, release: str | None) -> dict[str, str]:
-    """Return the options of interest that are set; none at all if they are unknown."""
+    """Return the options of interest that are set; empty if the configuration is unknown."""
     text = _packed_config(tree)
     for path in (f"boot/config-{release}", f"lib/modules/{release}/config"):
         text = text or tree.text(path)
@@ -149,12 +149,12 @@ def _kstack_offset_randomized(parameters: list[str], config: dict[str, str]) -> 
 
 
 def _parameter(parameters: list[str], name: str) -> str | None:
-    """Return the value of a boot parameter; the last one given counts."""
+    """Return the last value given to a boot parameter."""
     values = [each.partition("=")[2] for each in parameters if each.startswith(f"{name}=")]
     return values[-1] if values else None
 
 
 def _chosen(text: str | None, pattern: str) -> str | None:
-    """Return the item that a list of choices marks as being in force."""
+    """Return the item that is marked as chosen in a list of choices."""
     match = re.search(pattern, text or "")
     return match.group(1) if match else None

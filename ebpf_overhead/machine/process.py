@@ -1,4 +1,4 @@
-"""What this process is allowed to do."""
+"""The privileges of this process."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ebpf_overhead.bpf.privileges import FIRST_USER_NAMESPACE, parse_effective
 from ebpf_overhead.machine.tree import Tree
-from ebpf_overhead.rights import FIRST_USER_NAMESPACE, parse_effective
 
 
 @dataclass(frozen=True)
-class Process:
-    """The rights of this process.
+class Privileges:
+    """What this process may do.
 
     Attributes
     ----------
     capabilities : dict of str to bool, or None
-        Each capability that measuring may need, and whether it is held.
+        Whether each capability that measuring may need is held.
     first_user_namespace : bool or None
-        Whether the capabilities are worth anything to BPF: those of another user
-        namespace (rootless containers) are not.
+        Whether the capabilities count for BPF.  Those of another user namespace (rootless
+        containers) do not.
     memlock_limit_bytes : int, "unlimited" or None
         RLIMIT_MEMLOCK, which bounds BPF maps and programs before Linux 5.11.
     """
@@ -30,10 +30,10 @@ class Process:
     memlock_limit_bytes: int | Literal["unlimited"] | None
 
 
-def read(tree: Tree) -> Process:
+def read(tree: Tree) -> Privileges:
     """Return the facts about this process."""
     namespace = tree.link("proc/self/ns/user")
-    return Process(
+    return Privileges(
         capabilities=parse_effective(tree.text("proc/self/status") or ""),
         first_user_namespace=None if namespace is None else namespace == FIRST_USER_NAMESPACE,
         memlock_limit_bytes=_memlock_limit_bytes(tree.text("proc/self/limits") or ""),

@@ -1,4 +1,4 @@
-"""The facts about a machine in words."""
+"""The facts about a machine, as text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from ebpf_overhead.machine.bpf import Bpf
 from ebpf_overhead.machine.cpu import Cpu
 from ebpf_overhead.machine.facts import Machine
 from ebpf_overhead.machine.host import Host
-from ebpf_overhead.machine.kernel import Kernel
-from ebpf_overhead.machine.process import Process
+from ebpf_overhead.machine.kernel import KernelFacts
+from ebpf_overhead.machine.process import Privileges
 
 UNKNOWN = "not known"
 
 
 def summary(machine: Machine) -> list[tuple[str, str]]:
-    """Return the facts as pairs of a label and its value, in words, to be read by people."""
+    """Return the facts as pairs of a label and its value, for people to read."""
     return [
         *_kernel(machine.kernel),
         *_host(machine.host),
@@ -24,7 +24,7 @@ def summary(machine: Machine) -> list[tuple[str, str]]:
     ]
 
 
-def _kernel(kernel: Kernel) -> list[tuple[str, str]]:
+def _kernel(kernel: KernelFacts) -> list[tuple[str, str]]:
     preemption = kernel.preemption or UNKNOWN
     if kernel.preemption and kernel.preemption_dynamic:
         preemption += " (dynamic)"
@@ -32,7 +32,7 @@ def _kernel(kernel: Kernel) -> list[tuple[str, str]]:
     return [
         ("kernel", f"{kernel.release or UNKNOWN} {kernel.architecture or ''}".strip()),
         ("build", kernel.build or UNKNOWN),
-        ("boot parameters", " ".join(kernel.boot_parameters) or "none that matter here"),
+        ("boot parameters", " ".join(kernel.boot_parameters) or "none of interest"),
         ("preemption", f"{preemption}; timer {ticks}"),
         ("random stack offset", _switch(kernel.kstack_offset_randomized)),
         ("clock source", kernel.clock_source or UNKNOWN),
@@ -62,7 +62,7 @@ def _cpu(cpu: Cpu) -> list[tuple[str, str]]:
 
 def _frequency(cpu: Cpu) -> str:
     if cpu.frequency_driver is None and cpu.turbo is None:
-        return UNKNOWN if cpu.online is None else "not under this kernel's control"
+        return UNKNOWN if cpu.online is None else "not controlled by this kernel"
     governors = ", ".join(cpu.governors) or UNKNOWN
     driver = cpu.frequency_driver or UNKNOWN
     return f"governor {governors}; turbo {_switch(cpu.turbo)}; driver {driver}"
@@ -83,13 +83,13 @@ def _bpf(bpf: Bpf) -> list[tuple[str, str]]:
     ]
 
 
-def _process(process: Process) -> list[tuple[str, str]]:
+def _process(process: Privileges) -> list[tuple[str, str]]:
     limit = process.memlock_limit_bytes
     memory = f"{limit // 1024} KiB" if isinstance(limit, int) else limit or UNKNOWN
-    return [("rights", _capabilities(process)), ("lockable memory", memory)]
+    return [("privileges", _capabilities(process)), ("lockable memory", memory)]
 
 
-def _capabilities(process: Process) -> str:
+def _capabilities(process: Privileges) -> str:
     if process.capabilities is None:
         return UNKNOWN
     held = [name for name, has in process.capabilities.items() if has]
@@ -103,7 +103,7 @@ def _capabilities(process: Process) -> str:
 
 
 def _mitigations(vulnerabilities: dict[str, str]) -> str:
-    """Return the kernel's words on what this CPU is affected by, a line each."""
+    """Return the kernel's text on each vulnerability of this CPU, one per line."""
     if not vulnerabilities:
         return UNKNOWN
     lines = [

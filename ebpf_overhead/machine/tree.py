@@ -1,32 +1,32 @@
-"""Reading small files below a root directory: the machine's own, or a made-up one."""
+"""Reading small files below a root directory, which may be a test's."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from ebpf_overhead import pseudofs
+from ebpf_overhead.bpf import pseudofs
 
-# Where distributions mount them; they may be mounted nowhere.
+# Where distributions mount them, if at all.
 _MOUNT_POINTS = {"debugfs": "sys/kernel/debug", "securityfs": "sys/kernel/security"}
 
 
 class Tree:
-    """The files that facts are read from.
+    """The files from which facts are read.
 
-    Whatever cannot be read (absent, no rights, garbled) is None, so that each fact of
-    a machine stands or falls alone.
+    A file that cannot be read (absent, missing privileges, garbled) gives None.  So one
+    unknown fact does not affect the others.
 
     Parameters
     ----------
     root : Path
-        Directory that stands for ``/``; all paths are relative to it.
+        Directory in place of ``/``; all paths are relative to it.
 
     Attributes
     ----------
     live : bool
-        Whether the tree is the running system's, which may then be asked by system
-        call for what no file tells.
+        Whether the tree is that of the running system.  Then system calls may provide
+        facts that are in no file.
     """
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -48,7 +48,7 @@ class Tree:
     def text(self, relative: str, limit_bytes: int = 1 << 20) -> str | None:
         """Return a file's text without the white space around it."""
         content = self.raw(relative, limit_bytes)
-        # The device tree's strings end in a zero byte.
+        # Strings of the device tree end with a zero byte.
         return None if content is None else content.decode(errors="replace").strip("\0 \n\t")
 
     def integer(self, relative: str) -> int | None:
@@ -59,12 +59,12 @@ class Tree:
             return None
 
     def flag(self, relative: str) -> bool | None:
-        """Return the switch that a file holds as 0 or 1."""
+        """Return whether the number in a file is not 0."""
         number = self.integer(relative)
         return None if number is None else number != 0
 
     def matches(self, directory: str, pattern: str) -> list[str]:
-        """Return the relative paths in a directory that match a pattern, in order."""
+        """Return the sorted relative paths in a directory that match a pattern."""
         found = self.path(directory).glob(pattern)
         return sorted(str(each.relative_to(self._root)) for each in found)
 
@@ -73,7 +73,7 @@ class Tree:
         return self.path(relative).exists()
 
     def link(self, relative: str) -> str | None:
-        """Return where a symbolic link points to."""
+        """Return the target of a symbolic link."""
         try:
             return str(self.path(relative).readlink())
         except OSError:
@@ -91,7 +91,7 @@ class Tree:
 
 
 def _read_up_to(fd: int, limit_bytes: int) -> bytes:
-    """Read until the end or the limit: files of /proc give a page at a time."""
+    """Read until the end or the limit: files of /proc return one page per read."""
     chunks = []
     while limit_bytes > 0 and (chunk := os.read(fd, limit_bytes)):
         chunks.append(chunk)

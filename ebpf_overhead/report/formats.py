@@ -1,20 +1,18 @@
-"""A record as text for other programs: JSON, CSV, Markdown, Go benchmark lines, OpenMetrics."""
+"""A record as text for other programs: JSON, CSV, Go benchmark lines; tables as Markdown."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
-from ebpf_overhead.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, PROGRAMS
+from ebpf_overhead.measure.stats import median
 from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.report.rows import Table
-from ebpf_overhead.report.tables import notes, tables
+from ebpf_overhead.report.table import Table, table_lines
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _GO_UNITS = {"ns": "ns/op", "instructions": "instructions/op"}
@@ -45,6 +43,7 @@ _CSV_COLUMNS = (
     "residue.estimate",
     "beside.programs",
     "beside.together",
+    "kernel",
 )
 
 
@@ -54,7 +53,7 @@ def to_json(record: Record) -> str:
 
 
 def to_csv(record: Record) -> str:
-    """Return one line a case, with a header."""
+    """Return one line per case, after a header."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(column.replace(".", "_") for column in _CSV_COLUMNS)
@@ -63,28 +62,25 @@ def to_csv(record: Record) -> str:
     return stream.getvalue()
 
 
-def to_markdown(record: Record) -> str:
-    """Return the reference's tables in Markdown."""
-    return "\n".join(_markdown_tables(record))
+def to_markdown(tables: Iterable[Table], notes: Iterable[str]) -> str:
+    """Return tables and notes in Markdown."""
+    return "\n".join(_markdown_lines(tables, notes))
 
 
-def _markdown_tables(record: Record) -> Iterator[str]:
-    for table in tables(record):
+def _markdown_lines(tables: Iterable[Table], notes: Iterable[str]) -> Iterator[str]:
+    for table in tables:
         yield f"**{table.title}**\n"
         yield from table_lines(table)
         yield ""
-    for note in notes(record):
-        escaped = note.replace("*", "\\*").replace("_", "\\_")
-        yield f"- {escaped}"
+        for line in table.below:
+            yield f"{_escaped(line)}\n"
+    for note in notes:
+        yield f"- {_escaped(note)}"
     yield ""
 
 
-def table_lines(table: Table) -> Iterator[str]:
-    """Yield the lines of a table in Markdown, without its title."""
-    yield "| " + " | ".join(table.headings) + " |"
-    yield "| --- |" + " --: |" * (len(table.headings) - 1)
-    for row in table.rows:
-        yield "| " + " | ".join(cell.replace("*", "\\*") for cell in row) + " |"
+def _escaped(text: str) -> str:
+    return text.replace("*", "\\*").replace("_", "\\_")
 
 
 def to_gobench(record: Record) -> str:
@@ -98,8 +94,12 @@ def to_gobench(record: Record) -> str:
     lines = ["goos: linux", f"goarch: {_GO_ARCHITECTURES.get(architecture, architecture)}"]
     if machine["cpu"]["model"]:
         lines.append(f"cpu: {machine['cpu']['model']}")
+    kernel = None
     for case in record["cases"]:
         if case["status"] == "measured":
+            if case.get("kernel") != kernel:  # benchstat compares what is below such lines
+                kernel = case["kernel"]
+                lines.append(f"kernel: {kernel}")
             lines += _go_lines(case, "baseline") + _go_lines(case, "probed")
     return "\n".join(lines) + "\n"
 
@@ -122,7 +122,9 @@ def _go_lines(case: dict[str, Any], which: str) -> list[str]:
         name += "Together" if case["beside"]["together"] else "Beside"
         name += _lookup(case, "beside.programs").replace(" ", "")
     per_block = case["windows_per_block"]
-    blocks = np.median(np.reshape(case["samples"][which], (-1, per_block)), axis=1)
+    samples = case["samples"][which]
+    starts = range(0, len(samples), per_block)
+    blocks = [median(samples[start : start + per_block]) for start in starts]
     calls = per_block * case["calls_per_window"]
     return [f"{name}/{timed}\t{calls}\t{value:.4g} {_GO_UNITS[case['unit']]}" for value in blocks]
 
@@ -136,8 +138,8 @@ def _lookup(case: dict[str, Any], path: str) -> Any:
     return "" if value is None else value
 
 
+# Those that need nothing but the record; Markdown has tables, which the record's study makes.
 FORMATS: dict[str, Callable[[Record], str]] = {
-    "markdown": to_markdown,
     "csv": to_csv,
     "json": to_json,
     "gobench": to_gobench,

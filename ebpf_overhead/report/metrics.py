@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ebpf_overhead.report.bystanders import caller
 from ebpf_overhead.report.openmetrics import Metrics, add_time
-from ebpf_overhead.report.record import Record
+from ebpf_overhead.report.record import Record, caller
 
 # Unit of a record -> (unit of the metrics, what a value is multiplied with).
 _BASE_UNITS = {"ns": ("seconds", 1e-9), "instructions": ("instructions", 1.0)}
@@ -48,7 +47,8 @@ def _add_case(metrics: Metrics, case: dict[str, Any]) -> None:
 
 
 def _labels(case: dict[str, Any]) -> dict[str, str]:
-    labels = {name: case[name] for name in ("target", "attach", "program")}
+    named = ("target", "attach", "program", "kernel")
+    labels = {name: case[name] for name in named if name in case}
     if "bystander" in case:
         labels["caller"] = caller(case)
     if "beside" in case:

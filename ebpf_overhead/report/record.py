@@ -1,71 +1,169 @@
-"""The record of one run: the same JSON everywhere, described in ``record.schema.json``."""
+"""The one record: what every command that measures writes as JSON.
+
+Rows and heads are dataclasses.  JSON, its schema (:mod:`ebpf_overhead.report.schema`) and the
+check of what is read (:mod:`ebpf_overhead.report.reader`) follow from them:
+
+- a field without a default is always there, ``null`` if its value is None;
+- a field that is given by its name only, and whose default is None, is left out where it is None;
+- ``Annotated[type, (word, value)]`` adds a word of JSON schema, such as a least value;
+- a field's line in the docstring is its description.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable
-from importlib.resources import files
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Final, Literal, TypeVar, get_type_hints
 
 from ebpf_overhead import __version__
-from ebpf_overhead.measure import Measurement, Options, Result
-from ebpf_overhead.outcome import Outcome
-from ebpf_overhead.stats import Interval
+from ebpf_overhead.machine import describe
+from ebpf_overhead.measure.outcome import Outcome
+from ebpf_overhead.measure.run_count_check import Hits
 
-SCHEMA_VERSION = 1
+# What the versions are is in `reader`, with how the older ones are read.
+SCHEMA_VERSION: Final = 2
 
 Record = dict[str, Any]
+Unit = Literal["ns", "instructions"]
+Count = Annotated[int, ("minimum", 0)]
+Positive = Annotated[int, ("minimum", 1)]
+_Row = TypeVar("_Row")
 
 
-def make_record(
-    results: Iterable[Result],
-    machine: dict[str, Any],
-    options: Options,
-    phases_s: dict[str, float],
-    unit: str = "ns",
-) -> Record:
-    """Return the record of a run.
+@cache
+def _this_machine() -> dict[str, Any]:
+    return describe().as_dict()
 
-    Parameters
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What every record begins with.
+
+    Attributes
     ----------
-    results : iterable of Result
-        Every case asked for, measured or not.
+    schema : int
+        Version of the record's form.
+    study : str
+        The question that it answers, or the tool that wrote it.
+    version : str
+        Of ebpf-overhead.
     machine : dict
-        What the machine is.
-    options : Options
-        How it was measured.
-    phases_s : dict of str to float
-        Seconds spent in each phase.
-    unit : str
-        ``ns`` or ``instructions``, per call of the target.
-
-    Returns
-    -------
-    dict
-        Ready for JSON, valid by :func:`schema`.
+        What the machine is, as ``doctor --json`` prints it.
+    guest : dict, optional
+        What the guest was, if it was one: clock, accelerator, CPU model, QEMU.
+    phases_s : dict of str to float, optional
+        Seconds spent in each phase of the run.
+    cut_short : str, optional
+        What ended the run before all cases were measured.
     """
-    return {
-        "schema": SCHEMA_VERSION,
-        "version": __version__,
-        "machine": machine,
-        "options": dataclasses.asdict(options),
-        "phases_s": {name: round(seconds, 3) for name, seconds in phases_s.items()},
-        "cases": [_case(result, unit) for result in results],
-    }
+
+    schema: Literal[2] = SCHEMA_VERSION
+    study: str
+    version: str = __version__
+    machine: dict[str, Any] = field(default_factory=_this_machine)
+    guest: dict[str, Any] | None = None
+    phases_s: dict[str, Annotated[float, ("minimum", 0)]] | None = None
+    cut_short: str | None = None
 
 
-def schema(kind: str = "record") -> dict[str, Any]:
-    """Return the JSON schema of a record: of ``measure``, or of another kind that it names."""
-    text = (files("ebpf_overhead") / f"{kind}.schema.json").read_text()
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a case was; every row has it.
+
+    Attributes
+    ----------
+    target : str
+        The workload that is called.
+    attach : str
+        Attach type.
+    program : str
+        Program, of the catalogue or of a file.
+    """
+
+    target: str
+    attach: str
+    program: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unmeasured:
+    """Why a case has no numbers; its row has this.
+
+    Attributes
+    ----------
+    status : str
+        What became of it.
+    reason : str
+        The kernel's own, or what was seen, as it was when it was tried.
+    remedy : str or None
+        What would help.
+    """
+
+    status: Literal["unsupported", "refused", "failed"]
+    reason: str
+    remedy: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """That a case has numbers; its row has this."""
+
+    status: Literal["measured"]
+    reason: None
+    remedy: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What proves that the program ran.
+
+    Attributes
+    ----------
+    calls : int
+        Calls of the workload that were made to prove that the program runs.
+    hits : int
+        Runs of the program that were caused by those calls.
+    foreign_hits : int or None
+        Runs that other tasks caused meanwhile; null where nothing could tell.
+    """
+
+    calls: Count
+    hits: Count
+    foreign_hits: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven(Counted):
+    """The same with what the count is compared with.
+
+    Attributes
+    ----------
+    hits_slack : int
+        By how much ``hits`` is uncertain on a busy machine.
+    runs_per_call : int
+        Runs that one call should cause: hits = calls * runs_per_call.
+    """
+
+    hits_slack: Count
+    runs_per_call: Positive
+
+
+def proven(hits: Hits) -> dict[str, Any]:
+    """Return the fields of `Proven`."""
+    return {**counted(hits), "hits_slack": hits.slack, "runs_per_call": hits.runs_per_call}
+
+
+def counted(hits: Hits) -> dict[str, Any]:
+    """Return the fields of `Counted`."""
+    return {"calls": hits.calls, "hits": hits.hits, "foreign_hits": hits.foreign_hits}
 
 
 def outcome(result: Outcome) -> dict[str, Any]:
-    """Return the part of a case's row that says what it was and what became of it."""
+    """Return the fields of a row that say what the case was and what became of it."""
     return {
-        "target": result.case.target.name,
+        "target": result.case.workload.name,
         "attach": result.case.attach.name,
         "program": result.case.program.name,
         "status": result.status,
@@ -74,74 +172,77 @@ def outcome(result: Outcome) -> dict[str, Any]:
     }
 
 
+def filled(kind: type[_Row], *sources: object, **given: Any) -> _Row:
+    """Return a row that has the values of the first source that has each, where not given.
+
+    Parameters
+    ----------
+    kind : type
+        The row's dataclass.
+    *sources : object
+        What was measured, with attributes of the same names.
+    **given
+        The fields of other names.
+    """
+    names = list(get_type_hints(kind))
+    for source in sources:
+        given = {name: getattr(source, name) for name in names if hasattr(source, name)} | given
+    return kind(**given)
+
+
+def make(head: Head, rows: Iterable[Any]) -> Record:
+    """Return the record of a head and its rows, ready for JSON."""
+    return {**to_record(head), "cases": [plain(row) for row in rows]}
+
+
+def to_record(head: Head) -> Record:
+    """Return a record without cases, ready for JSON."""
+    record: Record = plain(head)
+    return record
+
+
+def left_out(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field is left out of JSON where it is None."""
+    return field.kw_only and field.default is None
+
+
+def plain(value: Any) -> Any:
+    """Return a value with its dataclasses as dictionaries, ready for JSON."""
+    if isinstance(value, (float, int, str)):  # Most of a record is samples.
+        return value
+    if dataclasses.is_dataclass(value):
+        return {
+            each.name: plain(found)
+            for each in dataclasses.fields(value)
+            if (found := getattr(value, each.name)) is not None or not left_out(each)
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value
+
+
+def measured(record: Record) -> list[dict[str, Any]]:
+    """Return the rows that have numbers."""
+    return [case for case in record["cases"] if case["status"] == "measured"]
+
+
+def unmeasured(record: Record) -> list[dict[str, Any]]:
+    """Return the rows that have a reason instead."""
+    return [case for case in record["cases"] if case["status"] != "measured"]
+
+
 def why_not(row: dict[str, Any]) -> str:
     """Return for people why a case has no numbers: ``refused: EPERM; run as root``."""
     remedy = f"; {row['remedy']}" if row["remedy"] else ""
     return f"{row['status']}: {row['reason']}{remedy}"
 
 
-def _case(result: Result, unit: str) -> dict[str, Any]:
-    row = {**outcome(result), "unit": unit}
-    if result.verifier_log is not None:
-        row["verifier_log"] = result.verifier_log
-    if result.bystander is not None:
-        bystander = result.bystander
-        row["bystander"] = {"call": bystander.target.name, "process": bystander.process}
-    if result.beside.cases:
-        together = result.beside.together
-        row["beside"] = {"programs": result.beside.attach_types, "together": together}
-    if result.occupants:
-        row["occupants"] = [dataclasses.asdict(each) for each in result.occupants]
-    if result.measurement is not None:
-        row.update(_measurement(result.measurement))
-        if (hits := result.measurement.bystander_hits) is not None:
-            row["bystander"].update(
-                calls=hits.calls, hits=hits.hits, runs_per_call=hits.runs_per_call
-            )
-    return row
-
-
-def _measurement(measured: Measurement) -> dict[str, Any]:
-    baseline, samples = measured.baseline, measured.samples
-    use = measured.map_use
-    only_here: dict[str, Any] = {}
-    if measured.records is not None:
-        where = "other cpu" if measured.consumer_waits else "between windows"
-        only_here = {"records_received": measured.records, "records_consumer": where}
-    if measured.run_time_reported is not None:
-        only_here["run_time_reported"] = round(measured.run_time_reported, 3)
-    if measured.repeated:
-        only_here["repeated"] = True
-    if measured.residue is not None:
-        only_here["residue"] = _interval(measured.residue)
-    return {
-        **only_here,
-        "hook": measured.hook,
-        "baseline": dataclasses.asdict(baseline),
-        "probed": dataclasses.asdict(measured.probed),
-        "overhead": _interval(measured.overhead),
-        "overhead_percent": _percent(measured.overhead, baseline.median),
-        "calls": measured.hits.calls,
-        "hits": measured.hits.hits,
-        "hits_slack": measured.hits.slack,
-        "runs_per_call": measured.hits.runs_per_call,
-        "foreign_hits": measured.hits.foreign_hits,
-        "missed": measured.missed,
-        "loadings": measured.loadings,
-        "lost_updates": use.lost_updates if use else None,
-        "map_entries": use.entries if use else None,
-        "map_max_entries": use.max_entries if use else None,
-        "windows": len(samples.probed),
-        "windows_per_block": samples.windows_per_block,
-        "calls_per_window": samples.calls_per_window,
-        "stopped_by": measured.stopped_by,
-        "samples": {"baseline": list(samples.baseline), "probed": list(samples.probed)},
-    }
-
-
-def _interval(value: Interval) -> dict[str, float]:
-    return dataclasses.asdict(value)
-
-
-def _percent(overhead: Interval, baseline: float) -> dict[str, float]:
-    return {name: 100 * getattr(overhead, name) / baseline for name in ("estimate", "low", "high")}
+def caller(case: dict[str, Any]) -> str:
+    """Return whose calls a row is about: ``getppid (other process)``."""
+    seen = case.get("bystander")
+    if seen is None:
+        return f"{case['target']} itself"
+    elsewhere = " (other process)" if seen["process"] == "other" else ""
+    return f"{seen['call']}{elsewhere}"

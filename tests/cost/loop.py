@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ebpf_overhead import _workload
+from ebpf_overhead.workload import _workload
 
 SOURCE = Path(__file__).resolve().parents[1] / "bare_loop.c"
 CALLS, WINDOWS, TURNS = 20_000, 10, 11

@@ -29,7 +29,7 @@ def shared_guest(kernel):
     It does not outlive the module: an idle guest takes a processor to itself, as its clock
     leaps from timer to timer.
     """
-    with Guest(kernel, preload=("json", "ebpf_overhead.stats")) as guest:
+    with Guest(kernel, preload=("json", "ebpf_overhead.measure.stats")) as guest:
         yield guest
 
 

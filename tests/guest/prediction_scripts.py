@@ -4,22 +4,21 @@ from __future__ import annotations
 
 VALIDATE = """
 import json
-from ebpf_overhead import machine
-from ebpf_overhead.cases import select
-from ebpf_overhead.validation.record import make_record
-from ebpf_overhead.validation.run import Options, validate
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.studies.validation.rows import make_record
+from ebpf_overhead.studies.validation.run import Options, validate
 
 cases = select(["kprobe"], ["simple"], ["getpid"])
 options = Options(count_s=0.2, time_s=0.05)
 found = list(validate(cases, options, lambda case, share: None))
-print(json.dumps(make_record(found, machine.describe().as_dict(), options, "instructions")))
+print(json.dumps(make_record(found, options)))
 """
 
 PROFILE = """
 import json
-from ebpf_overhead.cases import select
-from ebpf_overhead.profile.loop import profile_loop
-from ebpf_overhead.profile.parts import shares
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.tools.profile.loop import profile_loop
+from ebpf_overhead.tools.profile.parts import shares
 
 found = {}
 for attach in ("kprobe",):

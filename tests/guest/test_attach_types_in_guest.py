@@ -7,7 +7,7 @@ import json
 import pytest
 from processes import run_command
 
-from ebpf_overhead.cases import select
+from ebpf_overhead.hooks.cases import select
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,9 @@ def measured(kernels, tmp_path_factory):
 
 def test_every_attach_type_is_measured_and_proven(measured):
     expected = select(["all"], ["empty"])
-    assert list(measured) == [(case.target.name, case.attach.name) for case in expected]
+    assert list(measured) == [(case.workload.name, case.attach.name) for case in expected]
     for case in expected:
-        found = measured[case.target.name, case.attach.name]
+        found = measured[case.workload.name, case.attach.name]
         assert found["status"] == "measured", (case.name, found["reason"])
         assert found["hits"] == found["calls"] * case.runs_per_call >= 2000, case.name
         assert found["overhead"]["estimate"] > 20, case.name
@@ -56,6 +56,6 @@ def test_paths_are_the_ones_they_are_called_after(measured):
     assert overhead("fentry") < overhead("kprobe_multi") < overhead("kprobe")
     assert overhead("kprobe") < overhead("kprobe_offset")
     assert overhead("kprobe_multi") < overhead("kretprobe_multi") < overhead("kprobe_session")
-    assert overhead("fentry") < overhead("fexit")
+    assert overhead("fentry") < overhead("fexit") < overhead("fsession")
     # ret is executed out of line and single-stepped: a second exception.
     assert overhead("uprobe", "function") + 300 < overhead("uprobe", "function_ret")

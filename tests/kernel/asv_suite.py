@@ -68,7 +68,10 @@ class Suite:
 
 
 def copy_tree(folder: Path) -> None:
-    """Copy what git has or would have of this tree."""
+    """Copy what git has or would have of this tree, and the extensions built in it.
+
+    asv's plugin needs them; asv itself builds its own from the commit.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -76,7 +79,8 @@ def copy_tree(folder: Path) -> None:
         text=True,
         check=True,
     )
-    for name in filter(None, listed.stdout.split("\0")):
+    built = [str(path.relative_to(ROOT)) for path in (ROOT / "ebpf_overhead").rglob("*.so")]
+    for name in filter(None, [*listed.stdout.split("\0"), *built]):
         if (ROOT / name).is_file():  # may be deleted and not committed yet
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)

@@ -9,17 +9,20 @@ import gate
 import leftovers
 import pytest
 
-from ebpf_overhead import _workload, attach, preflight, proof
-from ebpf_overhead.cases import (
+from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.hooks import probe
+from ebpf_overhead.hooks.cases import (
     ATTACH_TYPES,
-    GETPID,
     STANDARD_ATTACH_TYPES,
     STANDARD_PROGRAMS,
     Case,
     select,
 )
-from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.sampling import choose_cpu
+from ebpf_overhead.measure import preflight
+from ebpf_overhead.measure.caller_counter import CallerCounter, open_caller_counter
+from ebpf_overhead.measure.sampling import choose_cpu
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.workloads import GETPID
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,9 +43,9 @@ def _gate() -> None:
 
 
 @pytest.fixture(scope="session")
-def support(_gate) -> dict[str, attach.Support]:
+def support(_gate) -> dict[str, probe.Support]:
     """What trying says of every attach type."""
-    return {name: attach.try_attach(name) for name in ATTACH_TYPES}
+    return {name: probe.try_attach(name) for name in ATTACH_TYPES}
 
 
 @pytest.fixture(params=STANDARD_ATTACH_TYPES)
@@ -85,12 +88,14 @@ def call() -> Callable[[int], None]:
 
 
 @pytest.fixture
-def witness() -> Iterator[proof.Witness]:
-    witness = proof.open_witness(GETPID)
-    if witness is None:
-        gate.cannot_run("this kernel has no witness (bpf_get_ns_current_pid_tgid, Linux 5.7)")
-    yield witness
-    witness.close()
+def caller_counter() -> Iterator[CallerCounter]:
+    caller_counter = open_caller_counter(GETPID)
+    if caller_counter is None:
+        gate.cannot_run(
+            "this kernel has no caller counter (bpf_get_ns_current_pid_tgid, Linux 5.7)"
+        )
+    yield caller_counter
+    caller_counter.close()
 
 
 @pytest.fixture

@@ -17,14 +17,31 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ebpf_overhead import pseudofs
+from ebpf_overhead.bpf import pseudofs
 
 # The kernel frees programs after a grace period.
 PATIENCE_S = 30.0
 
 NAMES = {
-    "prog": {"program", "empty", "simple", "complex", "witness", "entered", "returned", "count"},
-    "map": {"counts", "lost_updates", "witnessed", "subject", "starts", "latencies", "events"},
+    "prog": {
+        "program",
+        "empty",
+        "simple",
+        "complex",
+        "caller_counter",
+        "entered",
+        "returned",
+        "count",
+    },
+    "map": {
+        "counts",
+        "lost_updates",
+        "counted_callers",
+        "subject",
+        "starts",
+        "latencies",
+        "events",
+    },
 }
 KINDS = ("prog", "map", "link")
 EVENT_FILES = ("dynamic_events", "kprobe_events", "uprobe_events")
@@ -65,10 +82,18 @@ def listed() -> set[BpfObject]:
     }
 
 
+def entries(folder: Path) -> list[Path]:
+    """What is in a folder of a process; nothing once the process has ended."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
 def held_by(pid: int | str) -> set[BpfObject]:
     """Return what a process has descriptors of."""
     found = set()
-    for info in Path(f"/proc/{pid}/fdinfo").glob("*"):
+    for info in entries(Path(f"/proc/{pid}/fdinfo")):
         try:
             text = info.read_text()
         except OSError:  # closed meanwhile
@@ -80,7 +105,7 @@ def held_by(pid: int | str) -> set[BpfObject]:
 
 def is_attached(pid: int) -> bool:
     """Whether a process holds a hook: a link, or a perf event."""
-    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+    for descriptor in entries(Path(f"/proc/{pid}/fd")):
         try:
             target = str(descriptor.readlink())
         except OSError:  # closed meanwhile

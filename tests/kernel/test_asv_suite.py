@@ -15,8 +15,8 @@ from asv_projects import PYTHON, ROOT, values
 from asv_suite import INSTRUCTIONS, MEASURED, OVERHEAD, PROBED, UNPROBED
 from processes import run_command
 
-from ebpf_overhead import perf
-from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
+from ebpf_overhead.bpf import perf_event
+from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
 CASES = [
     (repr(attach), repr(program))
@@ -94,7 +94,7 @@ def test_reasons_are_shown_with_show_stderr(suite, support):
 def test_instructions_are_counted_or_skipped_with_the_reason(suite, stored):
     value = values(stored, INSTRUCTIONS)["'tp_btf'", "'empty'"]
     try:
-        os.close(perf.instructions())
+        os.close(perf_event.instructions())
     except OSError as error:
         name = errno.errorcode[error.errno]
         assert math.isnan(value)

@@ -7,21 +7,22 @@ import os
 import pytest
 from processes import open_descriptors
 
-from ebpf_overhead import attach, bpf
-from ebpf_overhead.cases import ATTACH_TYPES, select
-from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.proof import count_hits
+from ebpf_overhead.bpf import syscall
+from ebpf_overhead.errors import OverheadError, status_of
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, select
+from ebpf_overhead.measure.run_count_check import count_hits
 
 CALLS = 1_000
 
 
 def runs(probe: attach.Probe, call) -> int:
     """How often a program runs while the target is called, whoever causes it."""
-    stats = bpf.enable_stats()
+    stats = syscall.enable_stats()
     try:
-        before = bpf.prog_info(probe.prog_fd).run_count
+        before = probe.program.info().run_count
         call(CALLS)
-        return bpf.prog_info(probe.prog_fd).run_count - before
+        return probe.program.info().run_count - before
     finally:
         os.close(stats)
 
@@ -46,7 +47,7 @@ def test_what_trying_says_is_what_loading_says(support, name):
         attach.load(case).close()
         said = ("available", None)
     except OverheadError as error:
-        said = (attach.status_of(error), error.what)
+        said = (status_of(error), error.what)
     assert said == (support[name].status, support[name].reason)
 
 
@@ -54,25 +55,25 @@ def test_some_attach_type_is_available(some_attach_type):
     assert some_attach_type in ATTACH_TYPES
 
 
-def test_attached_program_runs_once_a_call_and_detached_never(case, call, witness):
+def test_attached_program_runs_once_a_call_and_detached_never(case, call, caller_counter):
     with attach.load(case) as probe:
         assert not probe.attached
         assert runs(probe, call) == 0, "loaded only"
         for _ in range(2):
             probe.attach()
             assert probe.attached
-            hits = count_hits(probe, CALLS, call, witness)
+            hits = count_hits(probe, CALLS, call, caller_counter)
             assert (hits.calls, hits.hits) == (CALLS, CALLS)
             probe.detach()
             assert not probe.attached
             assert runs(probe, call) == 0, "detached"
 
 
-def test_attaching_twice_is_attaching_once(case, call, witness):
+def test_attaching_twice_is_attaching_once(case, call, caller_counter):
     with attach.load(case) as probe:
         probe.attach()
         probe.attach()
-        assert count_hits(probe, CALLS, call, witness).hits == CALLS
+        assert count_hits(probe, CALLS, call, caller_counter).hits == CALLS
         probe.detach()
         probe.detach()
         assert runs(probe, call) == 0
@@ -119,16 +120,16 @@ def test_descriptors_are_not_inherited(case):
         probe.attach()
         assert probe._hook_fd is not None
         assert not os.get_inheritable(probe._hook_fd)
-        assert not os.get_inheritable(probe.prog_fd)
+        assert not os.get_inheritable(probe.program.fd)
 
 
-def test_two_probes_at_once_both_run(attach_type, call, witness):
+def test_two_probes_at_once_both_run(attach_type, call, caller_counter):
     cases = select([attach_type], ["empty", "simple"])
     with attach.load(cases[0]) as first, attach.load(cases[1]) as second:
         first.attach()
         second.attach()
-        assert count_hits(first, CALLS, call, witness).hits == CALLS
-        assert count_hits(second, CALLS, call, witness).hits == CALLS
+        assert count_hits(first, CALLS, call, caller_counter).hits == CALLS
+        assert count_hits(second, CALLS, call, caller_counter).hits == CALLS
         first.detach()
         assert runs(first, call) == 0
-        assert count_hits(second, CALLS, call, witness).hits == CALLS
+        assert count_hits(second, CALLS, call, caller_counter).hits == CALLS

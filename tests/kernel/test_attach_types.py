@@ -12,11 +12,14 @@ import random
 import pytest
 from processes import open_descriptors, start_python
 
-from ebpf_overhead import _workload, attach, bpf, proof
-from ebpf_overhead.calling_threads import CallingThreads
-from ebpf_overhead.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, Case, select
+from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.proof import count_hits
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, Case, select
+from ebpf_overhead.measure.caller_counter import open_caller_counter
+from ebpf_overhead.measure.run_count_check import count_hits
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.calling_threads import CallingThreads
 
 CALLS = 1_000
 FURTHER = [name for name in ATTACH_TYPES if name not in STANDARD_ATTACH_TYPES]
@@ -38,49 +41,49 @@ def probe(request, support):
 
 
 @pytest.fixture
-def witness(probe):
+def caller_counter(probe):
     case = probe.case
-    opened = proof.open_witness(case.target, case.attach.at_exit)
-    assert (opened is None) == (case.target.syscall is None)
+    opened = open_caller_counter(case.workload, case.attach.at_exit)
+    assert (opened is None) == (case.workload.syscall is None)
     yield opened
     if opened is not None:
         opened.close()
 
 
 def call_target(case: Case):
-    return lambda calls: _workload.run(case.target.name, calls)
+    return lambda calls: _workload.run(case.workload.name, calls)
 
 
 def runs(probe: attach.Probe) -> int:
-    stats = bpf.enable_stats()
+    stats = syscall.enable_stats()
     try:
-        before = bpf.prog_info(probe.prog_fd).run_count
-        _workload.run(probe.case.target.name, CALLS)
-        return bpf.prog_info(probe.prog_fd).run_count - before
+        before = probe.program.info().run_count
+        _workload.run(probe.case.workload.name, CALLS)
+        return probe.program.info().run_count - before
     finally:
         os.close(stats)
 
 
-def test_attached_program_runs_as_often_as_it_should_and_detached_never(probe, witness):
+def test_attached_program_runs_as_often_as_it_should_and_detached_never(probe, caller_counter):
     assert runs(probe) == 0, "loaded only"
     before = open_descriptors()
     for _ in range(2):
         probe.attach()
-        hits = count_hits(probe, CALLS, call_target(probe.case), witness)
+        hits = count_hits(probe, CALLS, call_target(probe.case), caller_counter)
         assert hits.hits == hits.expected == CALLS * probe.case.attach.runs_per_call
         probe.detach()
         assert runs(probe) == 0, "detached"
     assert open_descriptors() == before
 
 
-def test_loaded_anew_it_runs_as_often_and_in_any_thread(probe, witness):
+def test_loaded_anew_it_runs_as_often_and_in_any_thread(probe, caller_counter):
     before, loadings = open_descriptors(), set()
     expected = CALLS * probe.case.attach.runs_per_call
     with CallingThreads(random.Random()) as threads:
         for _ in range(3):
             probe.switch(True)
-            loadings.add(bpf.prog_info(probe.prog_fd).prog_id)
-            hits = count_hits(probe, CALLS, call_target(probe.case), witness)
+            loadings.add(probe.program.info().prog_id)
+            hits = count_hits(probe, CALLS, call_target(probe.case), caller_counter)
             assert hits.hits == hits.expected == expected
             # Who else calls is not told apart from there.
             assert threads.turn()(lambda: runs(probe)) >= expected
@@ -98,7 +101,7 @@ while True:
 """
 
 
-def test_calls_of_others_are_told_apart(probe, witness):
+def test_calls_of_others_are_told_apart(probe, caller_counter):
     """Also of those who began to wait in a system call before the count and return in it."""
     if not probe.case.attach.system_wide:
         pytest.skip("serves the target only")
@@ -109,7 +112,7 @@ def test_calls_of_others_are_told_apart(probe, witness):
         probe.attach()
         foreign = 0
         for _ in range(200):
-            hits = count_hits(probe, CALLS, call_target(probe.case), witness)
+            hits = count_hits(probe, CALLS, call_target(probe.case), caller_counter)
             hits.check(probe.case.name)
             foreign += hits.foreign_hits
             if foreign:
@@ -121,15 +124,18 @@ def test_calls_of_others_are_told_apart(probe, witness):
 
 
 def test_another_process_runs_no_uprobe_of_this_one(probe):
-    if probe.case.target.syscall is not None:
+    if probe.case.workload.syscall is not None:
         pytest.skip("a system call is everybody's")
     probe.attach()
-    stats = bpf.enable_stats()
+    stats = syscall.enable_stats()
     try:
-        code = "import sys; from ebpf_overhead import _workload; _workload.run(sys.argv[1], 1000)"
-        child = start_python(code, probe.case.target.name)
+        code = (
+            "import sys; from ebpf_overhead.workload import _workload;"
+            " _workload.run(sys.argv[1], 1000)"
+        )
+        child = start_python(code, probe.case.workload.name)
         assert child.communicate(timeout=60)[1] == ""
-        assert bpf.prog_info(probe.prog_fd).run_count == 0
+        assert probe.program.info().run_count == 0
         assert child.returncode == 0
     finally:
         os.close(stats)

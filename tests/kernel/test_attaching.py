@@ -10,8 +10,8 @@ import time
 import jsonschema
 from processes import run_command, start_command
 
-from ebpf_overhead.attach_latency import run
-from ebpf_overhead.report.record import schema
+from ebpf_overhead.studies.attach_latency import run
+from ebpf_overhead.studies.registry import schema
 
 ROUNDS = 8
 
@@ -33,16 +33,22 @@ def test_every_operation_of_every_round_is_timed_with_somebody_calling(some_atta
 
 def test_the_command_writes_a_record(some_attach_type):
     ran = run_command(
-        "attach-latency", f"--attach={some_attach_type}", f"--rounds={ROUNDS}", "--format=json"
+        "study",
+        "attach-latency",
+        f"--attach={some_attach_type}",
+        f"--rounds={ROUNDS}",
+        "--format=json",
     )
     assert ran.returncode == 0, ran.stderr
     record = json.loads(ran.stdout)
-    jsonschema.validate(record, schema("attach_latency"))
+    jsonschema.validate(record, schema("attach-latency"))
     assert record["cases"][0]["status"] == "measured"
 
 
 def test_ctrl_c_ends_the_caller_and_leaves_nothing(some_attach_type, nothing_left):
-    child = start_command("attach-latency", f"--attach={some_attach_type}", "--rounds=10000")
+    child = start_command(
+        "study", "attach-latency", f"--attach={some_attach_type}", "--rounds=10000"
+    )
     time.sleep(3)
     child.send_signal(signal.SIGINT)
     _, stderr = child.communicate(timeout=30)

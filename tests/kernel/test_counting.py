@@ -6,17 +6,24 @@ import os
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from processes import start_python
 
-from ebpf_overhead import _workload, attach, bpf, measure, proof
-from ebpf_overhead.attach import Probe
-from ebpf_overhead.cases import ATTACH_TYPES, GETPID, STANDARD_ATTACH_TYPES, Target, select
+from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import FailedError
-from ebpf_overhead.measure import Options, measure_case
-from ebpf_overhead.proof import count_hits
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.attach_point import AttachPoint
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, select
+from ebpf_overhead.hooks.probe import Probe
+from ebpf_overhead.measure import run as measure
+from ebpf_overhead.measure.caller_counter import open_caller_counter
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_case
+from ebpf_overhead.measure.run_count_check import count_hits
+from ebpf_overhead.programs import compiled as programs
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.workloads import GETPID, Workload
 
 CALLS = 1_000
 TARGET_ONLY = [name for name in STANDARD_ATTACH_TYPES if not ATTACH_TYPES[name].system_wide]
@@ -42,12 +49,12 @@ def somebody_else_calling():
         child.communicate()
 
 
-def test_calls_of_others_are_told_apart(case, call, witness):
+def test_calls_of_others_are_told_apart(case, call, caller_counter):
     foreign = 0
     with somebody_else_calling(), attach.load(case) as probe:
         probe.attach()
         for _ in range(200):
-            hits = count_hits(probe, CALLS, call, witness)
+            hits = count_hits(probe, CALLS, call, caller_counter)
             # It may call at the very moment of the reading, each time.
             hits.check(case.name)
             assert abs(hits.hits - CALLS) < 20
@@ -58,8 +65,8 @@ def test_calls_of_others_are_told_apart(case, call, witness):
     assert foreign > 0
 
 
-def test_calls_of_another_thread_are_foreign(case, call, witness):
-    """The witness knows the measuring thread, not the process."""
+def test_calls_of_another_thread_are_foreign(case, call, caller_counter):
+    """The caller counter knows the measuring thread, not the process."""
     stop = threading.Event()
 
     def call_too() -> None:
@@ -73,7 +80,7 @@ def test_calls_of_another_thread_are_foreign(case, call, witness):
         try:
             foreign = 0
             for _ in range(200):
-                hits = count_hits(probe, CALLS, call, witness)
+                hits = count_hits(probe, CALLS, call, caller_counter)
                 assert hits.hits == CALLS
                 foreign += hits.foreign_hits or 0
                 if foreign:
@@ -84,7 +91,7 @@ def test_calls_of_another_thread_are_foreign(case, call, witness):
     assert foreign > 0
 
 
-def test_other_calls_of_the_own_thread_are_no_hits(case, witness):
+def test_other_calls_of_the_own_thread_are_no_hits(case, caller_counter):
     def call_and_more(calls: int) -> None:
         for _ in range(calls):
             os.getpid()
@@ -92,11 +99,11 @@ def test_other_calls_of_the_own_thread_are_no_hits(case, witness):
 
     with attach.load(case) as probe:
         probe.attach()
-        assert count_hits(probe, CALLS, call_and_more, witness).hits == CALLS
+        assert count_hits(probe, CALLS, call_and_more, caller_counter).hits == CALLS
 
 
 @pytest.mark.parametrize("attach_type", TARGET_ONLY, indirect=True)
-def test_without_a_witness_hooks_of_the_target_alone_still_count(case, call):
+def test_without_a_caller_counter_hooks_of_the_target_alone_still_count(case, call):
     with attach.load(case) as probe:
         probe.attach()
         hits = count_hits(probe, CALLS, call, None)
@@ -114,79 +121,78 @@ def probe_of_getppid(support):
     """A probe that claims to be on getpid and is on getppid."""
     skip_unless_available(support, "tracepoint")
     (case,) = select(["tracepoint"], ["simple"])
-    with attach.load(replace(case, target=Target("getpid", syscall="getppid"))) as probe:
+    with attach.load(replace(case, workload=Workload("getpid", syscall="getppid"))) as probe:
         probe.case = case
         yield probe
 
 
-def test_probe_in_the_wrong_place_does_not_fire(probe_of_getppid, call, witness):
+def test_probe_in_the_wrong_place_does_not_fire(probe_of_getppid, call, caller_counter):
     with probe_of_getppid as probe:
         assert probe.hook == "syscalls:sys_enter_getppid"
         probe.attach()
-        hits = count_hits(probe, CALLS, call, witness)
+        hits = count_hits(probe, CALLS, call, caller_counter)
         with pytest.raises(FailedError) as caught:
             hits.check(probe.case.name)
     words = "getpid/tracepoint/simple never fired: 0 hits for 1000 calls"
     assert caught.value.what == words
 
 
-def test_probe_in_the_wrong_place_is_a_failed_row(probe_of_getppid, witness, monkeypatch):
+def test_probe_in_the_wrong_place_is_a_failed_row(probe_of_getppid, caller_counter, monkeypatch):
     case = probe_of_getppid.case
     monkeypatch.setattr(measure, "load", lambda case, compiled: probe_of_getppid)
-    result = measure_case(case, Options(time_s=0.1), witness)
+    result = measure_case(case, Sampling(time_s=0.1))
     assert result.status == "failed"
     assert "never fired: 0 hits for 1000 calls" in (result.reason or "")
     assert not probe_of_getppid.attached
 
 
-def test_system_wide_probe_in_the_wrong_place_does_not_fire(support, call, witness):
+def test_system_wide_probe_in_the_wrong_place_does_not_fire(support, call, caller_counter):
     """The runs of others that it lacks do not make its hits negative."""
     skip_unless_available(support, "raw_tracepoint")
     (case,) = select(["raw_tracepoint"], ["empty"])
-    with somebody_else_calling(), attach.load(case) as right:
-        hook = partial(bpf.raw_tracepoint_open, right.prog_fd, "sched_switch")
-        wrong = Probe(case, right.compiled, right.prog_fd, "sched_switch", hook)
+    wrong = Probe(case, programs.compiled(case.program), AttachPoint("sched_switch"))
+    with somebody_else_calling(), wrong:
         wrong.attach()
-        try:
-            hits = count_hits(wrong, CALLS, call, witness)
-        finally:
-            wrong.detach()
+        hits = count_hits(wrong, CALLS, call, caller_counter)
     assert 0 <= hits.hits < CALLS / 2
     with pytest.raises(FailedError, match=f"{hits.hits} hits for 1000 calls"):
         hits.check(case.name)
 
 
-def test_probe_attached_twice_is_a_failure(support, call, witness):
+def test_probe_attached_twice_is_a_failure(support, call, caller_counter):
     """Twice the overhead would be measured."""
     skip_unless_available(support, "raw_tracepoint")
     (case,) = select(["raw_tracepoint"], ["empty"])
     with attach.load(case) as probe:
         probe.attach()
-        second = bpf.raw_tracepoint_open(probe.prog_fd, "sys_enter")
+        second = syscall.raw_tracepoint_open(probe.program.fd, "sys_enter")
         try:
-            hits = count_hits(probe, CALLS, call, witness)
+            hits = count_hits(probe, CALLS, call, caller_counter)
         finally:
             os.close(second)
         with pytest.raises(FailedError, match=r"\d+ hits for 1000 calls"):
             hits.check(case.name)
-        assert count_hits(probe, CALLS, call, witness).hits == CALLS
+        assert count_hits(probe, CALLS, call, caller_counter).hits == CALLS
 
 
-def test_witness_counts_nothing_when_it_is_not_attached(call, witness):
+def test_caller_counter_counts_nothing_when_it_is_not_attached(call, caller_counter):
     call(CALLS)
-    before = witness.read()
+    before = caller_counter.read()
     call(CALLS)
-    assert witness.read() == before
-    with witness.attached():
+    assert caller_counter.read() == before
+    with caller_counter.attached():
         call(CALLS)
-    assert witness.read().own_target == before.own_target + CALLS
-    after = witness.read()
+    assert caller_counter.read().own_target == before.own_target + CALLS
+    after = caller_counter.read()
     call(CALLS)
-    assert witness.read() == after
+    assert caller_counter.read() == after
 
 
-def test_witness_is_compiled_once():
-    first, second = proof.open_witness(GETPID), proof.open_witness(GETPID)
+def test_caller_counter_is_compiled_once():
+    first, second = (
+        open_caller_counter(GETPID),
+        open_caller_counter(GETPID),
+    )
     assert first is not None
     assert second is not None
     assert first._compiled is second._compiled

@@ -13,21 +13,28 @@ import leftovers
 import pytest
 from processes import run_command, start_command, start_python
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from user_programs import COMPAT, OPENS, compiled, compiled_go
 
-from ebpf_overhead import _workload
+from ebpf_overhead.bpf.syscall import counting_runs
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.estimate.counting import count, counters
-from ebpf_overhead.estimate.places import Place
-from ebpf_overhead.tracers.filters import Filters
-from ebpf_overhead.tracers.waiting import Watch
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.measure.run import Sampling, measure_cases
+from ebpf_overhead.tools.estimate.compat import compat_calls, compat_number
+from ebpf_overhead.tools.estimate.costs import attach_types_for
+from ebpf_overhead.tools.estimate.counting import count, counters
+from ebpf_overhead.tools.estimate.places import Place
+from ebpf_overhead.tools.estimate.run import attach_type_for
+from ebpf_overhead.tools.tracers.filters import Filters
+from ebpf_overhead.tools.tracers.waiting import Watch
+from ebpf_overhead.workload import _workload
 
 CALLS = 10_007  # a prime number
-PATH, SYMBOL, _ = _workload.target_symbol()
+PATH, SYMBOL, _ = _workload.workload_symbol()
 OWN = Filters(pid=os.getpid())
 # It lives on for a while: a share is of the time that was counted, and would be any without.
 CALLER = f"""
 import sys, time
-from ebpf_overhead import _workload
+from ebpf_overhead.workload import _workload
 sys.stdin.readline()
 _workload.run("getpid", {CALLS})
 time.sleep(0.3)
@@ -124,14 +131,14 @@ def test_answer_budget_and_exit_status(results, budget, status, nothing_left):
 def test_target_that_never_runs(results, nothing_left):
     run = run_command("estimate", "syscall:acct", "-d", "0.1", "--results", results, "--no-latency")
     assert run.returncode == 3
-    assert re.search(r"none of the targets ran in \d+\.\d s", run.stderr), run.stderr
+    assert re.search(r"none of the attach points ran in \d+\.\d s", run.stderr), run.stderr
     nothing_left()
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        ([], 2, "no target was named"),
+        ([], 2, "no attach point was named"),
         (["syscall:reed"], 2, "no system call is called 'reed'"),
         (["--function", "no_such_function_*"], 2, "no kernel function matches"),
         (["--function", "*"], 2, "at most 200 can be hooked"),
@@ -167,6 +174,80 @@ def test_missing_rights(command, nothing_left):
     assert "needs CAP_BPF and CAP_PERFMON, which this process lacks; run as root" in run.stderr
     assert run.stderr.count("\n") == 1
     nothing_left()
+
+
+@pytest.mark.parametrize("attach", ["uretprobe", "uretprobe_multi"])
+def test_return_probe_on_go_is_refused_and_the_entry_is_estimated(tmp_path, attach, nothing_left):
+    place = Place("user", f"{compiled_go(tmp_path)}:main.work")
+    with pytest.raises(OverheadError, match="has Go code"):
+        attach_type_for(place, attach)
+    assert attach_type_for(place, None) == "uprobe"
+    assert not {"uretprobe", "uprobe_session"} & {*attach_types_for(place)}
+    nothing_left()
+
+
+def test_system_calls_of_32_bit_programs_are_counted(tmp_path):
+    program = compiled(COMPAT, tmp_path / "program", "-m32", "-nostdlib", "-static", "-fno-pic")
+    places = [Place("syscall", "openat"), Place("syscall", "getpid")]
+    if compat_number("openat") is None:
+        pytest.skip("libseccomp, which knows the numbers, is not installed")
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as process:
+        only = Filters(pid=process.pid)
+        with counters(places, only) as counter, compat_calls(places, only) as calls:
+            process.communicate(b"go")
+            assert counter.read().tolist() == [0, 0]
+            assert calls() == {places[0]: OPENS, places[1]: 0}
+
+
+def test_statistics_of_somebody_else_are_said_and_nothing_is_stored(tmp_path):
+    with counting_runs():
+        run = run_command("estimate", "syscall:read", "-d", "0.2", "--no-latency", "--json")
+    assert run.returncode == 0, run.stderr
+    record = json.loads(run.stdout)
+    assert "the kernel's run statistics are on, switched on by somebody else" in record["notes"][0]
+    assert record["places"][0]["origin"].endswith("were on, so not stored")
+    assert not list(tmp_path.glob("overheads/*"))
+
+
+def test_measured_case_is_labelled_with_statistics_of_somebody_else():
+    with counting_runs():
+        (result,) = measure_cases(select(["tp_btf"], ["empty"]), Sampling(time_s=0.05))
+    if result.measurement is None:
+        pytest.skip(result.reason)
+    assert result.measurement.with_statistics
+
+
+def test_rate_and_kernel_that_is_wanted():
+    run = run_command("estimate", "vfs_read", "--attach", "kprobe", "--kernel", "6.12")
+    assert run.returncode == 2
+    assert "give the rate: --rate 20000/s" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["--rate", "5/s", "--comm", "x"],
+            "with --rate nothing is counted, so command says nothing",
+        ),
+        (["--rate", "5/s", "--kernel", "6.12", "--results", "RESULTS"], "measures on another"),
+        (["--rate", "often"], "'often' is not like 20000/s"),
+    ],
+)
+def test_options_that_contradict_a_rate(results, arguments, words):
+    given = [results if each == "RESULTS" else each for each in arguments]
+    done = run_command("estimate", "syscall:read", *given)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_function_that_cannot_be_counted_has_a_next_step(support):
+    if "available" in (support["kprobe"].status, support["fentry"].status):
+        pytest.skip("this kernel counts functions")
+    run = run_command("estimate", "vfs_read", "--attach", "kprobe")
+    assert run.returncode == 3
+    assert "CONFIG_KPROBES off" in run.stderr
+    assert "--kernel 6.12 --rate 20000/s" in run.stderr
 
 
 def test_openmetrics_file(results, tmp_path):

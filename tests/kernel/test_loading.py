@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ctypes
-import os
+import gc
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from processes import environment
 
-from ebpf_overhead import attach, programs
-from ebpf_overhead.bcc_library import HEADERS, import_bcc
-from ebpf_overhead.cases import PROGRAMS, STANDARD_PROGRAMS, select
+from ebpf_overhead.bpf import objects, syscall
 from ebpf_overhead.errors import FailedError
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import STANDARD_PROGRAMS, select
+from ebpf_overhead.programs import compiled as programs
+from ebpf_overhead.programs.bcc_compile import Source, compile_source
 
 OUT_OF_BOUNDS = """
 BPF_ARRAY(cells, u64, 1);
@@ -42,23 +45,19 @@ int program(void *ctx)
 """
 
 
-@pytest.fixture
-def compilations(monkeypatch):
-    """Note every compilation by BCC, and which headers it was told to use."""
-    bcc = import_bcc()
-    compile_really = bcc.BPF.__init__
-    noted: list[str | None] = []
+def compiled(path: Path) -> programs.CompiledProgram:
+    return programs.with_maps("mine", Source(path))
 
-    def compile_and_note(self, *arguments, **options) -> None:
-        noted.append(os.environ.get("BCC_KERNEL_SOURCE"))
-        compile_really(self, *arguments, **options)
 
-    monkeypatch.setattr(bcc.BPF, "__init__", compile_and_note)
+def test_shipped_programs_are_compiled_once_for_all_attach_types(support, monkeypatch):
+    compilations = []
+
+    def note(source: Source):
+        compilations.append(source)
+        return compile_source(source)
+
+    monkeypatch.setattr(programs, "compile_source", note)
     programs.compiled.cache_clear()
-    return noted
-
-
-def test_programs_are_compiled_once_for_all_attach_types(support, compilations):
     for _ in range(3):
         for case in select():
             if support[case.attach.name].status == "available":
@@ -66,34 +65,39 @@ def test_programs_are_compiled_once_for_all_attach_types(support, compilations):
     assert len(compilations) == len(STANDARD_PROGRAMS)
 
 
-def test_kernel_headers_are_the_projects_own_and_no_others(compilations):
-    for name in STANDARD_PROGRAMS:
-        programs.compiled(PROGRAMS[name])
-    assert compilations == [str(HEADERS)] * len(STANDARD_PROGRAMS)
-    assert "BCC_KERNEL_SOURCE" not in os.environ
+# What BCC attaches as soon as it is compiled, whatever its caller wants.
+SELF_ATTACHING = {
+    "behind a comment": "int /* x */ raw_tracepoint__sys_enter(void *c)\n{\n    return 0;\n}\n",
+    "in a macro": "#define RAW raw_tracepoint__sys_enter\nint RAW(void *c)\n{\n    return 0;\n}\n",
+    "included": '#include "hidden.h"\n',
+}
 
 
-def test_headers_are_given_back_after_a_mistake(compilations, tmp_path):
-    source = tmp_path / "mine.c"
-    source.write_text(UNKNOWN_NAME)
-    with pytest.raises(FailedError):
-        programs.compile_source("mine", source)
-    assert compilations == [str(HEADERS)]
-    assert "BCC_KERNEL_SOURCE" not in os.environ
+@pytest.mark.parametrize("source", SELF_ATTACHING.values(), ids=SELF_ATTACHING.keys())
+def test_nothing_is_attached_that_the_command_did_not_attach(source, tmp_path, nothing_left):
+    (tmp_path / "hidden.h").write_text("RAW_TRACEPOINT_PROBE(sys_enter)\n{\n    return 0;\n}\n")
+    path = tmp_path / "mine.c"
+    path.write_text(f"{source}int program(void *ctx)\n{{\n    return 0;\n}}\n")
+    before = attached()
+    with pytest.raises(FailedError, match=r"mine\.c defines raw_tracepoint__sys_enter, which BCC"):
+        compiled(path)
+    assert attached() == before
+    nothing_left()
 
 
-def test_headers_of_the_users_choice_are_used(compilations, monkeypatch):
-    monkeypatch.setenv("BCC_KERNEL_SOURCE", str(HEADERS))
-    programs.compiled(PROGRAMS["empty"])
-    assert compilations == [str(HEADERS)]
-    assert os.environ["BCC_KERNEL_SOURCE"] == str(HEADERS)
+def attached() -> tuple[set[int], list[str]]:
+    """Return the links of the machine, and the perf events and BPF objects of this process."""
+    gc.collect()  # descriptors of what nobody uses any more
+    links = set(objects.ids(syscall.BpfCommand.LINK_GET_NEXT_ID))
+    names = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    return links, sorted(name for name in names if "perf_event" in name or "bpf" in name)
 
 
 def test_compile_error_names_file_and_line(tmp_path, capfd):
     source = tmp_path / "mine.c"
     source.write_text(UNKNOWN_NAME)
     with pytest.raises(FailedError) as caught:
-        programs.compile_source("mine", source)
+        compiled(source)
     assert str(caught.value).startswith("mine.c does not compile: ")
     assert f"{source}:4:12: error: use of undeclared identifier 'nonsense'" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -112,10 +116,10 @@ def test_verifiers_rejection_is_a_failure_in_its_own_words(
 ):
     source = tmp_path / "mine.c"
     source.write_text(text)
-    compiled = programs.compile_source("mine", source)
+    mine = compiled(source)
     (case,) = select([attach_type], ["empty"])
     with pytest.raises(FailedError, match=f"verifier rejects mine: {words}") as caught:
-        attach.load(case, compiled)
+        attach.load(case, mine)
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
 
@@ -126,7 +130,7 @@ def test_rejected_program_is_not_left_behind(some_attach_type, tmp_path, nothing
     (case,) = select([some_attach_type], ["empty"])
 
     def load() -> None:
-        attach.load(case, programs.compile_source("mine", source))
+        attach.load(case, compiled(source))
 
     with pytest.raises(FailedError):
         load()
@@ -137,7 +141,7 @@ def test_program_of_the_users_own_serves_every_attach_type(attach_type, tmp_path
     source = tmp_path / "mine.c"
     source.write_text("int program(void *ctx)\n{\n    return 0;\n}\n")
     (case,) = select([attach_type], ["empty"])
-    with attach.load(case, programs.compile_source("mine", source)) as probe:
+    with attach.load(case, compiled(source)) as probe:
         probe.attach()
         assert probe.attached
 
@@ -165,9 +169,10 @@ try:
     resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, resource.RLIM_INFINITY))
 except (ValueError, PermissionError):
     print("refused")
-from ebpf_overhead.cases import select
-from ebpf_overhead.measure import Options, measure_cases
-(result,) = measure_cases(select([sys.argv[1]], ["simple"]), Options(time_s=0.05))
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_cases
+(result,) = measure_cases(select([sys.argv[1]], ["simple"]), Sampling(time_s=0.05))
 print(result.status, result.reason)
 """
 PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24

@@ -10,8 +10,8 @@ import time
 import pytest
 from processes import run_command, start_python
 
-from ebpf_overhead import scaling
-from ebpf_overhead.measure import Options
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.studies.scaling import run as scaling
 
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs")
 
@@ -22,7 +22,7 @@ def test_every_run_on_every_cpu_is_accounted_for(support, program):
         pytest.skip(support["tp_btf"].reason)
     cases = scaling.select("tp_btf", [program])
     counts = scaling.choose_counts()
-    (result,) = scaling.measure(cases, counts, Options(time_s=0.2))
+    (result,) = scaling.measure(cases, counts, Sampling(time_s=0.2))
     if result.status == "failed" and "lost" in (result.reason or ""):
         pytest.skip(f"the machine is too busy for this: {result.reason}")
     assert result.status == "measured", result.reason
@@ -34,7 +34,12 @@ def test_every_run_on_every_cpu_is_accounted_for(support, program):
 
 def test_the_command_writes_json(some_attach_type):
     run = run_command(
-        "scale", f"--attach={some_attach_type}", "--program=empty", "--time=0.2", "--format=json"
+        "study",
+        "scaling",
+        f"--attach={some_attach_type}",
+        "--program=empty",
+        "--time=0.2",
+        "--format=json",
     )
     assert run.returncode == 0, run.stderr
     (case,) = json.loads(run.stdout)["cases"]
@@ -45,7 +50,8 @@ def test_the_command_writes_json(some_attach_type):
 def test_ctrl_c_ends_all_threads_and_leaves_nothing(some_attach_type, nothing_left):
     code = (
         "import sys; from ebpf_overhead.cli import main; "
-        f"sys.argv = ['ebpf-overhead', 'scale', '--attach={some_attach_type}', '--time=60']; main()"
+        f"sys.argv = ['ebpf-overhead', 'study', 'scaling', '--attach={some_attach_type}',"
+        " '--time=60']; main()"
     )
     child = start_python(code)
     time.sleep(3)

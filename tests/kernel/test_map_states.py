@@ -9,12 +9,12 @@ import jsonschema
 import pytest
 from processes import run_command
 
-from ebpf_overhead.map_state import run
-from ebpf_overhead.map_state.states import STATES, Size
-from ebpf_overhead.measure import Options
-from ebpf_overhead.report.record import schema
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.studies.map_state import run
+from ebpf_overhead.studies.map_state.states import STATES, Size
+from ebpf_overhead.studies.registry import schema
 
-BRIEF = Options(time_s=0.05)
+BRIEF = Sampling(time_s=0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +45,9 @@ def test_ends_of_every_size(size):
 
 def test_the_command_writes_a_record_and_leaves_nothing(nothing_left):
     options = ["--state=lru_evict", "--entries=10", "--time=0.05", "--format=json"]
-    ran = run_command("map-state", *options)
+    ran = run_command("study", "map-state", *options)
     assert ran.returncode == 0, ran.stderr
     record = json.loads(ran.stdout)
-    jsonschema.validate(record, schema("map_state"))
+    jsonschema.validate(record, schema("map-state"))
     assert [case["state"] for case in record["cases"]] == ["none", "lru_evict"]
     nothing_left()

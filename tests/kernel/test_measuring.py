@@ -13,29 +13,38 @@ import go_benchmarks
 import jsonschema
 import pytest
 from processes import run_command
+from unwatched import Unwatched
 
-from ebpf_overhead import _workload, attach, clock, measure, perf, programs, proof
-from ebpf_overhead.bpf import ProgInfo
-from ebpf_overhead.calling_threads import CallingThreads
-from ebpf_overhead.cases import (
+from ebpf_overhead.bpf import perf_event
+from ebpf_overhead.bpf.syscall import ProgInfo, ProgType
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import (
     ATTACH_TYPES,
     PROGRAMS,
     STANDARD_ATTACH_TYPES,
     STANDARD_PROGRAMS,
     select,
 )
-from ebpf_overhead.measure import Options, measure_case
-from ebpf_overhead.proof import Hits
-from ebpf_overhead.report.record import schema
-from ebpf_overhead.sampling import choose_cpu
+from ebpf_overhead.measure import run as measure
+from ebpf_overhead.measure import run_count_check, session
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_case
+from ebpf_overhead.measure.run_count_check import Hits
+from ebpf_overhead.measure.sampling import choose_cpu
+from ebpf_overhead.programs import compiled as programs
+from ebpf_overhead.programs.bcc_compile import Source
+from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
+from ebpf_overhead.studies.registry import schema
+from ebpf_overhead.workload import _workload, clock
+from ebpf_overhead.workload.calling_threads import CallingThreads
 
 
-class NoProbe:
+class NoProbe(Unwatched):
     """A probe that attaches nothing: both sides of a comparison are the same."""
 
     hook = "nothing"
-    others = ()
-    prog_fd = -1
+    tag = "0000000000000000"
+    program = LoadedProgram(-1, LoadedAs(ProgType.TRACING))
     attached = False
 
     def __init__(self, case, compiled=None) -> None:
@@ -51,7 +60,7 @@ class NoProbe:
     def map_use(self) -> None:
         return None
 
-    def records(self) -> None:
+    def event_buffers(self) -> None:
         return None
 
     def attach(self) -> None:
@@ -60,13 +69,12 @@ class NoProbe:
     def detach(self) -> None:
         self.attached = False
 
-    def switch(self, attached: bool) -> None:
-        self.attached = attached
+    let_go = detach
 
-    def __enter__(self) -> NoProbe:
-        return self
+    def reload(self) -> None:
+        pass
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.detach()
 
 
@@ -80,9 +88,9 @@ def test_nothing_against_nothing_is_no_difference(monkeypatch, note):
     Three of fifty happen by chance in 1.4 % of runs, so a second fifty decides then.
     """
     monkeypatch.setattr(measure, "load", NoProbe)
-    monkeypatch.setattr(measure.bpf, "prog_info", lambda fd: ProgInfo(0, 0, None))
-    monkeypatch.setattr(measure, "prove_runs", lambda probes, call: None)
-    monkeypatch.setattr(proof, "count_hits", lambda _, calls, *__: Hits(calls, calls, 0))
+    monkeypatch.setattr(session.syscall, "prog_info", lambda fd: ProgInfo(0, 0, None))
+    monkeypatch.setattr(session, "prove_runs", lambda probes, call, which="": None)
+    monkeypatch.setattr(run_count_check, "count_hits", lambda _, calls, *__: Hits(calls, calls, 0))
     if nothing_against_nothing(0, note) > FALSE_FINDINGS_MAX:
         assert nothing_against_nothing(COMPARISONS, note) <= FALSE_FINDINGS_MAX
 
@@ -92,7 +100,7 @@ def nothing_against_nothing(first_seed: int, note) -> int:
     (case,) = select(["tp_btf"], ["empty"])
     differences = []
     for seed in range(first_seed, first_seed + COMPARISONS):
-        result = measure_case(case, Options(time_s=0.3, seed=seed))
+        result = measure_case(case, Sampling(time_s=0.3, seed=seed))
         assert result.measurement is not None, result.reason
         differences.append(result.measurement.overhead)
     excluding = [each for each in differences if each.excludes_zero]
@@ -147,16 +155,17 @@ def test_more_work_costs_more(attach_type, note):
         assert statistics.median(differences) > 0, (less, more, sorted(differences))
 
 
-def test_full_map_is_a_failure_with_the_numbers(attach_type, witness, monkeypatch):
-    tiny = programs.compile_source(
-        "complex", programs.source_path("complex"), ["COMPLEX_ENTRIES=16"]
+def test_full_map_is_a_failure_with_the_numbers(attach_type, caller_counter, monkeypatch):
+    tiny = programs.with_maps(
+        "complex", Source(programs.source_path("complex")), max_entries={"counts": 16}
     )
     monkeypatch.setattr(measure, "load", lambda case, compiled: attach.load(case, tiny))
     (case,) = select([attach_type], ["complex"])
-    result = measure_case(case, Options(time_s=0.05), witness)
+    result = measure_case(case, Sampling(time_s=0.05))
     assert result.status == "failed"
     told = re.fullmatch(
-        rf"getpid/{attach_type}/complex lost (\d+) updates: map full with 16 entries",
+        rf"getpid/{attach_type}/complex lost (\d+) updates: map counts full with 16 entries"
+        r" \(E2BIG in (all|[\d,]+) of [\d,]+ calls of bpf_map_update_elem\)",
         result.reason,
     )
     assert told, result.reason
@@ -164,9 +173,9 @@ def test_full_map_is_a_failure_with_the_numbers(attach_type, witness, monkeypatc
     assert 100 < int(told[1]) <= tiny.map_use().lost_updates
 
 
-def test_shipped_complex_map_does_not_fill(attach_type, witness):
+def test_shipped_complex_map_does_not_fill(attach_type, caller_counter):
     (case,) = select([attach_type], ["complex"])
-    result = measure_case(case, Options(time_s=0.2), witness)
+    result = measure_case(case, Sampling(time_s=0.2))
     assert result.status == "measured", result.reason
     use = result.measurement.map_use
     assert use.lost_updates == 0
@@ -240,10 +249,10 @@ def test_only_what_cannot_be_measured_is_status_3(support):
 
 def test_case_is_measured_by_a_counter(some_attach_type, monkeypatch):
     """By one that every kernel has, and that counts ns: the CPU's own may be missing here."""
-    monkeypatch.setattr(perf, "instructions", lambda: perf.counter(1, 1))  # task clock
+    monkeypatch.setattr(perf_event, "instructions", lambda: perf_event.counter(1, 1))  # task clock
     (case,) = select([some_attach_type], ["complex"])
     with clock.counting():
-        result = measure_case(case, Options(time_s=0.5))
+        result = measure_case(case, Sampling(time_s=0.5))
     measured = result.measurement
     assert measured is not None, result.reason
     assert measured.hits.hits == measured.hits.calls

@@ -9,10 +9,13 @@ import jsonschema
 import pytest
 from processes import run_command
 
-from ebpf_overhead import _workload, attach
-from ebpf_overhead.cases import Case, Program, Target, select
-from ebpf_overhead.measure import Options, measure_case
-from ebpf_overhead.report.record import schema
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import Case, Program, select
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.run import measure_case
+from ebpf_overhead.studies.registry import schema
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.workloads import Workload
 
 COUNTS = """\
 #include "mine.h"
@@ -75,6 +78,31 @@ def test_program_with_a_map_and_a_header(measured):
     assert shown == ""
 
 
+LARGE_STACK = """\
+int program(void *c)
+{
+    volatile u64 a[80];
+    for (int i = 0; i < 80; i++)
+        a[i] = i;
+    return a[3];
+}
+"""
+
+
+def test_compiler_that_ends_costs_one_row(tmp_path, some_attach_type):
+    (tmp_path / "large.c").write_text(LARGE_STACK)
+    run = run_command(
+        *("measure", "--program", str(tmp_path / "large.c"), "--program", "simple"),
+        *("--attach", some_attach_type, "--time", "0.05", "--json"),
+    )
+    cases = {case["program"]: case for case in json.loads(run.stdout)["cases"]}
+    assert cases["simple"]["status"] == "measured"
+    assert len(cases["simple"]["program_tag"]) == 16
+    assert cases["large.c"]["status"] == "failed"
+    assert "large.c needs more than 512 bytes of stack" in cases["large.c"]["reason"]
+    assert run.returncode == 1
+
+
 def test_syntax_error_has_file_and_line(measured, tmp_path):
     case, shown = measured(SYNTAX_ERROR)
     assert case["status"] == "failed"
@@ -100,8 +128,8 @@ def test_helper_that_is_not_allowed_is_unsupported(measured):
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (CAREFUL, r"mine.c lost \d+ updates: map full with 64 entries"),
-        (CARELESS, r"mine.c filled its map of 64 entries: updates after that failed uncounted"),
+        (CAREFUL, r"mine.c lost \d+ updates: map counts full with 64 entries \(E2BIG in"),
+        (CARELESS, r"mine.c lost updates: map counts full with 64 entries \(E2BIG in"),
     ],
 )
 def test_map_that_overflows(measured, source, words):
@@ -128,9 +156,9 @@ def test_program_that_never_fires(tmp_path, support):
     source.write_text("int program(void *ctx)\n{\n    return 0;\n}\n")
     (usual,) = select(["tracepoint"], ["empty"])
     case = Case(
-        Target("getpid", syscall="getppid"), usual.attach, Program("mine.c", "", "", source)
+        Workload("getpid", syscall="getppid"), usual.attach, Program("mine.c", "", "", source)
     )
-    result = measure_case(case, Options(time_s=0.05))
+    result = measure_case(case, Sampling(time_s=0.05))
     assert result.status == "failed"
     assert result.reason == "getpid/tracepoint/mine.c never fired: 0 hits for 1000 calls"
     with attach.load(case) as probe:  # and it does fire where it is attached

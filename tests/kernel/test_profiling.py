@@ -15,12 +15,13 @@ import jsonschema
 import pytest
 from processes import run_command, start_command, start_python
 
-from ebpf_overhead.report.record import schema
+from ebpf_overhead.report.schema import schema_of
+from ebpf_overhead.tools.profile.record import ProfileRecord
 
 SYMBOLS = Path("/proc/sys/net/core/bpf_jit_kallsyms")
 CALLER = """
 import sys, time
-from ebpf_overhead import _workload
+from ebpf_overhead.workload import _workload
 print("ready", flush=True)
 end = time.monotonic() + 30
 while time.monotonic() < end:
@@ -55,7 +56,7 @@ def test_loop_is_taken_apart(some_attach_type, tmp_path, note, nothing_left):
     run = run_command("profile", *arguments, "--format", "json", "--plot", str(plot))
     assert run.returncode == 0, run.stderr
     record = json.loads(run.stdout)
-    jsonschema.validate(record, schema("profile"))
+    jsonschema.validate(record, schema_of("profile", ProfileRecord))
     assert record["jit_symbols_switched_on"] is True
     assert SYMBOLS.read_text().strip() == "0"
     unprobed, probed = parts(record, "unprobed"), parts(record, "probed")
@@ -78,14 +79,14 @@ def test_process_is_sampled_until_interrupted(nothing_left):
         assert caller.stdout.readline() == "ready\n"
         arguments = ["--pid", str(caller.pid), "--duration", "60s", "--format", "json"]
         command = start_command("profile", *arguments)
-        assert command.stderr.readline().startswith("sampling python")
+        assert command.stderr.readline().startswith("Sampling python")
         time.sleep(0.5)
         command.send_signal(signal.SIGINT)
         out, err = command.communicate(timeout=60)
         caller.kill()
     assert command.returncode == 0, err
     record = json.loads(out)
-    jsonschema.validate(record, schema("profile"))
+    jsonschema.validate(record, schema_of("profile", ProfileRecord))
     assert record["pid"] == caller.pid
     assert any("loop_getpid" in line for line in record["profiles"]["process"]["stacks"])
     nothing_left()
@@ -106,7 +107,7 @@ def test_process_that_sleeps_has_no_samples():
     [
         (["--pid", "4194305"], 2, "no process has id 4194305"),
         (["--pid", str(os.getpid()), "--kernel", "6.12"], 2, "give --pid or --kernel"),
-        (["--target", "read", "--attach", "uprobe"], 2, "no attach type chosen is for target"),
+        (["--target", "read", "--attach", "uprobe"], 2, "no attach type chosen is for workload"),
         (["--plot", "/no/such/folder/x.svg"], 2, "is not a directory"),
     ],
 )

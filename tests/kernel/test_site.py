@@ -16,7 +16,7 @@ import gate
 import pytest
 from asv_suite import MEASURED, PROBED
 
-from ebpf_overhead.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
+from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (

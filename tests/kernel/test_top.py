@@ -13,16 +13,18 @@ import pytest
 from pictures import FakeCosts
 from processes import run_command, start_command
 
-from ebpf_overhead import _workload, attach, bpf, btf
-from ebpf_overhead.cases import ATTACH_TYPES, Case, select
+from ebpf_overhead.bpf import btf, syscall
+from ebpf_overhead.bpf.objects import programs
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.loaded.inventory import Details, Inventory
-from ebpf_overhead.loaded.monitor import Statistics, watch_programs
-from ebpf_overhead.loaded.objects import programs
-from ebpf_overhead.tracers.waiting import Watch
+from ebpf_overhead.hooks import probe as attach
+from ebpf_overhead.hooks.cases import ATTACH_TYPES, Case, select
+from ebpf_overhead.tools.top.inventory import Inventory, ProgramDetails
+from ebpf_overhead.tools.top.monitor import Statistics, watch_programs
+from ebpf_overhead.tools.tracers.waiting import Watch
+from ebpf_overhead.workload import _workload
 
 CALLS = 10_007  # a prime number
-PATH, _, OFFSET = _workload.target_symbol()
+PATH, _, OFFSET = _workload.workload_symbol()
 # Attach type -> what is found, where it is not the attach type on getpid.
 FOUND = {
     "tracepoint": "tracepoint:sys_enter_getpid",
@@ -59,7 +61,7 @@ def test_counters_and_sizes_are_those_of_bpftool(own_function):
         pytest.skip("bpftool is not installed")
     with attach.load(own_function) as probe, Statistics() as statistics:
         probe.attach()
-        number = bpf.prog_info(probe.prog_fd).prog_id
+        number = probe.program.info().prog_id
         before = statistics.read().programs[number]
         _workload.run("function", CALLS)
         ours = statistics.read().programs[number]
@@ -79,7 +81,7 @@ def test_hook_and_process_are_found(support, name):
         pytest.skip(f"{support[name].status}: {support[name].reason}")
     with attach.load(select([name], ["empty"])[0]) as probe:
         probe.attach()
-        number = bpf.prog_info(probe.prog_fd).prog_id
+        number = probe.program.info().prog_id
         details = Inventory().details(programs())[number]
     (hook,) = details.attachments
     assert str(hook).startswith(FOUND[name])
@@ -91,7 +93,7 @@ def test_kernel_names_what_a_program_was_loaded_for(support):
     if support["tp_btf"].status != "available":
         pytest.skip(support["tp_btf"].reason)
     with attach.load(select(["tp_btf"], ["empty"])[0]) as probe:
-        program = programs()[bpf.prog_info(probe.prog_fd).prog_id]
+        program = programs()[probe.program.info().prog_id]
     if not program.btf_id:
         pytest.skip("this kernel does not tell (before Linux 6.0)")
     assert btf.type_name(program.btf_object, program.btf_id) == "btf_trace_sys_enter"
@@ -100,11 +102,11 @@ def test_kernel_names_what_a_program_was_loaded_for(support):
 @pytest.mark.parametrize(
     ("name", "lookup"),
     [
-        ("sys_enter", bpf.TraceAttachType.RAW_TP),
-        ("vfs_read", bpf.TraceAttachType.FENTRY),
-        ("task_getpgid", bpf.TraceAttachType.LSM_MAC),
-        ("sys_enter", bpf.TraceAttachType.FENTRY),
-        ("no_such_function", bpf.TraceAttachType.FENTRY),
+        ("sys_enter", syscall.TraceAttachType.RAW_TP),
+        ("vfs_read", syscall.TraceAttachType.FENTRY),
+        ("task_getpgid", syscall.TraceAttachType.LSM_MAC),
+        ("sys_enter", syscall.TraceAttachType.FENTRY),
+        ("no_such_function", syscall.TraceAttachType.FENTRY),
     ],
 )
 def test_ids_are_those_that_libbpf_finds(name, lookup):
@@ -121,7 +123,7 @@ def test_programs_that_come_and_go_while_it_runs(own_function):
     next(seen)
     with attach.load(own_function) as probe:
         probe.attach()
-        number = bpf.prog_info(probe.prog_fd).prog_id
+        number = probe.program.info().prog_id
         _workload.run("function", CALLS)
         picture = next(seen)
         (usage,) = [each for each in picture.usages if each.program.number == number]
@@ -142,13 +144,13 @@ def test_new_kind_of_hook_is_priced_when_it_comes(own_function):
     next(seen)
     with attach.load(own_function) as probe:
         probe.attach()
-        number = bpf.prog_info(probe.prog_fd).prog_id
+        number = probe.program.info().prog_id
         next(seen)  # seen for the first time
         (usage,) = [each for each in next(seen).usages if each.program.number == number]
     seen.close()
     assert any("uprobe" in kinds for kinds in costs.learned)
     assert usage.dispatch.left_out is not None
-    assert isinstance(usage.details, Details)
+    assert isinstance(usage.details, ProgramDetails)
 
 
 def wait_until(condition, process: subprocess.Popen[str] | None = None) -> None:
@@ -166,9 +168,9 @@ def test_statistics_are_off_again_whatever_ends_it(own_function, number, nothing
         probe.attach()
 
         def counted() -> bool:
-            before = bpf.prog_info(probe.prog_fd).run_count
+            before = probe.program.info().run_count
             _workload.run("function", 100)
-            return bpf.prog_info(probe.prog_fd).run_count > before
+            return probe.program.info().run_count > before
 
         # Whoever else measures has the statistics on for moments.
         wait_until(lambda: not counted())
@@ -187,12 +189,12 @@ def test_statistics_are_off_again_whatever_ends_it(own_function, number, nothing
 def test_one_look_as_json(own_function, nothing_left):
     with attach.load(own_function) as probe:
         probe.attach()
-        number = bpf.prog_info(probe.prog_fd).prog_id
+        number = probe.program.info().prog_id
         process = start_command("top", "--once", "-i", "3", "--no-measure", "--format", "json")
 
         def counted() -> bool:
             _workload.run("function", 100)
-            return bpf.prog_info(probe.prog_fd).run_count > 0
+            return probe.program.info().run_count > 0
 
         wait_until(counted, process)
         _workload.run("function", CALLS)

@@ -12,12 +12,12 @@ import leftovers
 import pytest
 from processes import run_command, start_command
 
-from ebpf_overhead.cases import select
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.report.record import schema
-from ebpf_overhead.sampling import Precision, choose_cpu
-from ebpf_overhead.validation.load import Pace
-from ebpf_overhead.validation.process import LoadProcess
+from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.measure.sampling import Precision, choose_cpu
+from ebpf_overhead.studies.registry import schema
+from ebpf_overhead.studies.validation.process import LoadProcess
+from ebpf_overhead.workload.paced_load import Pace
 
 QUICK = ("--count", "1s", "--time", "0.5s", "--format", "json")
 
@@ -30,7 +30,7 @@ def data(tmp_path, monkeypatch):
 def test_prediction_is_of_the_size_of_the_truth(some_attach_type, note, nothing_left):
     arguments = ["--attach", some_attach_type, "--attach", "uprobe"]
     arguments += ["--target", "getpid", "--target", "function"]
-    run = run_command("validate", *arguments, *QUICK)
+    run = run_command("study", "validation", *arguments, *QUICK)
     assert run.returncode in (0, 1), run.stderr  # 1: off, as on a machine with other work
     record = json.loads(run.stdout)
     jsonschema.validate(record, schema("validation"))
@@ -50,7 +50,9 @@ def test_prediction_is_of_the_size_of_the_truth(some_attach_type, note, nothing_
 
 
 def test_load_ends_with_its_owner(some_attach_type, nothing_left):
-    command = start_command("validate", "--attach", some_attach_type, "--target", "getpid")
+    command = start_command(
+        "study", "validation", "--attach", some_attach_type, "--target", "getpid"
+    )
     deadline = time.monotonic() + 60
     probed: list[int] = []
     while not probed and time.monotonic() < deadline:

@@ -1,0 +1,60 @@
+"""Which machine results of kernels belong to: counted ones are the same on every host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from asv.commands import compare, find, run
+from asv.machine import Machine, MachineCollection, iter_machine_files
+from asv.results import Results
+from asv.util import UserError, load_json
+
+from ebpf_overhead.asv.workspace import Workspace
+
+
+def install(workspace: Workspace) -> None:
+    """Have asv file counted results under the machine of the committed ones.
+
+    So a kernel that is measured here continues their series, and can be compared with them.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Where the committed results are.
+    """
+    committed = list(workspace.committed_results.glob("*/machine.json"))
+    # Of several machines, none stands for all: asv asks which one to compare.
+    shared = load_json(str(committed[0]), Machine.api_version) if len(committed) == 1 else {}
+    shared.pop("version", None)
+
+    def results(params: Mapping[str, Any], *others: Any) -> Results:
+        env_vars = others[-1]
+        counted = env_vars.get("CLOCK") == "icount"
+        return Results({**params, **shared} if counted else params, *others)
+
+    run.Results = find.Results = results
+    find.Machine = _Described
+    compare.iter_machine_files = _with_results
+
+
+def _with_results(results_dir: str) -> Iterator[str]:
+    """Yield the machines that have results: asv run describes the host wherever it files them."""
+    for path in iter_machine_files(results_dir):
+        if len(list(Path(path).parent.glob("*.json"))) > 1:
+            yield path
+
+
+class _Described(Machine):
+    """A machine that asv has not been told of describes itself: reading asks no questions."""
+
+    @classmethod
+    def load(cls, machine_name: str | None = None, **options: Any) -> Machine:
+        try:
+            MachineCollection.load(machine_name or cls.get_unique_machine_name())
+        except UserError:
+            machine = Machine()
+            machine.__dict__.update(cls.get_defaults())
+            return machine
+        return super().load(machine_name=machine_name, **options)

@@ -1,0 +1,85 @@
+"""How a kernel can be measured: by which clock, executed by what, on which CPU."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.guest.command import Clock, cpu_model
+from ebpf_overhead.kernels.catalogue import Kernel
+from ebpf_overhead.kernels.record import KernelRecord
+from ebpf_overhead.machine import describe
+
+
+@dataclass(frozen=True)
+class Way:
+    """What tells series of results apart that must never be one.
+
+    Parameters
+    ----------
+    clock : str
+        What time means: ``icount`` or ``wall``.
+    accel : str
+        What executes the kernel: ``tcg``, ``kvm``, or ``native`` without a guest.
+    cpu : str
+        The CPU model.
+    """
+
+    clock: Clock
+    accel: Literal["tcg", "kvm", "native"]
+    cpu: str
+
+    @property
+    def tags(self) -> dict[tuple[str, str], str]:
+        """As variables of an asv environment: parts of its name that do not build anything."""
+        variables = {"CLOCK": self.clock, "ACCEL": self.accel, "CPU": self.cpu}
+        return {("nobuild", name): value for name, value in variables.items()}
+
+
+def emulated() -> Way:
+    """Return the way that exists on every machine: a guest whose clock counts instructions."""
+    return Way("icount", "tcg", cpu_model("tcg").partition(",")[0])
+
+
+def native() -> Way:
+    """Return the way of the running kernel: no guest, and the clock is the machine's."""
+    return Way("wall", "native", _host_cpu())
+
+
+def way_of(kernel: Kernel | KernelRecord, clock: str | None = None) -> Way:
+    """Return how to measure a kernel.
+
+    Parameters
+    ----------
+    kernel : Kernel or KernelRecord
+        What to measure.
+    clock : str, optional
+        ``icount`` or ``wall``; by default the running kernel is timed, and every other one
+        emulated to count instructions.
+
+    Raises
+    ------
+    UnsupportedError
+        That kernel cannot be measured by that clock.
+    """
+    if kernel.source != "running":
+        return Way("wall", "kvm", _host_cpu()) if clock == "wall" else emulated()
+    if kernel.release != os.uname().release:
+        raise UnsupportedError(
+            f"{kernel.release} was added as the running kernel, which is {os.uname().release} now",
+            f"boot it, or ebpf-overhead kernels remove {kernel.release}",
+        )
+    if clock == "icount":
+        raise UnsupportedError(
+            f"{kernel.release} is the running kernel, whose clock cannot count instructions",
+            "the clock wall measures it",
+        )
+    return native()
+
+
+def _host_cpu() -> str:
+    # In file names: "AMD EPYC 7B13 64-Core Processor" without blanks and brackets.
+    return re.sub(r"[^A-Za-z0-9.]+", "-", describe().cpu.model or "unknown").strip("-")

@@ -1,0 +1,148 @@
+"""Results that asv stored, as a record for the same tables."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ebpf_overhead.asv import stored
+from ebpf_overhead.asv.stored import Reasons
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.measure.stats import CONFIDENCE
+from ebpf_overhead.report.record import Record
+
+_UNPROBED = "getpid.Unprobed.time_getpid"
+_PROBED = "getpid.Probed.time_getpid"
+_WITH_OVERHEAD = "getpid.Overhead.track_"
+_OVERHEAD = f"{_WITH_OVERHEAD}overhead"
+_COUNTED = "getpid.Instructions.track_"
+_STATUS_MEASURED = {"status": "measured", "reason": None, "remedy": None}
+
+
+def latest_record(
+    conf_path: Path,
+    commit: str | None = None,
+    kernel: str | None = None,
+) -> Record:
+    """Return the newest results of a kernel as a record.
+
+    Parameters
+    ----------
+    conf_path : Path
+        asv's configuration file.
+    commit : str, optional
+        Beginning of the hash of the revision measured; any by default.
+    kernel : str, optional
+        Release measured in a guest, in instructions; the running kernel by default.
+
+    Returns
+    -------
+    dict
+        A record with what asv keeps: no hits, no single samples.
+
+    Raises
+    ------
+    BadUseError
+        There are no such results.
+    FailedError
+        A file of asv's is damaged.
+    """
+    with stored.naming_files(conf_path):
+        return _latest_record(conf_path, commit, kernel)
+
+
+def _latest_record(conf_path: Path, commit: str | None, kernel: str | None) -> Record:
+    release = kernel or os.uname().release
+    wanted = _OVERHEAD if kernel is None else f"{_COUNTED}overhead"
+    found = [
+        result
+        for result in stored.stored_results(conf_path)
+        # Where a revision is a kernel, no variable names it.
+        if result.env_vars.get("KERNEL", release) == release
+        and wanted in result.get_all_result_keys()
+        and (commit is None or result.commit_hash.startswith(commit))
+    ]
+    if not found:
+        raise BadUseError(
+            f"no results of kernel {release} for {commit or 'any commit'} beside {conf_path}",
+            "run `asv run` first",
+        )
+    newest = max(found, key=stored.measured_at)
+    reasons = stored.reasons_of(conf_path, newest)
+    make = _timed_cases if kernel is None else _counted_cases
+    return {
+        "machine": {"kernel": {"release": release}},
+        "commit": newest.commit_hash,
+        "cases": make(newest, reasons),
+    }
+
+
+def _timed_cases(result: Any, reasons: Reasons) -> list[dict[str, Any]]:
+    names = [_WITH_OVERHEAD + each for each in ("baseline", "probed", "overhead")]
+    baseline, probed, overhead = (stored.by_parameters(result, name) for name in names)
+    apart_baseline = stored.by_parameters(result, _UNPROBED).get((), {})
+    apart_probed = stored.by_parameters(result, _PROBED)
+    cases = []
+    for row, stats in overhead.items():
+        before, after, apart = baseline.get(row), probed.get(row), apart_probed.get(row)
+        if before and after and stats:
+            found = _timed(before["value"], after["value"], stats)
+        elif apart_baseline and apart and stats:
+            found = _timed(apart_baseline["value"] * 1e9, apart["value"] * 1e9, stats)
+            found["apart"] = True
+        else:
+            found = _unmeasured(reasons, [(_OVERHEAD, *row), (_PROBED, *row), (_UNPROBED,)])
+        cases.append(_case(row, "ns", found))
+    return cases
+
+
+def _counted_cases(result: Any, reasons: Reasons) -> list[dict[str, Any]]:
+    names = [_COUNTED + each for each in ("baseline", "instructions", "overhead")]
+    baseline, probed, overhead = (stored.by_parameters(result, name) for name in names)
+    cases = []
+    for row, stats in overhead.items():
+        before, after = baseline.get(row), probed.get(row)
+        if before and after and stats:
+            found = _counted(before["value"], after["value"], stats["value"])
+        else:
+            found = _unmeasured(reasons, [(name, *row) for name in names])
+        cases.append(_case(row, "instructions", found))
+    return cases
+
+
+def _case(row: tuple[str, ...], unit: str, found: dict[str, Any]) -> dict[str, Any]:
+    attach, program = row
+    return {"target": "getpid", "attach": attach, "program": program, "unit": unit, **found}
+
+
+def _counted(baseline: float, probed: float, overhead: float) -> dict[str, Any]:
+    return {
+        **_STATUS_MEASURED,
+        "baseline": {"median": baseline},
+        "probed": {"median": probed},
+        "overhead": {"estimate": overhead, "confidence": CONFIDENCE},
+        "overhead_percent": {"estimate": 100 * overhead / baseline},
+    }
+
+
+def _timed(baseline_ns: float, probed_ns: float, overhead: dict[str, float]) -> dict[str, Any]:
+    # asv leaves out bounds that are infinite: too few samples.
+    low, high = overhead.get("ci_99_a", -math.inf), overhead.get("ci_99_b", math.inf)
+    bounds = {"estimate": overhead["value"], "low": low, "high": high}
+    return {
+        **_counted(baseline_ns, probed_ns, overhead["value"]),
+        "overhead": {**bounds, "confidence": CONFIDENCE},
+        "overhead_percent": {name: 100 * value / baseline_ns for name, value in bounds.items()},
+    }
+
+
+def _unmeasured(reasons: Reasons, benchmarks: Iterable[tuple[str, ...]]) -> dict[str, Any]:
+    """Return the outcome that is stored with the first of the benchmarks that has one."""
+    kept = next((reasons[each] for each in benchmarks if each in reasons), "")
+    status, _, reason = kept.partition(": ")
+    if not reason:
+        status, reason = "failed", "no result stored: asv shows why with --show-stderr"
+    return {"status": status, "reason": reason, "remedy": None}

@@ -1,0 +1,83 @@
+"""BPF links of the kind that can attach to several functions; here each attaches to one."""
+
+from __future__ import annotations
+
+from ctypes import c_uint64
+
+from ebpf_overhead.bpf import _syscalls
+from ebpf_overhead.bpf.structures import LinkCreateAttr
+from ebpf_overhead.bpf.syscall import BpfCommand, TraceAttachType, call
+
+# BPF_F_KPROBE_MULTI_RETURN and BPF_F_UPROBE_MULTI_RETURN.
+_MULTI_RETURN = 1
+
+
+def kprobe_multi(
+    prog_fd: int, attach: TraceAttachType, symbol: str, at_return: bool = False
+) -> int:
+    """Attach a program to a kernel function through fprobe (Linux 5.18).
+
+    Parameters
+    ----------
+    prog_fd : int
+        Program loaded for ``attach``.
+    attach : TraceAttachType
+        ``TRACE_KPROBE_MULTI`` or ``TRACE_KPROBE_SESSION``.
+    symbol : str
+        The function.
+    at_return : bool
+        Run it when the function returns.
+
+    Returns
+    -------
+    int
+        Descriptor of the link: the program stays attached until it is closed.
+    """
+    name = symbol.encode() + b"\0"
+    names = c_uint64(_syscalls.address(name))
+    attribute = LinkCreateAttr(prog_fd=prog_fd, attach_type=attach)
+    attribute.kprobe_multi.flags = _MULTI_RETURN if at_return else 0
+    attribute.kprobe_multi.cnt = 1
+    attribute.kprobe_multi.syms = _syscalls.address(names)
+    return call(BpfCommand.LINK_CREATE, attribute)
+
+
+def uprobe_multi(
+    prog_fd: int,
+    attach: TraceAttachType,
+    path: str,
+    offset_bytes: int,
+    pid: int,
+    at_return: bool = False,
+) -> int:
+    """Attach a program to an instruction of a file, for one process (Linux 6.6).
+
+    Parameters
+    ----------
+    prog_fd : int
+        Program loaded for ``attach``.
+    attach : TraceAttachType
+        ``TRACE_UPROBE_MULTI`` or ``TRACE_UPROBE_SESSION``.
+    path : str
+        The file.
+    offset_bytes : int
+        Offset of the instruction in the file.
+    pid : int
+        Process whose calls run the program.
+    at_return : bool
+        Run it when the function that begins there returns.
+
+    Returns
+    -------
+    int
+        Descriptor of the link: the program stays attached until it is closed.
+    """
+    file = path.encode() + b"\0"
+    offsets = c_uint64(offset_bytes)
+    attribute = LinkCreateAttr(prog_fd=prog_fd, attach_type=attach)
+    attribute.uprobe_multi.path = _syscalls.address(file)
+    attribute.uprobe_multi.offsets = _syscalls.address(offsets)
+    attribute.uprobe_multi.cnt = 1
+    attribute.uprobe_multi.flags = _MULTI_RETURN if at_return else 0
+    attribute.uprobe_multi.pid = pid
+    return call(BpfCommand.LINK_CREATE, attribute)

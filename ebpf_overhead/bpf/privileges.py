@@ -1,0 +1,107 @@
+"""The privileges of this process, and what a refusal by the kernel means."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
+
+# PROC_USER_INIT_INO of include/linux/proc_ns.h.
+FIRST_USER_NAMESPACE = "user:[4026531837]"
+
+# Numbers of include/uapi/linux/capability.h.
+CAPABILITIES = {
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_RESOURCE": 24,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+
+
+def effective_capabilities(status: Path = Path("/proc/self/status")) -> frozenset[str]:
+    """Return which of :data:`CAPABILITIES` this process holds."""
+    held = parse_effective(status.read_text(errors="replace")) or {}
+    return frozenset(name for name, holds in held.items() if holds)
+
+
+def parse_effective(status: str) -> dict[str, bool] | None:
+    """Return which of :data:`CAPABILITIES` are held, from the text of ``/proc/*/status``.
+
+    Returns
+    -------
+    dict of str to bool, or None
+        By sorted name; None where the text has no line of effective capabilities.
+    """
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if effective is None:
+        return None
+    mask = int(effective[1], 16)
+    return {name: bool(mask >> bit & 1) for name, bit in sorted(CAPABILITIES.items())}
+
+
+def may_trace() -> bool:
+    """Whether this process has the privileges to attach tracing programs.
+
+    Capabilities count in the first user namespace only.  Root of another namespace holds
+    all of them and may attach nothing.
+    """
+    if _user_namespace() not in (FIRST_USER_NAMESPACE, None):
+        return False
+    return suffices(effective_capabilities())
+
+
+def suffices(held: Collection[str]) -> bool:
+    """Whether these capabilities suffice to attach tracing programs."""
+    return "CAP_SYS_ADMIN" in held or ("CAP_BPF" in held and "CAP_PERFMON" in held)
+
+
+def _user_namespace() -> str | None:
+    try:
+        return str(Path("/proc/self/ns/user").readlink())
+    except OSError:
+        return None
+
+
+def explain(error: OSError, stage: str, what: str) -> OverheadError:
+    """Turn a refusal by the kernel into a typed error with the kernel's own reason.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system call said.
+    stage : str
+        ``load`` or ``attach``.
+    what : str
+        What was loaded or attached, for the message.
+
+    Returns
+    -------
+    OverheadError
+        RefusedError where privileges are missing.  UnsupportedError where this kernel does
+        not have it.  FailedError for everything else.
+    """
+    name = errno.errorcode.get(error.errno or 0, str(error.errno))
+    reason = f"{name} at {stage}: {what} refused"
+    if error.errno in (errno.EPERM, errno.EACCES) and not may_trace():
+        return RefusedError(
+            f"{reason}: CAP_BPF and CAP_PERFMON missing", "run as root or grant both capabilities"
+        )
+    if error.errno == errno.E2BIG and stage == "attach":
+        # Trampolines and perf's lists of programs have a fixed size.
+        return UnsupportedError(f"{reason}: full of programs", "attach fewer there")
+    if error.errno in (
+        errno.EPERM,
+        errno.EOPNOTSUPP,
+        errno.ENOENT,
+        errno.EINVAL,
+        errno.ENODEV,
+        errno.ENOSYS,
+        524,  # ENOTSUPP is internal to the kernel, but reaches user space
+    ):
+        if error.errno == 524:
+            reason = f"ENOTSUPP at {stage}: {what} refused"
+        return UnsupportedError(reason)
+    return FailedError(f"{reason}: {error}")

@@ -1,0 +1,116 @@
+"""What the rows of a kind of attach type have in common, to be completed by each row."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
+from ebpf_overhead.hooks import kprobes, tracepoints, trampolines, uprobes
+from ebpf_overhead.hooks.attach_type import FUNCTION, SYSCALL, USER, AttachType
+
+# How calls get to the programs of several rows.
+TRAMPOLINE = "BPF trampoline in place of the function's ftrace nop: direct call"
+FPROBE = "ftrace trampoline of the function's nop, fprobe, BPF link"
+BREAKPOINT = "int3 in the process (some kernels: a call in place of a long nop), handler chain"
+REPLACED = "at entry, which replaces the return address by a trampoline's"
+
+# Each kind has the release and the commit that brought it.
+PERF_EVENT = partial(
+    AttachType,
+    group="tracepoints",
+    reach="perf's handler of the tracepoint makes a record, then the program",
+    since="4.7, 98b5c2c65c29",
+    needs="CONFIG_FTRACE_SYSCALLS",
+    prog_type=ProgType.TRACEPOINT,
+    find=tracepoints.find_event,
+    record_bytes=tracepoints.record_bytes,
+    open=tracepoints.open_event,
+    gone_first=True,
+    serves=(SYSCALL,),
+    tried=False,
+)
+RAW = partial(
+    AttachType,
+    group="tracepoints",
+    reach="call from the tracepoint through a stub, arguments as an array",
+    since="4.17, c4f6699dfcb8",
+    needs="CONFIG_HAVE_SYSCALL_TRACEPOINTS",
+    prog_type=ProgType.RAW_TRACEPOINT,
+    record_bytes=tracepoints.arguments_bytes,
+    open=tracepoints.open_raw,
+    serves=(SYSCALL,),
+    system_wide=True,
+    tried=False,
+)
+TYPED = partial(
+    AttachType,
+    group="tracepoints",
+    reach="call from the tracepoint through a stub, typed arguments",
+    since="5.5, 9e15db66136a",
+    needs="CONFIG_DEBUG_INFO_BTF",
+    prog_type=ProgType.TRACING,
+    expected=TraceAttachType.RAW_TP,
+    find=tracepoints.find_typed,
+    open=trampolines.open_loaded_for,
+    serves=(SYSCALL,),
+    system_wide=True,
+    tried=False,
+)
+TRACING = partial(
+    AttachType,
+    group="trampolines",
+    since="5.5, fec56f5890d9",
+    needs="CONFIG_DEBUG_INFO_BTF, CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+    prog_type=ProgType.TRACING,
+    points=kprobes.functions,
+    find=trampolines.find_function,
+    open=trampolines.open_loaded_for,
+    serves=(FUNCTION, SYSCALL),
+)
+SECURITY = partial(
+    AttachType, group="trampolines", open=trampolines.open_loaded_for, workload_kind="security"
+)
+KPROBE = partial(
+    AttachType,
+    group="kprobes",
+    since="4.17, e12f03d7031a",
+    needs="CONFIG_KPROBE_EVENTS",
+    prog_type=ProgType.KPROBE,
+    points=kprobes.functions,
+    find=kprobes.find_event,
+    open=kprobes.open_event,
+)
+KPROBE_MULTI = partial(
+    AttachType,
+    group="kprobes",
+    since="5.18, 0dcac2725406",
+    needs="CONFIG_FPROBE",
+    prog_type=ProgType.KPROBE,
+    expected=TraceAttachType.TRACE_KPROBE_MULTI,
+    points=kprobes.functions,
+    open=kprobes.open_link,
+    serves=(FUNCTION, SYSCALL),
+)
+UPROBE = partial(
+    AttachType,
+    group="uprobes",
+    since="4.17, 33ea4b24277b",
+    needs="CONFIG_UPROBE_EVENTS",
+    prog_type=ProgType.KPROBE,
+    points=uprobes.own_function,
+    find=uprobes.find_event,
+    open=uprobes.open_event,
+    workload_kind="function",
+)
+UPROBE_MULTI = partial(
+    AttachType,
+    group="uprobes",
+    since="6.6, 89ae89f53d20",
+    needs="CONFIG_UPROBES",
+    prog_type=ProgType.KPROBE,
+    expected=TraceAttachType.TRACE_UPROBE_MULTI,
+    points=uprobes.own_function,
+    open=uprobes.open_link,
+    workload_kind="function",
+    serves=(USER,),
+)

@@ -1,0 +1,258 @@
+"""The attach types: one table, a row for each.
+
+Everything that is true of an attach type stands in its row, and no other module names one:
+what needs a certain kind reads the rows, or one of the roles below the table.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
+from ebpf_overhead.hooks import kprobes, tracepoints, trampolines, uprobes
+from ebpf_overhead.hooks.attach_kinds import (
+    BREAKPOINT,
+    FPROBE,
+    KPROBE,
+    KPROBE_MULTI,
+    PERF_EVENT,
+    RAW,
+    REPLACED,
+    SECURITY,
+    TRACING,
+    TRAMPOLINE,
+    TYPED,
+    UPROBE,
+    UPROBE_MULTI,
+)
+from ebpf_overhead.hooks.attach_type import FUNCTION, SYSCALL, TRACEPOINT, USER, AttachType
+
+_ROWS = (
+    PERF_EVENT(
+        "tracepoint",
+        go_name="SyscallTracepoint",
+        points=partial(tracepoints.event, "syscalls:sys_enter_{syscall}"),
+        serves=(SYSCALL, TRACEPOINT),
+        # perf handles a system call's event in another way than any other's.
+        like="sys_enter_.*",
+        aliases=("tp", "t"),
+        at_return="tracepoint_exit",
+    ),
+    PERF_EVENT(
+        "tracepoint_exit",
+        go_name="SyscallExitTracepoint",
+        points=partial(tracepoints.event, "syscalls:sys_exit_{syscall}"),
+        moment="return",
+        like="sys_exit_.*",
+        kernel_name="tracepoint",
+    ),
+    PERF_EVENT(
+        "raw_syscalls",
+        go_name="RawSyscallsTracepoint",
+        points=partial(tracepoints.event, "raw_syscalls:sys_enter"),
+        system_wide=True,
+        kernel_name="tracepoint",
+    ),
+    RAW(
+        "raw_tracepoint",
+        go_name="RawTracepoint",
+        points=partial(tracepoints.event, "sys_enter"),
+        serves=(SYSCALL, TRACEPOINT),
+        aliases=("rt", "raw_tp", "rawtracepoint"),
+    ),
+    RAW(
+        "raw_tracepoint_exit",
+        go_name="RawExitTracepoint",
+        points=partial(tracepoints.event, "sys_exit"),
+        moment="return",
+        kernel_name="raw_tracepoint",
+    ),
+    TYPED(
+        "tp_btf",
+        go_name="Tracepoint",
+        points=partial(tracepoints.event, "sys_enter"),
+        serves=(SYSCALL, TRACEPOINT),
+        reference="tracepoint",
+    ),
+    TYPED(
+        "tp_btf_exit",
+        go_name="ExitTracepoint",
+        points=partial(tracepoints.event, "sys_exit"),
+        moment="return",
+        kernel_name="tp_btf",
+    ),
+    TRACING(
+        "fentry",
+        go_name="Fentry",
+        reach=TRAMPOLINE,
+        expected=TraceAttachType.FENTRY,
+        aliases=("kfunc",),
+        at_return="fexit",
+        reference="fentry",
+    ),
+    TRACING(
+        "fexit",
+        go_name="Fexit",
+        reach=f"{TRAMPOLINE}; it calls the function, then the program",
+        expected=TraceAttachType.FEXIT,
+        moment="return",
+        aliases=("kretfunc",),
+    ),
+    TRACING(
+        "fsession",
+        go_name="Fsession",
+        reach=f"{TRAMPOLINE}; it calls the program, the function, and the program again",
+        since="7.0, 2d419c44658f",
+        expected=TraceAttachType.TRACE_FSESSION,
+        moment="both",
+    ),
+    SECURITY(
+        "fmod_ret",
+        go_name="FmodRet",
+        reach=f"{TRAMPOLINE}; then the function, unless the program says no",
+        since="5.7, ae24082331d9",
+        needs="CONFIG_DEBUG_INFO_BTF, CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+        prog_type=ProgType.TRACING,
+        expected=TraceAttachType.MODIFY_RETURN,
+        points=trampolines.security_functions,
+        find=trampolines.find_function,
+    ),
+    SECURITY(
+        "lsm",
+        go_name="Lsm",
+        reach="the kernel's call of its security modules, BPF trampoline: direct call",
+        since="5.7, 9e4e01dfd325",
+        needs="CONFIG_BPF_LSM, and bpf among the active security modules",
+        prog_type=ProgType.LSM,
+        expected=TraceAttachType.LSM_MAC,
+        points=trampolines.security_hooks,
+        find=trampolines.find_security_hook,
+    ),
+    KPROBE(
+        "kprobe",
+        go_name="Kprobe",
+        reach="ftrace trampoline of the function's nop, kprobe handler, perf's list of programs",
+        serves=(FUNCTION, SYSCALL),
+        like="[^+]*",
+        aliases=("k", "ksyscall"),
+        at_return="kretprobe",
+        reference="kprobe",
+    ),
+    KPROBE(
+        "kprobe_offset",
+        go_name="KprobeOffset",
+        reach="int3 (arm64: brk) inside the function, kprobe handler, perf's list of programs",
+        points=kprobes.breakpoints,
+        kernel_name="kprobe",
+    ),
+    KPROBE(
+        "kretprobe",
+        go_name="Kretprobe",
+        reach=f"as kprobe {REPLACED}",
+        moment="return",
+        serves=(FUNCTION, SYSCALL),
+        aliases=("kr", "kretsyscall"),
+    ),
+    KPROBE_MULTI("kprobe_multi", go_name="KprobeMulti", reach=FPROBE),
+    KPROBE_MULTI(
+        "kretprobe_multi",
+        go_name="KretprobeMulti",
+        reach=f"{FPROBE}; at return through a replaced return address",
+        moment="return",
+    ),
+    KPROBE_MULTI(
+        "kprobe_session",
+        go_name="KprobeSession",
+        reach=f"{FPROBE}; at entry and at return",
+        since="6.10, 535a3692ba72",
+        expected=TraceAttachType.TRACE_KPROBE_SESSION,
+        moment="both",
+    ),
+    UPROBE(
+        "uprobe",
+        go_name="Uprobe",
+        reach=f"{BREAKPOINT}, perf's list of programs",
+        serves=(USER,),
+        aliases=("u",),
+        at_return="uretprobe",
+    ),
+    UPROBE(
+        "uretprobe",
+        go_name="Uretprobe",
+        find=uprobes.find_return,
+        reach=f"as uprobe {REPLACED}",
+        moment="return",
+        serves=(USER,),
+        aliases=("ur",),
+    ),
+    UPROBE_MULTI("uprobe_multi", go_name="UprobeMulti", reach=f"{BREAKPOINT}, BPF link"),
+    UPROBE_MULTI(
+        "uretprobe_multi",
+        go_name="UretprobeMulti",
+        find=uprobes.find_steady_stack,
+        reach=f"as uprobe_multi {REPLACED}",
+        moment="return",
+    ),
+    UPROBE_MULTI(
+        "uprobe_session",
+        go_name="UprobeSession",
+        find=uprobes.find_steady_stack,
+        reach=f"{BREAKPOINT}, BPF link; at entry and at return",
+        since="6.13, d920179b3d48",
+        expected=TraceAttachType.TRACE_UPROBE_SESSION,
+        moment="both",
+    ),
+    UPROBE(
+        "usdt",
+        go_name="Usdt",
+        reach="a uprobe on the nop that the library's note names",
+        workload_kind="usdt",
+        kernel_name="uprobe",
+    ),
+)
+
+ATTACH_TYPES = {row.name: row for row in _ROWS}
+
+# What is measured by default: the reference's three attach types and two further forms of
+# tracepoint.
+STANDARD_ATTACH_TYPES = ("tracepoint", "raw_tracepoint", "tp_btf", "fentry", "kprobe")
+
+# Names for several attach types at once.
+GROUPS = {
+    "all": tuple(ATTACH_TYPES),
+    "standard": STANDARD_ATTACH_TYPES,
+    **{
+        group: tuple(row.name for row in _ROWS if row.group == group)
+        for group in dict.fromkeys(row.group for row in _ROWS)
+    },
+}
+
+# Roles.  The reference's attach types, its tracepoint first.
+REFERENCE = tuple(row.name for row in _ROWS if row.reference)
+# By what the tracers count events, cheapest first.
+COUNTING = tuple(
+    ATTACH_TYPES[name] for name in ("fentry", "raw_tracepoint", "tracepoint", "kprobe", "uprobe")
+)
+# Every system call: at its beginning and at its end, and through perf.
+ALL_CALLS, ALL_CALLS_EXIT = ATTACH_TYPES["raw_tracepoint"], ATTACH_TYPES["raw_tracepoint_exit"]
+ALL_CALLS_PERF = ATTACH_TYPES["raw_syscalls"]
+
+
+def like(kernel_name: str, place: str) -> AttachType | None:
+    """Return the attach type whose hooks cost what a hook of somebody else's costs.
+
+    Parameters
+    ----------
+    kernel_name : str
+        What the kernel calls that kind of hook.
+    place : str
+        What it is on, as the kernel names it.
+
+    Returns
+    -------
+    AttachType or None
+        None where none is measured that is like it.
+    """
+    fitting = (row for row in _ROWS if kernel_name in (row.name, row.kernel_name))
+    return next((row for row in fitting if re.fullmatch(row.like, place)), None)

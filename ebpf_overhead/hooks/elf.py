@@ -1,0 +1,132 @@
+"""The little of ELF that a uprobe depends on: whose code it is, and where a function ends."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from functools import cache
+from typing import BinaryIO, NamedTuple
+
+# ``e_machine`` of the kinds of code that are known here.
+I386, X86_64, AARCH64 = 3, 62, 183
+_LARGEST_TABLE_BYTES = 1 << 26
+# What ``go version FILE`` looks for where there are no section headers (debug/buildinfo).
+_GO_MAGIC = b"\xff Go buildinf:"
+_SYMBOL_TABLES = (2, 11)  # SHT_SYMTAB, SHT_DYNSYM
+_FUNCTION = 2  # STT_FUNC
+
+# By the class of the file: where the header says what the sections are; a section's name, type,
+# address, offset and size, and a symbol's type, section, value and size.
+_HEADER = {1: "<32xI10xHHH", 2: "<40xQ10xHHH"}
+_SECTION = {1: "<II4xIII16x", 2: "<II8xQQQ24x"}
+_SYMBOL = {1: "<4xIIBxH", 2: "<4xBxHQQ"}
+
+
+class _CodeSection(NamedTuple):
+    name: int
+    kind: int
+    address: int
+    offset: int
+    size_bytes: int
+
+
+class _CodeSymbol(NamedTuple):
+    kind: int
+    section: int
+    value: int
+    size_bytes: int
+
+
+@cache
+def machine(path: str) -> int | None:
+    """Return the machine that a file's code is for (``e_machine``); None if it is no ELF file."""
+    with open(path, "rb") as stream:
+        start = stream.read(20)
+    is_elf = len(start) == 20 and start[:4] == b"\x7fELF" and start[5] == 1
+    return int(struct.unpack_from("<H", start, 18)[0]) if is_elf else None
+
+
+@cache
+def has_go_code(path: str) -> bool:
+    """Whether Go's compiler made code in a file, whose stacks move.
+
+    A file that is no ELF file has none.  One without section headers is searched for what Go's
+    linker puts into every program.
+    """
+    if machine(path) is None:
+        return False
+    with open(path, "rb") as stream:
+        try:
+            names = list(_section_names(stream))
+        except (ValueError, struct.error):
+            return _contains(stream, _GO_MAGIC)
+    return any(name.endswith((b".gopclntab", b".go.buildinfo")) for name in names)
+
+
+def function_bytes(path: str, offset_bytes: int) -> bytes | None:
+    """Return the code of the function that begins at an offset in a file.
+
+    Returns
+    -------
+    bytes or None
+        None where no symbol says where it ends.
+    """
+    with open(path, "rb") as stream:
+        try:
+            size_bytes = _size_at(stream, offset_bytes)
+        except (ValueError, struct.error):
+            return None
+        return _at(stream, offset_bytes, size_bytes) if size_bytes else None
+
+
+def _size_at(stream: BinaryIO, offset_bytes: int) -> int:
+    sections, _, class_ = _sections(stream)
+    for table in sections:
+        if table.kind not in _SYMBOL_TABLES:
+            continue
+        for symbol in _symbols(_at(stream, table.offset, table.size_bytes), class_):
+            if symbol.kind != _FUNCTION or symbol.section >= len(sections):
+                continue
+            section = sections[symbol.section]
+            if symbol.value - section.address + section.offset == offset_bytes:
+                return symbol.size_bytes
+    return 0
+
+
+def _symbols(table: bytes, class_: int) -> Iterator[_CodeSymbol]:
+    for fields in struct.iter_unpack(_SYMBOL[class_], table):
+        kind, section, value, size_bytes = fields if class_ == 2 else (*fields[2:], *fields[:2])
+        yield _CodeSymbol(kind & 15, section, value, size_bytes)
+
+
+def _section_names(stream: BinaryIO) -> Iterator[bytes]:
+    sections, names_at, _ = _sections(stream)
+    names = _at(stream, sections[names_at].offset, sections[names_at].size_bytes)
+    for section in sections:
+        yield names[section.name :].partition(b"\0")[0]
+
+
+def _sections(stream: BinaryIO) -> tuple[list[_CodeSection], int, int]:
+    """Return the sections, the number of the one with their names, and the class of the file."""
+    stream.seek(0)
+    header = stream.read(64)
+    class_ = header[4] if header[4] in _HEADER else 2
+    start, entry_bytes, count, names_at = struct.unpack_from(_HEADER[class_], header)
+    form = struct.Struct(_SECTION[class_])
+    if not start or names_at >= count or entry_bytes != form.size:
+        raise ValueError("no section headers")
+    table = _at(stream, start, entry_bytes * count)
+    return [_CodeSection(*fields) for fields in form.iter_unpack(table)], names_at, class_
+
+
+def _at(stream: BinaryIO, offset: int, size_bytes: int) -> bytes:
+    if size_bytes > _LARGEST_TABLE_BYTES:
+        raise ValueError("a table that is too large")
+    stream.seek(offset)
+    return stream.read(size_bytes)
+
+
+def _contains(stream: BinaryIO, text: bytes) -> bool:
+    with mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as content:
+        return content.find(text) >= 0

@@ -1,0 +1,113 @@
+"""Which workload runs programs whose attach points no workload names: found by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+from ebpf_overhead.bpf import syscall
+from ebpf_overhead.errors import OverheadError, UnsupportedError
+from ebpf_overhead.hooks.cases import Case, CoAttached
+from ebpf_overhead.hooks.probe import Probe, load
+from ebpf_overhead.hooks.sections import placed
+from ebpf_overhead.workload import _workload, workloads
+from ebpf_overhead.workload.workloads import Workload
+
+# Others may run the programs, too: the fewest runs of several tries are the workload's own.
+_CALLS, _TRIES = 100, 5
+
+
+def settled(case: Case) -> Case:
+    """Return a case with its workload, if it can be found; else as it is."""
+    if not case.open_to:
+        return case
+    try:
+        return exercised(case)
+    except OverheadError:
+        return case
+
+
+def exercised(case: Case) -> Case:
+    """Return a case with the first workload of ``open_to`` that runs its program.
+
+    Of a group of programs, the workload that runs most of them; those that it does not run, or
+    that cannot be loaded, are left out.
+
+    Raises
+    ------
+    UnsupportedError
+        None does, or none runs two of a group.
+    OverheadError
+        The program cannot be loaded or attached.
+    """
+    members = [*case.co_attached.cases, replace(case, co_attached=CoAttached())]
+    with ExitStack() as opened:
+        probes = _attached(members, opened)
+        best: tuple[Workload, list[int]] | None = None
+        for workload in case.open_to:
+            with suppress(UnsupportedError):
+                workloads.require(workload)
+                found = _runs_per_call(probes, workload)
+                if best is None or _running(found) > _running(best[1]):
+                    best = workload, found
+    if best is None or _running(best[1]) < min(len(members), 2):
+        raise _none(case, probes)
+    workload, found = best
+    run = [
+        _with(probe.case, workload, runs) for probe, runs in zip(probes, found, strict=True) if runs
+    ]
+    named = replace(run[-1].program, name=case.program.name)
+    return replace(run[-1], program=named, co_attached=CoAttached(tuple(run[:-1]), len(run) > 1))
+
+
+def _attached(members: list[Case], opened: ExitStack) -> list[Probe]:
+    """Return the probes of cases, attached; of a group those that can be."""
+    probes, last = [], None
+    for member in members:
+        try:
+            probe = opened.enter_context(load(member))
+            probe.attach()
+            probes.append(probe)
+        except OverheadError as error:
+            last = error
+    if last and not probes:
+        raise last
+    return probes
+
+
+def _none(case: Case, probes: list[Probe]) -> UnsupportedError:
+    tried = ", ".join(each.name for each in case.open_to)
+    if case.co_attached.cases:
+        return UnsupportedError(
+            f"no workload runs two of the programs of {case.program.name} ({tried})",
+            "each is measured alone",
+        )
+    return UnsupportedError(
+        f"no workload runs {case.attach.name}:{probes[0].hook} ({tried})",
+        "attach it where one does: --attach, --workload",
+    )
+
+
+def _running(found: list[int]) -> int:
+    return sum(1 for runs in found if runs)
+
+
+def _runs_per_call(probes: list[Probe], workload: Workload) -> list[int]:
+    calls = min(_CALLS, workload.checked_calls)
+    with syscall.counting_runs():
+        found = [list(_runs(probes, workload, calls)) for _ in range(_TRIES)]
+    return [min(tries) // calls for tries in zip(*found, strict=True)]
+
+
+def _runs(probes: list[Probe], workload: Workload, calls: int) -> Iterator[int]:
+    before = [each.program.info().run_count for each in probes]
+    _workload.run(workload.name, calls)
+    for probe, count in zip(probes, before, strict=True):
+        yield probe.program.info().run_count - count
+
+
+def _with(case: Case, workload: Workload, runs: int) -> Case:
+    """Return a case with its workload: the runs per call are known where that names the point."""
+    known = workload in placed(case.program.section).workloads
+    return replace(case, workload=workload, runs=None if known else runs, open_to=())

@@ -1,0 +1,75 @@
+"""Measuring on another kernel: this interpreter, in a guest booted on it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ebpf_overhead.guest.vm import PRELOAD, Guest
+from ebpf_overhead.kernels import catalogue
+from ebpf_overhead.measure.in_process import LAST_WORDS_S, record_of
+from ebpf_overhead.programs.catalogue import PROGRAMS, STANDARD_PROGRAMS, Program
+from ebpf_overhead.programs.compiled import compile_ahead
+
+
+def measure_in_guest(
+    kernel_name: str,
+    arguments: Sequence[str],
+    say: Callable[[str], None],
+    programs: Sequence[Program] = (),
+    *,
+    preload: Sequence[str] = PRELOAD,
+    restore: bool = True,
+) -> dict[str, Any]:
+    """Have this interpreter measure in a guest and return the record that it prints.
+
+    Parameters
+    ----------
+    kernel_name : str
+        Release or series of an installed kernel.
+    arguments : sequence of str
+        Of the interpreter in the guest.
+    say : callable
+        Told in a line what goes on.
+    programs : sequence of Program
+        Those that the arguments name.  Sources of the user's own are shown to the guest, with
+        the headers beside them.
+    preload : sequence of str
+        Modules that it imports first: a command that is forked then finds them imported.
+    restore : bool
+        Whether the guest may be restored from a saved state; else it is booted.
+
+    Returns
+    -------
+    dict
+        The guest's record; ``guest`` says what machine it was, and the phases are in the
+        host's seconds.
+
+    Raises
+    ------
+    OverheadError
+        The kernel is not installed, does not boot, or measuring failed in it.
+    """
+    kernel = catalogue.find(kernel_name)
+    began = time.monotonic()
+    say(f"Starting {kernel.release}")
+    compile_ahead(programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS])
+    shown = [each.source.absolute() for each in programs if each.source is not None]
+    shown += [header for path in shown for header in path.parent.glob("*.h")]
+    with Guest(kernel, preload=preload, log=say, shown=shown, restore=restore) as guest:
+        say(f"Measuring on {kernel.release} (up after {guest.boot_seconds:.1f} s)")
+        run = guest.run([sys.executable, "-I", *arguments], last_words_s=LAST_WORDS_S)
+        description = guest.description
+        boot_s = guest.boot_seconds
+    where = f"the guest {kernel.release}"
+    record = record_of(run.exit_status, run.stdout, run.stderr, where)
+    total_s = time.monotonic() - began
+    record["guest"] = description
+    record["phases_s"] = {
+        "boot": round(boot_s, 3),
+        "measure": round(total_s - boot_s, 3),
+        "total": round(total_s, 3),
+    }
+    return record

@@ -1,0 +1,44 @@
+"""What must be there before anything can be measured on this kernel, in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from ebpf_overhead.bpf import syscall
+from ebpf_overhead.bpf.privileges import may_trace
+from ebpf_overhead.errors import RefusedError, UnsupportedError
+from ebpf_overhead.programs import bcc
+
+
+def check() -> None:
+    """Raise unless BPF programs can be compiled and attached here in principle.
+
+    Raises
+    ------
+    MissingToolError
+        BCC is not installed.
+    RefusedError
+        Rights are missing.
+    UnsupportedError
+        The kernel has no BPF, or keeps it from this machine.
+    """
+    bcc.library_path()
+    if not may_trace():
+        raise RefusedError(
+            "attaching BPF programs needs CAP_BPF and CAP_PERFMON, which this process lacks",
+            "run as root, or in a container with both capabilities added",
+        )
+    try:
+        os.close(syscall.enable_stats())
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, "error")
+        if error.errno == errno.EPERM:
+            raise RefusedError(
+                f"bpf(2) refused to this process ({name}), by a container's seccomp or the like",
+                "run outside of the container, or with --privileged",
+            ) from error
+        raise UnsupportedError(
+            f"kernel {os.uname().release} has no usable BPF ({name} from bpf(2))",
+            "use Linux 5.8 or newer with CONFIG_BPF_SYSCALL=y",
+        ) from error

@@ -1,0 +1,234 @@
+"""Proof that a probe fires: the kernel's run count against the calls made.
+
+The kernel counts the runs of every program while statistics are on (about 70 ns a
+run, so never inside a timed window).  Where a hook serves other callers too, a second
+program, the caller counter, tells how many of those runs were theirs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from ebpf_overhead.bpf import syscall
+from ebpf_overhead.errors import FailedError
+from ebpf_overhead.hooks.probe import Probe
+from ebpf_overhead.measure.caller_counter import CallerCounter, Counters
+
+# Tries to read the run count and the caller counter with nobody else calling in between.
+_QUIET_ATTEMPTS = 200
+# Counting passes to make while others call, until one is undisturbed.
+_PASSES = 10
+
+
+@dataclass(frozen=True)
+class Hits:
+    """How often a program ran, and for whom.
+
+    Attributes
+    ----------
+    calls : int
+        Calls of the workload made by the counting pass.
+    hits : int
+        Runs of the program that were those calls'.
+    foreign_hits : int or None
+        Runs that were other tasks'; None where nothing could tell.
+    slack : int
+        By how much ``hits`` is uncertain, because others were calling while the counts
+        were read; 0 on a machine that is quiet for a moment.
+    runs_per_call : int
+        How often the hook runs the program for a call.
+    """
+
+    calls: int
+    hits: int
+    foreign_hits: int | None
+    slack: int = 0
+    runs_per_call: int = 1
+
+    def __add__(self, other: Hits) -> Hits:
+        foreign = None
+        if self.foreign_hits is not None and other.foreign_hits is not None:
+            foreign = self.foreign_hits + other.foreign_hits
+        return Hits(
+            self.calls + other.calls,
+            self.hits + other.hits,
+            foreign,
+            self.slack + other.slack,
+            self.runs_per_call,
+        )
+
+    @property
+    def expected(self) -> int:
+        """What ``hits`` must be."""
+        return self.calls * self.runs_per_call
+
+    def check(self, case_name: str) -> None:
+        """Raise FailedError unless the program ran as often as it should for every call."""
+        if self.hits == 0 and self.expected > self.slack:
+            raise FailedError(
+                f"{case_name} never fired: 0 hits for {self.calls} calls",
+                "attach it where the workload passes",
+            )
+        if abs(self.hits - self.expected) > self.slack:
+            often = {1: "once", 2: "twice"}.get(self.runs_per_call, f"{self.runs_per_call} times")
+            raise FailedError(
+                f"{case_name} did not fire {often} a call: {self.hits} hits for {self.calls} calls"
+            )
+
+
+def prove(probe: Probe, call: Callable[[int], None], caller_counter: CallerCounter | None) -> Hits:
+    """Attach a probe and see that it fires as often as it should.
+
+    Parameters
+    ----------
+    probe, call, caller_counter
+        As for `count_hits`; the probe stays attached.
+
+    Returns
+    -------
+    Hits
+
+    Raises
+    ------
+    OverheadError
+        It cannot be attached here, or does not fire.
+    """
+    probe.attach()
+    hits = count_hits(probe, probe.case.workload.checked_calls, call, caller_counter)
+    hits.check(probe.case.name)
+    return hits
+
+
+def prove_runs(probes: Sequence[Probe], call: Callable[[int], None], which: str = "") -> None:
+    """See that each of several attached programs runs at least as often as it should.
+
+    Parameters
+    ----------
+    probes : sequence of Probe
+        Attached, all of them.
+    call : callable
+        Makes that many calls of the workload.
+    which : str
+        What a message has behind their names.
+
+    Raises
+    ------
+    FailedError
+        One does not.
+    """
+    if not probes:
+        return
+    calls = probes[0].case.workload.few_calls
+    with syscall.counting_runs():
+        before = [each.program.info().run_count for each in probes]
+        call(calls)
+        after = [each.program.info().run_count for each in probes]
+    for each, first, last in zip(probes, before, after, strict=True):
+        hits = Hits(calls, 0, None, runs_per_call=each.case.runs_per_call)
+        counted = replace(hits, hits=min(last - first, hits.expected))
+        counted.check(f"{each.case.name}{which}")
+
+
+def count_hits(
+    probe: Probe,
+    calls: int,
+    call: Callable[[int], None],
+    caller_counter: CallerCounter | None,
+    runs_per_call: int | None = None,
+) -> Hits:
+    """Count how often an attached program runs for a number of calls.
+
+    Parameters
+    ----------
+    probe : Probe
+        Attached program.
+    calls : int
+        Calls of the workload to make.
+    call : callable
+        Makes that many calls of the workload, in the thread that the caller counter watches.
+    caller_counter : CallerCounter or None
+        Tells own from foreign runs; without it all runs are taken for own, and a hook that
+        serves everybody is only proven to have run at least once a call.
+    runs_per_call : int, optional
+        How often the program should run for a call; the case's number by default.
+
+    Returns
+    -------
+    Hits
+    """
+    expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
+    with syscall.counting_runs():
+        if caller_counter is None:
+            before = probe.program.info().run_count
+            call(calls)
+            foreign = None if probe.case.workload.syscall else 0
+            hits = Hits(calls, 0, foreign, runs_per_call=expected)
+            runs = probe.program.info().run_count - before
+            if probe.case.attach.system_wide or probe.case.runs is not None:
+                runs = min(runs, hits.expected)
+            return replace(hits, hits=runs)
+        # Of each CPU one call may have been between the two programs when either count was read.
+        doubtful = 2 * (os.cpu_count() or 1) * probe.case.attach.runs_per_call
+        with caller_counter.attached():
+            for _ in range(_PASSES):
+                hits = _count_with_callers(probe, calls, call, caller_counter, expected)
+                off = abs(hits.hits - hits.expected)
+                if off == 0 or (not hits.slack and off > doubtful):
+                    break
+            return hits
+
+
+def _count_with_callers(
+    probe: Probe,
+    calls: int,
+    call: Callable[[int], None],
+    caller_counter: CallerCounter,
+    runs_per_call: int,
+) -> Hits:
+    system_wide = probe.case.attach.system_wide
+    runs_before, seen_before, slack_before = _snapshot(probe, caller_counter)
+    call(calls)
+    runs_after, seen_after, slack_after = _snapshot(probe, caller_counter)
+    foreign = seen_after.foreign(system_wide) - seen_before.foreign(system_wide)
+    foreign *= probe.case.attach.runs_per_call
+    own_other = seen_after.own_other - seen_before.own_other if system_wide else 0
+    # A system-wide program that does not run lacks the runs of others, too.
+    hits = max(runs_after - runs_before - foreign - own_other, 0)
+    slack = slack_before + slack_after
+    if foreign:
+        # On every other CPU a call may have been between the two programs, at either end.
+        slack += 2 * ((os.cpu_count() or 1) - 1)
+    slack *= probe.case.attach.runs_per_call
+    exact = hits == calls * runs_per_call
+    return Hits(calls, hits, foreign, 0 if exact else slack, runs_per_call)
+
+
+def _snapshot(probe: Probe, caller_counter: CallerCounter) -> tuple[int, Counters, int]:
+    """Read the run count and the caller counter at one moment.
+
+    Returns
+    -------
+    runs : int
+        Runs of the program so far.
+    seen : Counters
+        What the caller counter had seen then.
+    slack : int
+        Foreign runs that fell between the two readings.
+    """
+    system_wide = probe.case.attach.system_wide
+    best: tuple[int, Counters, int] | None = None
+    for _ in range(_QUIET_ATTEMPTS):
+        before = caller_counter.read()
+        runs = probe.program.info().run_count
+        seen = caller_counter.read()
+        slack = seen.foreign(system_wide) - before.foreign(system_wide)
+        # Reading the run count is itself one system call, and both have counted it.
+        slack += seen.own_other - before.own_other - 1 if system_wide else 0
+        if best is None or slack < best[2]:
+            best = (runs, seen, slack)
+        if slack == 0:
+            break
+    assert best is not None
+    return best

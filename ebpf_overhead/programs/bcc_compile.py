@@ -1,0 +1,285 @@
+"""The back end that makes a program object of C source, with BCC.
+
+BCC compiles in a process of its own (:mod:`ebpf_overhead.programs.bcc_child`), which is bounded
+in time and memory and cannot reach bpf(2): compiling needs no privileges and attaches nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from ctypes import Array, sizeof
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ebpf_overhead.bpf.maps import MapType, possible_cpus
+from ebpf_overhead.bpf.structures import (
+    LOAD_64,
+    PSEUDO_MAP_FD,
+    BpfInsn,
+    MapCreateAttr,
+    instructions,
+)
+from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.phases import phase
+from ebpf_overhead.programs import bcc, bcc_child, store
+from ebpf_overhead.programs.bcc_text import LONGEST_SOURCE_BYTES, needs_formats
+from ebpf_overhead.programs.program_object import (
+    FORMAT,
+    Constant,
+    Function,
+    MapDefinition,
+    ProgramObject,
+    Reference,
+)
+from ebpf_overhead.reading import read_bytes
+
+# Several times what the largest shipped program takes in an emulated guest.
+_CPU_S, _PATIENCE_S, _MEMORY_BYTES = 60, 300, 4 << 30
+# What is compiled in place of a constant: numbers that occur nowhere else.
+_STAND_IN = 0x7A12E700
+# What LLVM says of a program that needs more stack.
+_STACK_LIMIT = "BPF stack limit of 512 bytes is exceeded"
+# What is missing of the kernel's own headers: a file in one of their directories, or a structure.
+_OF_THE_KERNEL = re.compile(r"'\w+/[^']*' file not found|incomplete (definition of )?type 'struct ")
+_HEADERS_MISSING = (
+    "the kernel's own headers have it: install them (linux-headers-$(uname -r) on Debian and"
+    " Ubuntu, kernel-devel on Fedora), or name their directory in BCC_KERNEL_SOURCE; or measure an"
+    " object file"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is compiled.
+
+    Attributes
+    ----------
+    path : Path
+        C source; headers beside it are found by ``#include "…"``.
+    macros : tuple of str
+        ``NAME=value`` for the preprocessor.
+    constants : tuple of Constant
+        Macros whose numbers are given when the program is loaded.
+    """
+
+    path: Path
+    macros: tuple[str, ...] = ()
+    constants: tuple[Constant, ...] = ()
+
+    def flags(self) -> list[str]:
+        """Return the options for the compiler."""
+        stand_ins = (
+            f"{each.name}={number:#x}ULL" if each.bits == 64 else f"{each.name}={number}"
+            for each, number in self.stand_ins()
+        )
+        defined = (f"-D{each}" for each in (*self.macros, *stand_ins))
+        page = f"-DPAGE_SIZE={mmap.PAGESIZE}"
+        return ["-Wno-macro-redefined", f"-I{self.path.resolve().parent}", page, *defined]
+
+    def stand_ins(self) -> Iterator[tuple[Constant, int]]:
+        """Yield each constant with the number that is compiled in its place."""
+        for index, constant in enumerate(self.constants):
+            number = _STAND_IN + index
+            yield constant, number << 32 | number if constant.bits == 64 else number
+
+
+def compile_source(source: Source) -> ProgramObject:
+    """Return the program object of a source: the stored one, or compiled now.
+
+    Raises
+    ------
+    BadUseError
+        The source cannot be read, or ``BCC_KERNEL_SOURCE`` holds no headers.
+    FailedError
+        It does not compile: the compiler's first error with file and line.
+    MissingToolError
+        BCC is not installed.
+    RefusedError
+        Another user could have written the headers in ``BCC_KERNEL_SOURCE``.
+    UnsupportedError
+        BCC does not work here.
+    """
+    text = _text_of(source.path)
+    try:
+        return _compiled(source, text, bcc.header_tree())
+    except FailedError as error:
+        installed = bcc.kernel_headers() if error.remedy == _HEADERS_MISSING else None
+        if installed is None:
+            raise
+        return _compiled(source, text, installed)
+
+
+def _compiled(source: Source, text: bytes, headers: Path) -> ProgramObject:
+    key = _key(source, text, headers)
+    found = store.find(key)
+    if found is None:
+        with phase("compile"):
+            found = _object_of(source, headers, _compile(source, text, headers))
+        store.keep(key, found)
+    return found
+
+
+def _text_of(path: Path) -> bytes:
+    source = read_bytes(path, limit_bytes=LONGEST_SOURCE_BYTES, error=BadUseError)
+    named = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'#line 1 "{named}"\n'.encode() + source
+
+
+def _key(source: Source, text: bytes, headers: Path) -> str:
+    """Return what a stored object is found by; what else it was made of, it says itself."""
+    parts = [str(FORMAT), str(bcc.library_path()), str(headers), *source.flags()]
+    if needs_formats(text):
+        parts.append(os.uname().release)
+    return hashlib.sha256("\0".join(parts).encode() + b"\0" + text).hexdigest()[:32]
+
+
+def _compile(source: Source, text: bytes, headers: Path) -> dict[str, Any]:
+    """Have a child compile, and return what it says of the program."""
+    request = {
+        "library": str(bcc.library_path()),
+        "text": text.decode("latin-1"),
+        "flags": source.flags(),
+        "formats": needs_formats(text),
+        "cpu_s": _CPU_S,
+        "memory_bytes": _MEMORY_BYTES,
+    }
+    # The compiler reads variables and searches the current directory: neither is the user's.
+    environment = {}
+    if headers != bcc.kernel_headers():
+        environment["BCC_KERNEL_SOURCE"] = str(headers)
+    if "LD_LIBRARY_PATH" in os.environ:
+        environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", bcc_child.__file__],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            cwd=headers,
+            env=environment,
+            timeout=_PATIENCE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise FailedError(f"{source.path.name} not compiled within {_PATIENCE_S} s") from None
+    log = done.stderr.decode(errors="replace")
+    if done.returncode:
+        raise _failure(source.path, done.returncode, log)
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _failure(path: Path, status: int, log: str) -> OverheadError:
+    """Tell a mistake in the source from a compiler that gave up."""
+    errors = [line.strip() for line in log.splitlines() if "error:" in line]
+    if _STACK_LIMIT in log:
+        return FailedError(
+            f"{path.name} needs more than 512 bytes of stack, the most that a program has",
+            "keep what is large in a map with one element: BPF_PERCPU_ARRAY",
+        )
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
+        remedy = _HEADERS_MISSING if _OF_THE_KERNEL.search(errors[0]) else ""
+        return FailedError(f"{path.name} does not compile: {errors[0]}{more}", remedy)
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    said = lines[-1] if lines else "no reason given"
+    if status == bcc_child.NO_LIBRARY:
+        return bcc.missing(said)
+    if status == bcc_child.NOT_COMPILED:
+        return UnsupportedError(f"BCC fails to compile {path.name}: {said}")
+    if status == -signal.SIGXCPU:
+        return FailedError(f"{path.name} not compiled within {_CPU_S} s of the CPU")
+    ended = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    return FailedError(f"{path.name}: the compiler ended with {ended}: {said}")
+
+
+def _object_of(source: Source, headers: Path, result: dict[str, Any]) -> ProgramObject:
+    """Return what a child says of a program as an object."""
+    definitions = {row["descriptor"]: _definition(row) for row in result["maps"]}
+    named = {descriptor: each.name for descriptor, each in definitions.items()}
+    stand_ins = {
+        number << shift: (constant.name, shift)
+        for constant, number in source.stand_ins()
+        for shift in (0, 32)
+    }
+    functions = {
+        name: _function(f"{source.path.name}: {name}", bytes.fromhex(code), named, stand_ins)
+        for name, code in result["functions"].items()
+    }
+    found = {each.name for function in functions.values() for each in function.constants}
+    if unused := {each.name for each in source.constants} - found:
+        raise FailedError(f"{source.path.name} does not use {', '.join(sorted(unused))}")
+    files = [Path(bcc.library_path()), *map(Path, result["libraries"])]
+    files += [headers / each for each in result["headers"]]
+    return ProgramObject(
+        functions,
+        tuple(definitions.values()),
+        bytes.fromhex(result["btf"]),
+        made_from={str(path): store.fingerprint(path) or "" for path in files},
+    )
+
+
+def _definition(row: dict[str, Any]) -> MapDefinition:
+    """Return the definition of a map from the attribute that BCC made it with."""
+    whole = bytes.fromhex(row["attribute"]).ljust(sizeof(MapCreateAttr), b"\0")
+    made = MapCreateAttr.from_buffer_copy(whole)
+    if made.map_type == MapType.PERF_EVENT_ARRAY and made.max_entries == possible_cpus():
+        made.max_entries = 0  # BCC's own choice, for the machine it compiles on
+    return MapDefinition(
+        name=row["name"],
+        kind=made.map_type,
+        key_bytes=made.key_size,
+        value_bytes=made.value_size,
+        max_entries=made.max_entries,
+        flags=made.map_flags,
+        btf_key=made.btf_key_type_id,
+        btf_value=made.btf_value_type_id,
+        inner=row["inner"],
+    )
+
+
+def _function(
+    name: str, code: bytes, maps: dict[int, str], stand_ins: dict[int, tuple[str, int]]
+) -> Function:
+    """Return a function with descriptors and stand-ins taken out, and where they were."""
+    cleared = instructions(code)
+    map_references, constants = [], []
+    for index, first, second in _instructions(cleared):
+        number = first.imm
+        if second is not None:
+            number = first.imm & 0xFFFFFFFF | (second.imm & 0xFFFFFFFF) << 32
+        if second is not None and first.src_reg == PSEUDO_MAP_FD:
+            if first.imm not in maps:
+                raise FailedError(f"{name} uses a map that BCC does not make: pinned or extern")
+            map_references.append(Reference(index, maps[first.imm]))
+            first.imm = 0
+        elif second is not None and not first.src_reg and second.imm == first.imm >> 31:
+            # A number this small needs no instruction of 16 bytes: it is the address of data.
+            raise FailedError(
+                f"{name} uses static or global data, or an array of constants: BCC has none",
+                "keep it in a map (BPF_ARRAY), set its elements one by one, or measure an object"
+                " file",
+            )
+        elif number in stand_ins:
+            constants.append(Reference(index, *stand_ins[number]))
+            first.imm = 0
+            if second is not None:
+                second.imm = 0
+    return Function(bytes(cleared), tuple(map_references), tuple(constants))
+
+
+def _instructions(code: Array[BpfInsn]) -> Iterator[tuple[int, BpfInsn, BpfInsn | None]]:
+    """Yield each instruction with its index, and its second half where it has one."""
+    index = 0
+    while index < len(code):
+        wide = code[index].code == LOAD_64
+        yield index, code[index], code[index + 1] if wide else None
+        index += 2 if wide else 1

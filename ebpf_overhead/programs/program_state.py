@@ -1,0 +1,112 @@
+"""What can be told of a program: its instructions, how full its maps are, who reads its buffers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf.helpers import DELETE, HELPERS, PERF_OUTPUT
+from ebpf_overhead.bpf.maps import MapType, MapUse
+from ebpf_overhead.programs import map_states, watching
+from ebpf_overhead.programs.code_flow import Code
+from ebpf_overhead.programs.event_buffers import EventBuffers, open_event_buffers
+from ebpf_overhead.programs.map_states import MapState
+from ebpf_overhead.programs.program_maps import ProgramMaps
+from ebpf_overhead.programs.program_object import ProgramObject
+
+
+class ProgramState:
+    """A program with its maps.
+
+    Attributes
+    ----------
+    made : ProgramObject
+        Its instructions.
+    maps : ProgramMaps
+        Its maps.
+    entry : str
+        Which of its functions is measured.
+    """
+
+    made: ProgramObject
+    maps: ProgramMaps
+    entry: str
+
+    @cached_property
+    def flow(self) -> Code:
+        """What can be told of the instructions of the function that is measured."""
+        return watching.code_of(self.made.functions[self.entry])
+
+    def clear(self) -> None:
+        """Empty the program's maps, so that every case starts from the same state."""
+        self.maps.clear()
+        lost = self.map_fd("lost_updates")
+        if lost is not None:
+            maps.put(lost, 0, bytes(8))
+
+    def map_states(self) -> list[MapState]:
+        """Return how full each hash map of the program is."""
+        return map_states.states(self.maps.fds)
+
+    def evicting_keys(self) -> dict[str, frozenset[bytes]]:
+        """Return the keys of each map that drops keys, and that the program deletes none of."""
+        used = [site for site in watching.sites_of(self.flow) if site.helper is HELPERS[DELETE]]
+        deleted = {site.map for site in used}
+        known = {} if "" in deleted else self.maps.fds
+        return map_states.keys({name: fd for name, fd in known.items() if name not in deleted})
+
+    def map_use(self) -> MapUse | None:
+        """Return how full the program's map is and what failed; None when nothing can."""
+        lost_updates, counts = self.lost_updates(), self.map_fd("counts")
+        size = None if counts is None else maps.dimensions(counts)
+        if counts is None or size is None or not size.is_hash:
+            return None if lost_updates is None else MapUse(None, None, lost_updates)
+        return MapUse(
+            max_entries=size.max_entries,
+            entries=len(maps.keys(counts, size)) // size.key_bytes,
+            lost_updates=lost_updates,
+            evicts=size.evicts,
+        )
+
+    def lost_updates(self) -> int | None:
+        """Return how many updates failed; None where the program does not count them."""
+        lost = self.map_fd("lost_updates")
+        return None if lost is None else int.from_bytes(maps.lookup(lost, 0), "little")
+
+    def event_buffers(self) -> EventBuffers | None:
+        """Return the event buffers of the program; None if it has none."""
+        return open_event_buffers(self.maps.fds, self._outputs)
+
+    @cached_property
+    def _outputs(self) -> set[str]:
+        """The arrays of perf events that records are written to; empty where one is not known.
+
+        Functions that share the maps are attached with this one, or jumped to.
+        """
+        argument = HELPERS[PERF_OUTPUT].map_argument
+        return {
+            flow.map_in(index, argument)
+            for flow in map(watching.code_of, self.made.functions.values())
+            for index, number in watching.helper_calls(flow)
+            if number == PERF_OUTPUT
+        }
+
+    def used_maps(self) -> set[str]:
+        """Return the maps that the function itself uses."""
+        return {each.name for each in self.made.functions[self.entry].maps}
+
+    def unread_maps(self) -> list[str]:
+        """Return the maps whose records nobody reads, or whose counters nobody opened."""
+        kinds = {each.name: each.kind for each in self.made.maps}
+        inner = {each.name for each in self.made.maps if kinds.get(each.inner) == MapType.RINGBUF}
+        counters = {
+            name
+            for name, fd in self.maps.fds.items()
+            if maps.dimensions(fd).kind == MapType.PERF_EVENT_ARRAY
+            and not {name, ""} & self._outputs
+        }
+        return sorted((inner | counters) & self.used_maps())
+
+    def map_fd(self, name: str) -> int | None:
+        """Return the descriptor of a map; None when there is none of that name."""
+        return self.maps.fds.get(name)

@@ -1,0 +1,1 @@
+"""What the kernel's run statistics cost, and what they say about a probe."""

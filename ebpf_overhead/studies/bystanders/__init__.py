@@ -1,0 +1,1 @@
+"""What other system calls and other processes pay for a probe."""

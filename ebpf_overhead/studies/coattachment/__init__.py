@@ -1,0 +1,1 @@
+"""What several programs at one attach point cost."""

@@ -1,0 +1,1 @@
+"""Which part of an overhead is the hook and which the program."""

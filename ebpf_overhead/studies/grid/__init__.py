@@ -1,0 +1,1 @@
+"""Attach type by program: the tables of `measure`."""

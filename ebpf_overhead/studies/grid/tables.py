@@ -1,0 +1,224 @@
+"""The reference benchmark's three tables, as rows of text: one per program and workload."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE
+from ebpf_overhead.measure.stats import median
+from ebpf_overhead.measure.undisturbed import Scatter
+from ebpf_overhead.programs.catalogue import PROGRAMS
+from ebpf_overhead.report.noise_lines import noise_lines
+from ebpf_overhead.report.record import Record, why_not
+from ebpf_overhead.report.table import UNIT_HEADINGS, Table, case_label, in_vain, occupied
+from ebpf_overhead.studies.grid.across import across
+from ebpf_overhead.studies.grid.ranking import Differences, ranking
+from ebpf_overhead.studies.grid.static import static_tables
+from ebpf_overhead.studies.grid.versions import versions
+from ebpf_overhead.workload.workloads import GETPID
+
+# Undisturbed, the same call takes the same within a few percent; a call of a function, which is
+# 1 ns, within a part of one.
+_DISTURBED, _DISTURBED_NS = 1.1, 2.0
+
+
+def tables(record: Record) -> list[Table]:
+    """Return the tables of a record, in catalogue order."""
+    cases = [case for case in record["cases"] if "bystander" not in case]
+    programs = [name for name in PROGRAMS if any(c["program"] == name for c in cases)]
+    programs += dict.fromkeys(name for name in map(_file, cases) if name not in PROGRAMS)
+    differences = Differences(record)
+    found = []
+    for program in programs:
+        by_target: dict[str, list[dict[str, Any]]] = {}
+        for case in cases:
+            if _file(case) == program:
+                by_target.setdefault(case["target"], []).append(case)
+        label = "one probe already" if second(record) else "no probe"
+        for target, rows in by_target.items():
+            table = _table(program, target, rows, label)
+            several = "kernel" in rows[0]
+            table = across(table, rows, record, _label) if several else table
+            found.append(replace(table, below=_below(rows, differences)))
+    own = [case for case in cases if case["program"] not in PROGRAMS]
+    measured = [case for case in own if "overhead" in case]
+    return found + versions(measured, differences, _file, _plain_label) + static_tables(own)
+
+
+def _below(cases: list[dict[str, Any]], differences: Differences) -> tuple[str, ...]:
+    """Return the ranking of the cases of a table, for each kernel."""
+    kernels: dict[str | None, list[dict[str, Any]]] = {}
+    for case in cases:
+        kernels.setdefault(case.get("kernel"), []).append(case)
+    return tuple(
+        f"{kernel}: {line}" if kernel else line
+        for kernel, of_kernel in kernels.items()
+        for line in ranking(of_kernel, differences, _plain_label)
+    )
+
+
+def _plain_label(case: dict[str, Any]) -> str:
+    return _label(case).removesuffix(" *")
+
+
+def _file(case: dict[str, Any]) -> str:
+    """Return what a table is of: a program, or an object file with all of its programs."""
+    return str(case.get("object", case["program"]))
+
+
+def second(record: Record) -> bool:
+    """Whether overheads are those of a second program (``measure --beside``)."""
+    found = [case.get("beside", {"together": True}) for case in record["cases"]]
+    return bool(found) and not any(each["together"] for each in found)
+
+
+def _table(program: str, target: str, cases: list[dict[str, Any]], baseline: str) -> Table:
+    unit = UNIT_HEADINGS[cases[0]["unit"]]
+    confidence = next((c["overhead"]["confidence"] for c in cases if "overhead" in c), 0.99)
+    headings = (
+        "Case",
+        unit,
+        f"Overhead {unit}",
+        f"{confidence:.0%} interval",
+        "Overhead percent",
+    )
+    summary = PROGRAMS[program].summary if program in PROGRAMS else "your own program"
+    rows = [_baseline_row(cases, baseline), *map(_row, cases)]
+    where = "" if target == GETPID.name else f" ({target})"
+    return Table(f"{program}{where}: {summary}", headings, rows)
+
+
+def _baseline_row(cases: list[dict[str, Any]], label: str) -> tuple[str, ...]:
+    found = [_per_call(case, "baseline") for case in cases if "baseline" in case]
+    return (label, f"{median(found):.1f}" if found else "n/a", "", "", "")
+
+
+def _per_call(case: dict[str, Any], which: str) -> float:
+    """Return what a call takes: undisturbed, or the median where nothing else is known."""
+    value: float = case["undisturbed"][which] if "undisturbed" in case else case[which]["median"]
+    return value
+
+
+def _row(case: dict[str, Any]) -> tuple[str, ...]:
+    label = _label(case) + occupied([case])
+    if case["status"] != "measured":
+        return (label, "n/a", "", case["status"], "")
+    overhead, percent = case["overhead"], case["overhead_percent"]
+    return (
+        label,
+        f"{_per_call(case, 'probed'):.1f}",
+        f"{overhead['estimate']:+.1f}{' ~' if case.get('stopped_by') == 'time' else ''}",
+        # asv keeps none of a count that repeats.
+        f"{overhead['low']:+.1f} … {overhead['high']:+.1f}" if "low" in overhead else "",
+        f"{percent['estimate']:+.0f} %",
+    )
+
+
+def _label(case: dict[str, Any]) -> str:
+    """Return the attach type of a row, with the program where an object has several."""
+    attach = case_label(case["attach"])
+    if "object" not in case:
+        return attach
+    if "beside" in case:
+        return f"{1 + sum(case['beside']['programs'].values())} programs together"
+    return f"{case['program'].removeprefix(case['object'] + ':')}, {attach}"
+
+
+def notes(record: Record) -> list[str]:
+    """Return why rows of a record were not measured or ended early, one line per reason."""
+    cases = record["cases"]
+    reasons: dict[str, list[str]] = {}
+    for case in cases:
+        if case["status"] != "measured":
+            where = "" if case["target"] == GETPID.name else f" on {case['target']}"
+            if second_ones := case.get("beside", {}).get("programs"):
+                where += f" beside {' and '.join(f'{n} {name}' for name, n in second_ones.items())}"
+            where += f" on {case['kernel']}" if "kernel" in case else ""
+            reasons.setdefault(why_not(case), []).append(case["attach"] + where)
+    lines = [f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in reasons.items()]
+    if second(record):
+        lines.append("the same program was attached already: this is what a second one costs")
+    for case in cases:
+        if "run_time_reported" in case:
+            reported, unit = case["run_time_reported"], case["unit"]
+            name = f"{case['attach']}/{case['program']}"
+            lines.append(
+                f"bpf_stats on: the kernel reports {reported:.1f} {unit} per run of {name}"
+            )
+    lines += in_vain(cases)
+    lines += _occupied(cases)
+    lines += _disturbed(cases)
+    lines += noise_lines(record)
+    if any(case.get("stopped_by") == "time" for case in cases):
+        lines.append(f"~ not as precise as asked when the time was over: {_what_helps(record)}")
+    lines += [
+        f"{case['attach']}/{case['program']}: the kernel skipped {case['missed']:,} runs, because"
+        " the program ran on that CPU already (nested probes)"
+        for case in cases
+        if case.get("missed")
+    ]
+    if any("apart" in case for case in cases):
+        lines.append(
+            "the calls and their overheads were measured at different times: they do not add up"
+        )
+    if any("statistics" in case for case in cases):
+        lines.append(
+            "the kernel's run statistics were on while this was measured (kernel.bpf_stats_enabled,"
+            " --bpf-stats or a monitor): the overheads have their cost in them"
+        )
+    for attach in (ATTACH_TYPES[name] for name in REFERENCE):
+        if attach.called_otherwise and any(case["attach"] == attach.name for case in cases):
+            (point,) = attach.points(GETPID)
+            lines.append(
+                f"* {attach.name}/{point} is what the reference benchmark calls {attach.reference}"
+            )
+    return lines
+
+
+def _what_helps(record: Record) -> str:
+    """Return what makes intervals narrower, and what does not."""
+    scatter = record.get("options", {}).get("scatter")
+    if "processes" in record:
+        return "more --processes give more"
+    if not scatter:
+        return "--time gives more"
+    share = 100 * Scatter(**scatter).margin(1.0)
+    return f"--time gives more, up to the {share:.1f} % of a call by which runs lie apart here"
+
+
+def _disturbed(cases: list[dict[str, Any]]) -> list[str]:
+    """Return how much longer calls took than undisturbed ones, a line per workload."""
+    longer: dict[str, tuple[float, float]] = {}
+    for case in cases:
+        if "undisturbed" in case:
+            quiet, middle = case["undisturbed"]["baseline"], case["baseline"]["median"]
+            if middle > max(_DISTURBED * quiet, quiet + _DISTURBED_NS):
+                before = longer.get(case["target"], (quiet, middle))
+                longer[case["target"]] = (quiet, max(middle, before[1]))
+    return [
+        f"the machine was disturbed: an unprobed {target} took {quiet:.0f} ns in quiet moments, and"
+        f" up to {middle:.0f} ns in the middle of a row; the table is of quiet moments"
+        for target, (quiet, middle) in longer.items()
+    ]
+
+
+def _occupied(cases: list[dict[str, Any]]) -> list[str]:
+    """Return who was on each workload already, or came or went, a line per workload."""
+    return [
+        f"† {target} was hooked by others already, which the call without our probe pays, too:"
+        f" {names}"
+        for target, names in _hooks(cases, "occupants")
+    ] + [
+        f"{target}: hooks of others came or went while it was measured: {names}; measure again"
+        for target, names in _hooks(cases, "changed")
+    ]
+
+
+def _hooks(cases: list[dict[str, Any]], which: str) -> list[tuple[str, str]]:
+    """Return the hooks of others on each workload."""
+    found: dict[str, list[str]] = {}
+    for case in cases:
+        for each in case.get(which, ()):
+            found.setdefault(case["target"], []).append(f"{each['kind']} {each['name']}")
+    return [(target, ", ".join(dict.fromkeys(names))) for target, names in found.items()]

@@ -1,0 +1,1 @@
+"""What a probe costs when many CPUs run it at once."""

@@ -1,0 +1,1 @@
+"""What calls pay that take longer than getpid."""

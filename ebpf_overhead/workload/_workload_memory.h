@@ -1,0 +1,20 @@
+/*
+ * Workloads of memory: mappings and page faults.  Nothing here uses Python.
+ */
+#ifndef EBPF_OVERHEAD_WORKLOAD_MEMORY_H
+#define EBPF_OVERHEAD_WORKLOAD_MEMORY_H
+
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden)
+
+/* See _workload_syscalls.h. */
+const char *prepare_page_fault(uint64_t calls);
+void finish_page_fault(void);
+
+long loop_mmap_touch_munmap(uint64_t calls);
+long loop_page_fault(uint64_t calls);
+
+#pragma GCC visibility pop
+
+#endif

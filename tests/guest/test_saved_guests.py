@@ -1,0 +1,288 @@
+"""Guests that are restored from a saved state: the same as booted ones, or booted instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from guest_support import gone
+from processes import run_command
+
+from ebpf_overhead.guest import launch
+from ebpf_overhead.guest.session import ConnectionLostError, Session
+from ebpf_overhead.guest.vm import Guest
+
+# What 20,000 system calls take, in instructions.
+COUNT = """
+import os, time
+def window():
+    begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    for _ in range(20_000):
+        os.getppid()
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC) - begin
+print(min(window() for _ in range(5)))
+"""
+
+
+@pytest.fixture
+def kept(kernel, tmp_path):
+    """A kernel whose states are kept in a place of the test's own."""
+
+    class Kept(type(kernel)):
+        states = tmp_path / "states" / kernel.release
+
+    fields = {each.name: getattr(kernel, each.name) for each in dataclasses.fields(kernel)}
+    return Kept(**fields)
+
+
+def states(kernel):
+    return sorted(kernel.states.glob("*"))
+
+
+class Saved:
+    """A guest, how it came up, and what was said of it."""
+
+    def __init__(self, kernel, **settings):
+        self.said = []
+        self.guest = Guest(kernel, log=self.said.append, preload=("json",), **settings)
+
+    def __enter__(self):
+        self.guest.start()
+        self.restored = self.guest._launch.state is not None
+        return self
+
+    def __exit__(self, *error):
+        self.guest.stop()
+
+    def python(self, code):
+        done = self.guest.run([sys.executable, "-c", code])
+        assert done.exit_status == 0, done.stderr
+        return done.stdout
+
+
+def test_second_guest_is_restored_and_counts_the_same(kept):
+    counted = []
+    for restored in (False, True, True):
+        with Saved(kept) as saved:
+            assert saved.restored == restored
+            counted.append(int(saved.python(COUNT)) / 20_000)
+            assert saved.said == []
+    assert len(states(kept)) == 1
+    assert max(counted) - min(counted) < 0.1
+
+
+def test_rows_are_those_of_a_booted_guest(kernel):
+    options = ("--attach", "fentry", "--attach", "kprobe", "--attach", "uprobe", "--json")
+    options += ("--program", "empty", "--program", "simple", "--kernel", kernel.release)
+    run_command("measure", *options, timeout=300)  # It keeps a state, if there is none yet.
+    rows = []
+    for how in (("--boot",), (), ()):
+        done = run_command("measure", *options, *how, timeout=300)
+        assert done.returncode == 0, done.stderr
+        rows.append(
+            {
+                (case["target"], case["attach"], case["program"]): case["overhead"]["estimate"]
+                for case in json.loads(done.stdout)["cases"]
+                if case["status"] == "measured"
+            }
+        )
+    booted, *restored = rows
+    assert len(booted) >= 6
+    for each in restored:
+        assert each == pytest.approx(booted, abs=0.1)
+
+
+def test_boot_is_what_was_asked_for(kept):
+    for _ in range(2):
+        with Saved(kept, restore=False) as saved:
+            assert not saved.restored
+    assert states(kept) == []
+
+
+def test_what_a_guest_sees_is_no_part_of_its_state(kept, tmp_path):
+    (tmp_path / "alone").write_text("alone")
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "shown/file").write_text("shown")
+    with Saved(kept):
+        pass
+    with Saved(kept, shown=[tmp_path / "shown", tmp_path / "alone"]) as saved:
+        assert saved.restored
+        code = f"print(open('{tmp_path}/alone').read(), open('{tmp_path}/shown/file').read())"
+        assert saved.python(code) == "alone shown\n"
+        share = saved.guest.share
+        saved.python(f"open('{share}/made', 'w').write('in the guest')")
+        assert (share / "made").read_text() == "in the guest"
+
+
+def test_libraries_that_are_probed_are_those_that_are_mapped(kept):
+    code = """
+import os
+for line in open("/proc/self/maps"):
+    path = line.split(maxsplit=5)[-1].strip()
+    if path.startswith("/"):
+        found = os.stat(path)
+        device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
+        assert line.split()[3:5] == [device, str(found.st_ino)], (line, found)
+        print(path)
+"""
+    for restored in (False, True):
+        with Saved(kept) as saved:
+            assert saved.restored == restored
+            assert "libc.so.6" in saved.python(code)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "empty"])
+def test_damaged_state_is_made_anew(kept, damage):
+    with Saved(kept):
+        pass
+    (path,) = states(kept)
+    with path.open("r+b") as file:
+        if damage == "changed":
+            file.seek(path.stat().st_size // 2)
+            file.write(b"\xff" * 4096)
+        else:
+            file.truncate(path.stat().st_size // 2 if damage == "truncated" else 0)
+    with Saved(kept) as saved:
+        assert not saved.restored
+        assert saved.python("print('up')") == "up\n"
+        # One without a beginning is found before QEMU is started for it.
+        assert len(saved.said) == (damage != "empty")
+    with Saved(kept) as saved:
+        assert saved.restored
+
+
+def test_restored_guest_that_hangs_is_booted_instead(kept, monkeypatch):
+    with Saved(kept):
+        pass
+    failures = iter([ConnectionLostError("it does not answer")])
+    begin = Session.begin
+
+    def begin_at_second_try(session, beginning):
+        for failure in failures:
+            raise failure
+        begin(session, beginning)
+
+    monkeypatch.setattr(Session, "begin", begin_at_second_try)
+    with Saved(kept) as saved:
+        assert not saved.restored
+        assert len(saved.said) == 1
+        assert saved.python("print('up')") == "up\n"
+
+
+def test_state_made_from_what_has_changed_is_made_anew(kept):
+    with Saved(kept):
+        pass
+    (path,) = states(kept)
+    head, _, stream = path.read_bytes().partition(b"\n")
+    program, made_from = json.loads(head)
+    assert json.__file__ in made_from
+    made_from[json.__file__] = "1 bytes, 1 ns"
+    path.write_bytes(json.dumps([program, made_from]).encode() + b"\n" + stream)
+    with Saved(kept) as saved:
+        assert not saved.restored
+        assert saved.said == []
+    assert path not in states(kept)
+
+
+def test_two_at_once(kept):
+    with Saved(kept):
+        pass
+    failures = []
+
+    def use():
+        try:
+            with Saved(kept) as saved:
+                assert saved.restored
+                assert saved.python("print('up')") == "up\n"
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=use) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def test_place_that_cannot_be_written_is_said_and_the_guest_is_up(kept, tmp_path):
+    (tmp_path / "states").write_text("a file is in the way")
+    with Saved(kept) as saved:
+        assert not saved.restored
+        assert saved.python("print('up')") == "up\n"
+    (said,) = saved.said
+    assert said.startswith("the guest's state is not kept")
+
+
+def test_qemu_that_cannot_save_is_said_and_the_guest_is_up(kept, monkeypatch):
+    def refuse(self, descriptor):
+        self._execute("no-such-command")
+
+    monkeypatch.setattr(launch.Monitor, "save", refuse)
+    with Saved(kept) as saved:
+        assert saved.python("print('up')") == "up\n"
+    (said,) = saved.said
+    assert said.startswith("the guest's state is not kept")
+    assert "no-such-command" in said
+    assert states(kept) == []
+
+
+USER = """
+import sys, threading, time
+from pathlib import Path
+from ebpf_overhead.guest.vm import Guest
+from ebpf_overhead.kernels.catalogue import find
+
+kernel = find(sys.argv[1])
+type(kernel).states = Path(sys.argv[2])
+guest = Guest(kernel, preload=("json",))
+
+def tell():
+    while guest.pid is None:
+        time.sleep(0.001)
+    print(guest.pid, flush=True)
+
+threading.Thread(target=tell, daemon=True).start()
+guest.start()
+guest.run(["sleep", "1000000"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("restored", [False, True])
+def test_nothing_is_left_of_one_that_is_killed_while_it_comes_up(kept, number, restored):
+    if restored:
+        with Saved(kept):
+            pass
+    before = states(kept)
+    with (
+        tempfile.TemporaryDirectory(prefix="eo-") as place,
+        subprocess.Popen(
+            [sys.executable, "-c", USER, kept.release, str(kept.states)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "TMPDIR": place},
+            cwd=Path(__file__).parents[2],
+        ) as user,
+    ):
+        pid = int(user.stdout.readline())
+        while user.poll() is None:  # A finalizer may swallow one.
+            user.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                user.wait(2)
+        assert user.returncode != 0
+        assert gone(pid, 5)
+    assert states(kept) == before
+    with Saved(kept) as saved:
+        assert saved.restored == restored
+        assert saved.python("print('up')") == "up\n"

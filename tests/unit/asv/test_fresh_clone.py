@@ -1,0 +1,148 @@
+"""asv's commands in a fresh clone: no kernel is here, no machine is known, nothing is fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from processes import ROOT
+
+pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
+
+OLD, NEW = "6.1.0-56-amd64", "7.3.4+deb13-amd64"
+KERNELS = sorted(path.name for path in (ROOT / "results/kernel-records").iterdir())
+
+
+class Clone:
+    """What is committed, with the extension modules that setting up would build."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder / "clone"
+        self.home = folder / "home"
+        self.home.mkdir()
+        self.run("git", "clone", "--quiet", str(ROOT), str(self.folder), cwd=folder)
+        for built in (ROOT / "ebpf_overhead").rglob("*.so"):
+            shutil.copy(built, self.folder / built.relative_to(ROOT))
+
+    def run(self, *command, cwd=None, check=True):
+        done = subprocess.run(
+            command,
+            cwd=cwd or self.folder,
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(self.home),
+                "EBPF_OVERHEAD_DATA": str(self.home / "data"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def asv(self, command, *arguments, check=True):
+        words = (sys.executable, "-m", "asv", command, "--config", "asv.kernels.json", *arguments)
+        return self.run(*words, check=check)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git repository: nothing can be cloned")
+    return Clone(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture
+def known_machine(clone):
+    """Where asv was told what machines there are: one is called as the committed one."""
+    path = clone.home / ".asv-machine.json"
+    path.write_text(
+        json.dumps({"here": {"machine": "here"}, "vm": {"machine": "vm"}, "version": 1})
+    )
+    yield
+    path.unlink()
+
+
+def test_publish_shows_every_committed_kernel(clone):
+    clone.asv("publish")
+    html = clone.folder / ".asv/kernels/html"
+    index = json.loads((html / "index.json").read_text())
+    assert sorted(index["tags"]) == KERNELS
+    assert len(KERNELS) >= 11
+    (graph,) = (
+        path
+        for path in (html / "graphs").rglob("getpid.Instructions.track_overhead.json")
+        if "branch-main" in path.parts
+    )
+    points = json.loads(graph.read_text())
+    assert [revision for revision, _ in points] == sorted(index["tags"].values())
+    assert all(None not in values for _, values in points)
+
+
+def test_compare_prints_its_table(clone):
+    shown = clone.asv("compare", OLD, NEW).stdout
+    assert f"<{OLD}>" in shown
+    assert f"<{NEW}>" in shown
+    found = re.findall(r"\| +([\d.]+) +\| +[\d.~]+ +\| (getpid\.I.*\)) +\|", shown)
+    rows = {name: after for after, name in found}
+    assert rows["getpid.Instructions.track_overhead('fentry', 'empty')"] == "112"
+    assert len(rows) == 45
+
+
+def test_show_lists_the_kernels_and_prints_the_tables_of_one(clone):
+    listed = clone.asv("show").stdout
+    assert len(re.findall(r"^ {4}[0-9a-f]{8}$", listed, re.MULTILINE)) == len(KERNELS)
+    shown = clone.asv("show", NEW).stdout
+    assert re.search(r"fentry +112\.0 +272\.0 +645\.0", shown)
+
+
+def test_find_reads_what_is_stored(clone):
+    name = "getpid.Instructions.track_overhead"
+    done = clone.asv("find", "--invert", f"7.0.13+deb13-amd64..{NEW}", name)
+    assert "Greatest improvement found: 6713e9fa <7.2.13+deb14-amd64>" in done.stdout
+    assert clone.asv("compare", OLD, NEW).returncode == 0  # of the one machine, still
+
+
+def test_history_prints_every_committed_kernel(clone):
+    command = (sys.executable, "-m", "ebpf_overhead.cli", "history", "--format", "json")
+    record = json.loads(clone.run(*command).stdout)
+    assert sorted(each["release"] for each in record["kernels"]) == KERNELS
+
+
+@pytest.mark.parametrize(
+    ("command", "closest"),
+    [
+        (("find", "6.12..7.3.4+deb13-amd64", "x"), "6.12.118+deb13-amd64"),
+        (("show", "7.3.5+deb13-amd64"), NEW),
+        (("compare", "6.1.0-57-amd64", NEW), OLD),
+        (("continuous", NEW, "6.1"), OLD),
+        (("run", "--machine", "here", "6.1.0-57-amd64^!"), OLD),
+        (("run", "--machine", "here", f"6.1.0-57-amd64..{NEW}"), OLD),
+    ],
+)
+def test_a_wrong_tag_is_one_line_with_the_closest(clone, known_machine, command, closest):
+    done = clone.asv(*command, check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "revision" in line]
+    assert closest in line
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("machine", ["here", "vm"])
+def test_a_kernel_that_is_not_here_is_not_measured_on_the_host(clone, known_machine, machine):
+    words = ("--machine", machine, "--bench", r"getpid\.Overhead", f"{NEW}^!")
+    done = clone.asv("run", *words, check=False)
+    said = done.stdout + done.stderr
+    assert f"ebpf-overhead kernels add {NEW}" in said
+    (file,) = (clone.folder / ".asv/kernels/results/vm").glob("addf26eb-*.json")
+    stored = json.loads(file.read_text())["results"]
+    assert stored["getpid.Overhead.track_overhead"][0] is None
+    assert stored["getpid.Instructions.track_overhead"][0][0] == 353.0
+
+
+def test_nothing_that_git_tracks_was_written(clone):
+    assert clone.run("git", "status", "--porcelain").stdout == ""

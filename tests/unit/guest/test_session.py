@@ -1,0 +1,87 @@
+"""A connection to a guest: what Ctrl-C does to the command that runs there."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ebpf_overhead.guest import wire
+from ebpf_overhead.guest.session import Session
+
+PATIENT_S = 60.0  # never waited for: an answer ends the waiting
+
+
+class Agent(threading.Thread):
+    """Answers as the guest's agent does; Ctrl-C comes as soon as a command runs."""
+
+    def __init__(self, path: Path, answers: bool) -> None:
+        super().__init__(daemon=True)
+        self.answers = answers
+        self.heard: list[str] = []
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(path))
+        self._listener.listen()
+
+    def run(self) -> None:
+        connection, _ = self._listener.accept()
+        lines = wire.Lines()
+        while data := connection.recv(65536):
+            for message in lines.feed(data):
+                self.heard.append(message["op"])
+                for answer in self._answers(message):
+                    connection.sendall(wire.encode(answer))
+        self._listener.close()
+
+    def _answers(self, message: wire.Message) -> Iterator[wire.Message]:
+        if message["op"] == "hello":
+            yield {"event": "hello", "session": message["session"]}
+        elif message["op"] == "run":
+            yield {"event": "Ctrl-C"}
+        elif message["op"] == "interrupt" and self.answers:
+            yield {"event": "output", "stream": 1, "data": wire.pack(b"two rows\n")}
+            yield {"event": "exit", "status": 130}
+
+
+@pytest.fixture
+def agent(tmp_path, request, monkeypatch):
+    agent = Agent(tmp_path / "port", request.param)
+    agent.start()
+    with Session(tmp_path / "port") as session:
+        receive = session.receive
+
+        def received(deadline_s=None):
+            event = receive(deadline_s)
+            if event["event"] == "Ctrl-C":  # as the signal's handler does
+                raise KeyboardInterrupt
+            return event
+
+        monkeypatch.setattr(session, "receive", received)
+        yield agent, session
+    agent.join(timeout=60)
+
+
+@pytest.mark.parametrize("agent", [True], indirect=True)
+def test_command_in_the_guest_is_interrupted_and_its_last_words_are_kept(agent):
+    heard, session = agent
+    done = session.run(["measure"], last_words_s=PATIENT_S)
+    assert (done.exit_status, done.stdout) == (130, "two rows\n")
+    assert heard.heard == ["hello", "run", "interrupt"]
+
+
+@pytest.mark.parametrize("agent", [False], indirect=True)
+def test_command_that_has_no_last_words_is_not_waited_for(agent):
+    _, session = agent
+    with pytest.raises(KeyboardInterrupt):
+        session.run(["measure"], last_words_s=0.05)
+
+
+@pytest.mark.parametrize("agent", [True], indirect=True)
+def test_without_last_words_ctrl_c_ends_it_at_once(agent):
+    heard, session = agent
+    with pytest.raises(KeyboardInterrupt):
+        session.run(["measure"])
+    assert "interrupt" not in heard.heard

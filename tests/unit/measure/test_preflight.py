@@ -1,0 +1,55 @@
+"""What is missing before anything can be measured: one line, and a remedy."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+
+from ebpf_overhead.errors import ExitStatus, MissingToolError, RefusedError, UnsupportedError
+from ebpf_overhead.measure import preflight
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine on which everything is there, or this is missing."""
+
+    def machine(rights: bool = True, bpf: int | None = None, bcc: Exception | None = None):
+        def library_path():
+            if bcc is not None:
+                raise bcc
+
+        def enable_stats() -> int:
+            if bpf is not None:
+                raise OSError(bpf, "bpf(BPF_ENABLE_STATS)")
+            return os.open(os.devnull, os.O_RDONLY)
+
+        monkeypatch.setattr(preflight.bcc, "library_path", library_path)
+        monkeypatch.setattr(preflight, "may_trace", lambda: rights)
+        monkeypatch.setattr(preflight.syscall, "enable_stats", enable_stats)
+
+    return machine
+
+
+def test_nothing_is_missing(machine):
+    machine()
+    preflight.check()
+
+
+@pytest.mark.parametrize(
+    ("missing", "kind", "words"),
+    [
+        ({"bcc": MissingToolError("BCC not found", "install it")}, MissingToolError, "install it"),
+        ({"rights": False}, RefusedError, "CAP_BPF and CAP_PERFMON.*; run as root"),
+        ({"bpf": errno.EPERM}, RefusedError, r"bpf\(2\) refused.*EPERM.*; run outside"),
+        ({"bpf": errno.ENOSYS}, UnsupportedError, "no usable BPF.*ENOSYS.*CONFIG_BPF_SYSCALL=y"),
+        ({"bpf": errno.EINVAL}, UnsupportedError, "no usable BPF.*EINVAL.*Linux 5.8"),
+    ],
+)
+def test_what_is_missing(machine, missing, kind, words):
+    machine(**missing)
+    with pytest.raises(kind, match=words) as caught:
+        preflight.check()
+    assert caught.value.exit_status == ExitStatus.NOTHING_MEASURABLE
+    assert "\n" not in str(caught.value)

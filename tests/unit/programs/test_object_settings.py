@@ -1,0 +1,36 @@
+"""Settings of object files, as the command line has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.programs.object_settings import AS_BUILT, ObjectSettings, object_settings
+
+
+def test_settings():
+    assert object_settings((), (), ()) == AS_BUILT
+    assert object_settings(
+        ["enter"],
+        ["counts=4096", "stacks=8:1016"],
+        ["wanted=3", "text=a=b", "CONFIG_HZ=250", "CONFIG_X=y"],
+    ) == ObjectSettings(
+        ("enter",),
+        (("counts", 4096, 0), ("stacks", 8, 1016)),
+        (("wanted", "3"), ("text", "a=b")),
+        "CONFIG_HZ=250\nCONFIG_X=y\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "size", ["counts", "=3", "counts=", "counts=0", "counts=-1", "c=4294967296"]
+)
+def test_what_is_no_size(size):
+    with pytest.raises(BadUseError, match="MAP=ENTRIES"):
+        object_settings((), [size], ())
+
+
+@pytest.mark.parametrize("value", ["wanted", "=3"])
+def test_what_is_no_value(value):
+    with pytest.raises(BadUseError, match="VARIABLE=VALUE"):
+        object_settings((), (), [value])

@@ -1,0 +1,224 @@
+"""Watched programs do what they did, and what their helpers returned is in the record."""
+
+from __future__ import annotations
+
+import random
+import struct
+from errno import E2BIG, EEXIST
+from itertools import repeat
+
+import pytest
+from bpf_machine import RESULTS_AT, Machine
+
+from ebpf_overhead.bpf.helpers import HELPERS
+from ebpf_overhead.bpf.loading import Details
+from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.programs import watching
+from ebpf_overhead.programs.insn import Insn
+from ebpf_overhead.programs.program_object import Function, Reference
+from ebpf_overhead.programs.watching import RESULTS, instrument
+
+LOOKUP, UPDATE, TIME, TAIL_CALL, OUTPUT = 1, 2, 5, 12, 25
+
+
+def call(number: int) -> list[Insn]:
+    return [Insn(0x85, imm=number)]
+
+
+def load_map(register: int) -> list[Insn]:
+    return [Insn(0x18, register, 1), Insn(0)]
+
+
+def copy(to: int, source: int) -> Insn:
+    return Insn(0xBF, to, source)
+
+
+def set_(register: int, number: int) -> Insn:
+    return Insn(0xB7, register, imm=number)
+
+
+EXIT = Insn(0x95)
+UPDATE_COUNTS = [*load_map(1), copy(2, 10), copy(3, 10), set_(4, 0), *call(UPDATE)]
+
+
+def function(*parts: list[Insn], **maps: int) -> Function:
+    """A function of these instructions; maps by the index of the instruction that loads them."""
+    code = b"".join(bytes(each) for part in parts for each in part)
+    return Function(code, tuple(Reference(index, name) for name, index in maps.items()))
+
+
+def seen(watched: watching.Instrumented, machine: Machine) -> list[watching.Count]:
+    words = range(RESULTS_AT, RESULTS_AT + watched.results_bytes, 8)
+    return watched.counts(b"".join(machine.load(at).to_bytes(8, "little") for at in words))
+
+
+@pytest.mark.parametrize(
+    ("results", "failures", "errno"),
+    [
+        ([0, 0, 0], 0, 0),
+        ([0, -E2BIG, -EEXIST], 2, E2BIG),
+        # As a map's own function returns it before Linux 6.4: an int in the lower half.
+        ([0xFFFFFFFF & -EEXIST], 1, EEXIST),
+        ([7, 1 << 30], 0, 0),
+    ],
+)
+def test_failures_are_counted_and_the_first_errno_is_kept(results, failures, errno):
+    watched = instrument(function(UPDATE_COUNTS, [EXIT], counts=0))
+    (site,) = watched.sites
+    assert (site.helper, site.map, site.works) == (HELPERS[UPDATE], "counts", True)
+    machine = Machine(results)
+    for result in results:
+        assert machine.run(watched.function.code) == result & (1 << 64) - 1
+    (count,) = seen(watched, machine)
+    assert (count.calls, count.failures, count.errno) == (len(results), failures, errno)
+
+
+def test_lookup_that_finds_nothing_is_a_failure_without_errno():
+    find = [*load_map(1), copy(2, 10), *call(LOOKUP)]
+    watched = instrument(function(find, [set_(0, 0), EXIT], counts=0))
+    machine = Machine([0, 1 << 45, 0])
+    for _ in range(3):
+        machine.run(watched.function.code)
+    (count,) = seen(watched, machine)
+    assert (count.calls, count.failures, count.errno) == (3, 2, 0)
+    assert count.site.map == "counts"
+
+
+def test_tail_call_that_does_not_leave_is_a_failure():
+    watched = instrument(
+        function([*load_map(2), set_(3, 0), *call(TAIL_CALL), set_(0, 0), EXIT], to=0)
+    )
+    machine = Machine(repeat(0))
+    machine.run(watched.function.code)
+    (count,) = seen(watched, machine)
+    assert (count.site.map, count.calls, count.failures) == ("to", 1, 1)
+
+
+def test_value_that_is_written_is_work_and_the_own_stack_is_not():
+    found = [*load_map(1), copy(2, 10), *call(LOOKUP), Insn(0x15, 0, off=2)]
+    write = [set_(1, 1), Insn(0xDB, 0, 1)]
+    on_stack = [copy(3, 10), Insn(0x07, 3, imm=-8), Insn(0x7A, 3, imm=5), Insn(0x7A, 10, off=-16)]
+    watched = instrument(function(on_stack, found, write, [set_(0, 0), EXIT], counts=4))
+    lookup, store = watched.sites
+    assert (lookup.helper, store.helper, store.map) == (HELPERS[LOOKUP], None, "counts")
+    machine = Machine(repeat(1 << 45))
+    machine.run(watched.function.code)
+    assert [each.calls for each in seen(watched, machine)] == [1, 1]
+    assert machine.load(1 << 45) == 1, "the program's own addition"
+    absent = Machine(repeat(0))
+    absent.run(watched.function.code)
+    assert [each.calls for each in seen(watched, absent)] == [1, 0]
+
+
+def test_jumps_lead_where_they_led():
+    """Forwards over what is added, backwards, and to an instruction behind a call."""
+    loop = [set_(6, 3)]
+    body = [*UPDATE_COUNTS, Insn(0x07, 6, imm=-1), Insn(0x55, 6, off=-8)]
+    skipped = [Insn(0x15, 6, off=6), *UPDATE_COUNTS]
+    end = [copy(0, 6), EXIT]
+    plain = function(loop, body, skipped, end, counts=1, more=10)
+    watched = instrument(plain)
+    machine, watching_machine = Machine(repeat(-E2BIG)), Machine(repeat(-E2BIG))
+    assert machine.run(plain.code) == watching_machine.run(watched.function.code) == 0
+    assert machine.called == watching_machine.called == [UPDATE] * 3
+    first, second = seen(watched, watching_machine)
+    assert (first.calls, first.failures, first.errno) == (3, 3, E2BIG)
+    assert (second.site.map, second.calls) == ("more", 0)
+
+
+def test_references_move_with_their_instructions():
+    plain = Function(
+        function(UPDATE_COUNTS, UPDATE_COUNTS, [set_(1, 0), EXIT]).code,
+        (Reference(0, "first"), Reference(6, "second")),
+        (Reference(12, "PID", 2),),
+    )
+    watched = instrument(plain)
+    moved = watched.moved
+    names = {name: index for index, name, _ in watched.function.maps if name != RESULTS}
+    assert names == {"first": 0, "second": moved[6]}
+    assert watched.function.constants == (Reference(moved[12], "PID", 2),)
+    linked = watched.function.linked({"first": 5, "second": 6, RESULTS: 7}, {"PID": 9})
+    assert linked[moved[6] * 8 + 4] == 6
+    assert linked[moved[12] * 8 + 4] == 36
+    results = [index for index, name, _ in watched.function.maps if name == RESULTS]
+    assert [linked[index * 8 + 4] for index in results] == [7, 7]
+    assert [linked[index * 8 + 12] for index in results] == [0, 24], "a record for each site"
+
+
+def test_calls_of_own_functions_and_their_addresses_move(function_with_callback):
+    watched = instrument(function_with_callback)
+    new = watched.moved
+    code = watched.function.code
+    assert int.from_bytes(code[new[0] * 8 + 4 :][:4], "little") == new[11] - new[0] - 1
+    assert int.from_bytes(code[new[2] * 8 + 4 :][:4], "little") == new[11] - new[2] - 1
+
+
+@pytest.fixture
+def function_with_callback() -> Function:
+    address = [Insn(0x18, 6, 4, imm=10), Insn(0)]
+    own_call = [Insn(0x85, 0, 1, imm=8)]
+    return function(address, own_call, UPDATE_COUNTS, [set_(0, 0), EXIT], [set_(0, 1), EXIT], x=3)
+
+
+def test_program_that_can_fail_in_nothing_is_not_watched():
+    assert instrument(function([*call(TIME), set_(0, 0), EXIT])) is None
+
+
+def test_program_that_is_too_long_says_so():
+    many = [UPDATE_COUNTS] * 3000
+    with pytest.raises(UnsupportedError, match="too long to have its helpers watched"):
+        instrument(function([Insn(0x15, 1, off=6 * 3000)], *many, [EXIT]))
+
+
+def random_program(chance: random.Random) -> Function:
+    """Calls and jumps in any order; what registers 6 to 9 hold says which way was gone."""
+    parts: list[list[Insn]] = [[set_(number, 0) for number in (6, 7, 8, 9)]]
+    for _ in range(chance.randint(1, 12)):
+        number = chance.choice((UPDATE, LOOKUP, OUTPUT, TIME))
+        argument = HELPERS[number].map_argument if number in HELPERS else 1
+        others = [set_(each, each) for each in range(1, 6) if each != argument]
+        kept = chance.randint(6, 9)
+        jump = Insn(0x15, 0, off=1, imm=0)
+        parts.append([*load_map(argument), *others, *call(number), jump, Insn(0x0F, kept, 0)])
+    parts.append([set_(0, 0), *(Insn(0x0F, 0, number) for number in (6, 7, 8, 9)), EXIT])
+    return function(*parts)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_any_program_does_the_same_when_it_is_watched(seed):
+    chance = random.Random(seed)
+    plain = random_program(chance)
+    watched = instrument(plain)
+    results = [chance.choice((0, 1, -E2BIG, 1 << 45)) for _ in range(20)]
+    machines = []
+    for code in (plain.code, (watched.function if watched else plain).code):
+        machine = Machine(results)
+        machines.append((machine.run(code), machine.called))
+    assert machines[0] == machines[1]
+    if watched is not None:
+        calls = [each.calls for each in seen(watched, machine)]
+        assert calls == [1] * len(calls), "each call is counted once"
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_code_that_no_compiler_made_is_left_to_the_verifier(seed):
+    """An object file may hold anything; it is looked at before the kernel sees it."""
+    chance = random.Random(seed)
+    kinds = [each.code for each in (*UPDATE_COUNTS, EXIT)] + [0x05, 0x06, 0x15, 0x7B, 0xDB, 0x79]
+    code = b"".join(
+        bytes(
+            Insn(
+                chance.choice(kinds) if chance.random() < 0.8 else chance.randrange(256),
+                chance.randrange(16),
+                chance.randrange(16),
+                chance.randint(-9, 9) if chance.random() < 0.9 else chance.randint(-30000, 30000),
+                chance.choice((1, 2, 12, 25, 130, -7, 5, 1 << 20)),
+            )
+        )
+        for _ in range(chance.randrange(40))
+    )
+    plain = Function(code, details=Details(functions=struct.pack("=IIII", 0, 1, 99, 2)))
+    watched = instrument(plain)
+    if watched is not None:
+        assert set(watched.moved) == set(watching.code_of(plain).starts)
+    watching.code_of(plain).context_read()
