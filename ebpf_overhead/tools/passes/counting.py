@@ -22,6 +22,8 @@ _TRIES = 7
 _CALLS_MAX = 100
 # What such a thing may add to the calls of a try.
 _NEAR = 0.1
+# What a busy machine adds comes in bursts; what a row has wrong is there every time.
+_ROUNDS = 3
 _NAME = Path("/proc/thread-self/comm")
 
 
@@ -81,11 +83,17 @@ def counted(places: list[Place]) -> Iterator[Counter]:
         _NAME.write_text(earlier.rstrip("\n"))
 
 
+def expected(workload: Workload) -> dict[Place, int | None]:
+    """Return how often a call passes places, as the workload's row says; None where it differs."""
+    said: dict[Place, int | None] = {system_call(name): n for name, n in workload.times.items()}
+    said.update((place_of(name), times) for name, times in workload.passed.items())
+    return said
+
+
 def passes(counter: Counter, workload: Workload) -> dict[Place, Passes]:
     """Return what a call of a workload passes, of all places that a counter counts.
 
-    Preparing a window passes some, too.  So it is the difference between windows of many calls
-    and windows of twice as many.
+    Places whose number is not what the workload's row says are counted again, some times.
 
     Raises
     ------
@@ -93,6 +101,24 @@ def passes(counter: Counter, workload: Workload) -> dict[Place, Passes]:
         The workload cannot be called here.
     """
     require(workload)
+    said = expected(workload)
+    found = _one_round(counter, workload)
+    for _ in range(_ROUNDS - 1):
+        differing = [
+            place for place, seen in found.items() if said.get(place, 0) not in (None, seen.times)
+        ]
+        if not differing:
+            break
+        again = _one_round(counter, workload)
+        found.update((place, again[place]) for place in differing)
+    return found
+
+
+def _one_round(counter: Counter, workload: Workload) -> dict[Place, Passes]:
+    """Return what a call passes: what windows of twice the calls pass more than the others.
+
+    Preparing a window passes some, too, and that is no part of the difference.
+    """
     calls, cpu = min(_CALLS_MAX, workload.checked_calls), choose_cpu()
     tries = []
     for _ in range(_TRIES):

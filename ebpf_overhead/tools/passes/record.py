@@ -10,7 +10,7 @@ from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.report.record import Count, Head, Record, to_record
 from ebpf_overhead.tools.estimate.counting import Counter
 from ebpf_overhead.tools.estimate.places import Place
-from ebpf_overhead.tools.passes.counting import Passes, known_places, passes, place_of, system_call
+from ebpf_overhead.tools.passes.counting import Passes, expected, known_places, passes
 from ebpf_overhead.workload.workloads import Workload
 
 
@@ -103,8 +103,7 @@ def _case(workload: Workload, counter: Counter | None) -> PassesCase:
 def _rows(
     workload: Workload, found: dict[Place, Passes], reasons: dict[Place, str]
 ) -> Iterator[PassedRow]:
-    said: dict[Place, int | None] = {system_call(name): n for name, n in workload.times.items()}
-    said.update((place_of(name), times) for name, times in workload.passed.items())
+    said = expected(workload)
     for place in known_places():
         seen = found.get(place)
         if place in said or (seen is not None and seen.times != 0):
