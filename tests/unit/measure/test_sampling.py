@@ -45,14 +45,16 @@ def test_choice_of_the_cpu(monkeypatch):
 
 
 class Steady:
-    """An extension whose calls all take the same time, but for one window."""
+    """An extension whose calls all take the same time, but for some windows."""
 
-    def __init__(self, per_call_ns: float) -> None:
+    def __init__(self, per_call_ns: float, disturbed: int = 1) -> None:
         self.per_call_ns = per_call_ns
+        self.disturbed = disturbed
 
     def run(self, target, calls, windows=1, cpu=None):
         elapsed = [round(self.per_call_ns * calls)] * windows
-        elapsed[0] *= 1000  # the first one finds nothing in the caches
+        for number in range(self.disturbed):
+            elapsed[number] *= 1000  # the first one finds nothing in the caches
         return elapsed, calls * windows
 
 
@@ -61,6 +63,11 @@ def test_calibrated_window_has_the_clocks_length(monkeypatch, per_call_ns):
     monkeypatch.setattr(sampling, "_workload", Steady(per_call_ns))
     calls = sampling.calibrate("getpid", 0)
     assert calls * per_call_ns == pytest.approx(400_000, rel=0.2)
+
+
+def test_calibration_goes_by_the_least_disturbed_window(monkeypatch):
+    monkeypatch.setattr(sampling, "_workload", Steady(100, disturbed=4))
+    assert sampling.calibrate("getpid", 0) == 4000
 
 
 @pytest.mark.parametrize(("per_call_ns", "calls"), [(1e7, 1), (40_000, 10), (8_000, 100)])
