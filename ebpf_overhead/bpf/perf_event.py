@@ -93,11 +93,16 @@ def output(cpu: int) -> int:
 
     It wakes the reader at every record, as libbpf's and BCC's events do.
     """
-    attribute = _attribute(TYPE_SOFTWARE, BPF_OUTPUT)
-    attribute.sample_type, attribute.wakeup_events = _SAMPLE_RAW, 1
-    fd = _syscalls.perf_event_open(attribute, -1, cpu, -1, _FLAG_FD_CLOEXEC)
+    fd = _syscalls.perf_event_open(output_attribute(), -1, cpu, -1, _FLAG_FD_CLOEXEC)
     enable(fd)
     return fd
+
+
+def output_attribute(wakeup_events: int = 1) -> PerfEventAttr:
+    """Return what describes such an event, which wakes the reader at every so manyth record."""
+    attribute = _attribute(TYPE_SOFTWARE, BPF_OUTPUT)
+    attribute.sample_type, attribute.wakeup_events = _SAMPLE_RAW, wakeup_events
+    return attribute
 
 
 def instructions() -> int:

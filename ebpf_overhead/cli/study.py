@@ -10,7 +10,15 @@ from ebpf_overhead.studies.registry import ALIASES, STUDIES
 
 # Those whose runner or options are of their own: each has a module here.
 _OWN = (
-    *("coattachment", "scaling", "map-state", "attach-latency", "decomposition", "validation"),
+    *(
+        "coattachment",
+        "scaling",
+        "delivery",
+        "map-state",
+        "attach-latency",
+        "decomposition",
+        "validation",
+    ),
     "selfcheck",
 )
 

@@ -32,6 +32,7 @@ STUDIES = {
     "bystanders": "what other system calls and other processes pay for a probe",
     "coattachment": "what several programs on one workload cost",
     "scaling": "what a probe costs when many CPUs call at once",
+    "delivery": "what it costs to hand records to a reader, by rate and reader",
     "map-state": "what a map operation costs, by the map's fill and sizes",
     "attach-latency": "how long load, attach and detach take, and whether calls stall",
     "bpf-stats": "what the kernel's run statistics cost, and what they say about a probe",

@@ -7,7 +7,9 @@
 #include "_workload_affinity.h"
 #include "_workload_arguments.h"
 #include "_workload_errors.h"
+#include "_workload_events.h"
 #include "_workload_loops.h"
+#include "_workload_reader.h"
 #include "_workload_symbol.h"
 #include "_workload_tasks.h"
 #include "_workload_together.h"
@@ -20,6 +22,9 @@
 #define MAX_CALLS ((long long)1 << 32)
 /* 128 MiB of results. */
 #define MAX_WINDOWS ((long long)1 << 24)
+
+/* A minute between two calls. */
+#define MAX_GAP_NS (60 * 1000000000LL)
 
 /* The total number of calls never overflows. */
 _Static_assert(MAX_CALLS <= INT64_MAX / MAX_WINDOWS, "calls times windows must fit 64 bits");
@@ -221,6 +226,53 @@ static PyObject *workload_watch(PyObject *Py_UNUSED(module), PyObject *args)
     return result;
 }
 
+PyDoc_STRVAR(run_paced_doc,
+             "run_paced(workload, calls, gap_ns, most_ns, cpu)\n--\n\n"
+             "Time calls at a fixed rate: (calls that count, ns in them, ns in all).");
+
+static PyObject *workload_run_paced(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    PyObject *calls_object, *gap_object, *most_object, *cpu_object;
+    long long calls, gap_ns, most_ns, cpu;
+    const struct workload *workload;
+    const char *name;
+
+    if (!PyArg_ParseTuple(args, "sOOOO:run_paced", &name, &calls_object, &gap_object, &most_object,
+                          &cpu_object))
+        return NULL;
+    workload = parse_workload(name);
+    if (workload == NULL || parse_whole("calls", calls_object, 1, MAX_CALLS, &calls) < 0 ||
+        parse_whole("gap_ns", gap_object, 0, MAX_GAP_NS, &gap_ns) < 0 ||
+        parse_whole("most_ns", most_object, 1, MAX_GAP_NS, &most_ns) < 0 ||
+        parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) < 0)
+        return NULL;
+    return pace_pinned(workload, calls, gap_ns, most_ns, (int)cpu);
+}
+
+PyDoc_STRVAR(read_events_doc, "read_events(poll, consume, buffer, sleep_ns, words, cpu)\n--\n\n"
+                              "Take records out of an event buffer until told to stop.");
+
+static PyObject *workload_read_events(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    unsigned long long poll, consume, buffer;
+    PyObject *sleep_object, *cpu_object, *result = NULL;
+    struct event_source source;
+    long long sleep_ns, cpu;
+    Py_buffer words;
+
+    if (!PyArg_ParseTuple(args, "KKKOw*O:read_events", &poll, &consume, &buffer, &sleep_object,
+                          &words, &cpu_object))
+        return NULL;
+    source = (struct event_source){(void *)poll, (void *)consume, (void *)buffer};
+    if (buffer == 0 || (poll == 0) == (consume == 0))
+        PyErr_SetString(PyExc_ValueError, "a buffer and one of poll and consume are needed");
+    else if (parse_whole("sleep_ns", sleep_object, 0, MAX_GAP_NS, &sleep_ns) == 0 &&
+             parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) == 0)
+        result = read_on_cpu(&source, sleep_ns, &words, (int)cpu);
+    PyBuffer_Release(&words);
+    return result;
+}
+
 PyDoc_STRVAR(clock_cost_doc, "clock_cost(windows=1000)\n--\n\n"
                              "Elapsed ns of empty windows: what reading the clock costs.");
 
@@ -273,6 +325,10 @@ static int workload_exec(PyObject *module)
     }
     if (add_constant(module, "WORKLOADS", workload_names()) < 0 ||
         add_constant(module, "TASK_NAME", PyUnicode_FromString(task_name)) < 0 ||
+        add_constant(module, "COUNT_RING_RECORD", PyLong_FromVoidPtr((void *)count_ring_record)) <
+            0 ||
+        add_constant(module, "COUNT_PERF_EVENT", PyLong_FromVoidPtr((void *)count_perf_event)) <
+            0 ||
         add_constant(module, "MAX_CALLS", PyLong_FromLongLong(MAX_CALLS)) < 0 ||
         add_constant(module, "MAX_WINDOWS", PyLong_FromLongLong(MAX_WINDOWS)) < 0)
         return -1;
@@ -284,6 +340,8 @@ static PyMethodDef methods[] = {
     {"run_together", (PyCFunction)(void (*)(void))workload_run_together,
      METH_VARARGS | METH_KEYWORDS, run_together_doc},
     {"watch", workload_watch, METH_VARARGS, watch_doc},
+    {"run_paced", workload_run_paced, METH_VARARGS, run_paced_doc},
+    {"read_events", workload_read_events, METH_VARARGS, read_events_doc},
     {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
      clock_cost_doc},
     {"workload_symbol", (PyCFunction)(void (*)(void))workload_symbol_of,

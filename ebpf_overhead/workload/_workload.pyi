@@ -60,6 +60,13 @@ TASK_NAME: Final[str]
 """The name of tasks that work for a workload, and of the calling thread meanwhile: no other process
 has it."""
 
+COUNT_RING_RECORD: Final[int]
+COUNT_PERF_EVENT: Final[int]
+"""Addresses of callbacks for libbpf's ``ring_buffer__new`` and ``perf_buffer__new_raw``.
+
+They count records; their context is the buffer ``words`` of `read_events`.
+"""
+
 MAX_CALLS: Final[int]
 """The maximum number of calls per window, 2**32."""
 
@@ -187,6 +194,71 @@ def watch(workload: str, words: Buffer, cpu: int, /) -> None:
         An argument has the wrong type, the workload is unknown, or the buffer is too small.
     OSError
         A system call failed in the preparation.  Results of the workload's calls are not checked.
+    """
+
+def run_paced(
+    workload: str, calls: int, gap_ns: int, most_ns: int, cpu: int, /
+) -> tuple[int, int, int]:
+    """Time calls of a workload at a fixed rate; the thread spins between them.
+
+    Parameters
+    ----------
+    workload : str
+        One of `WORKLOADS`.
+    calls : int
+        How many, 1 to `MAX_CALLS`.
+    gap_ns : int
+        From the beginning of a call to the beginning of the next, in ns; 0 for no gap.  Where a
+        call takes longer, the next one follows at once, and nothing is made up for.
+    most_ns : int
+        A call that takes longer does not count: another task had the CPU meanwhile.
+    cpu : int
+        Pin the calling thread to this CPU meanwhile.
+
+    Returns
+    -------
+    counted : int
+        Calls that count.
+    calls_ns : int
+        The time of these calls by themselves, with one reading of the clock each.
+    window_ns : int
+        From the beginning of the first call to the end of the last.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError
+        As in `run`.
+    """
+
+def read_events(
+    poll: int, consume: int, buffer: int, sleep_ns: int, words: Buffer, cpu: int, /
+) -> None:
+    """Take records out of an event buffer until told to stop, by a function of libbpf's.
+
+    It is for a separate thread: the interpreter lock is released.
+
+    Parameters
+    ----------
+    poll, consume : int
+        Address of ``ring_buffer__poll`` or ``perf_buffer__poll``, or of ``…__consume``; the other
+        one is 0.
+    buffer : int
+        Address of libbpf's ``struct ring_buffer`` or ``perf_buffer``.
+    sleep_ns : int
+        How long to sleep after each call of the function, in ns; 0 for not at all.
+    words : writable buffer
+        Three aligned 64-bit words.  The other thread sets the first to 1 to stop; this may take
+        100 ms.  The callbacks `COUNT_RING_RECORD` and `COUNT_PERF_EVENT` count records in the
+        second, and those that were lost in the third.
+    cpu : int
+        The CPU to read on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, or the buffer is too small.
+    OSError
+        libbpf reports an error.
     """
 
 def clock_cost(windows: int = 1000) -> list[int]:

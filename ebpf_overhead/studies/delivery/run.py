@@ -1,0 +1,312 @@
+"""Measuring a cell: paced calls with the probe and without, while somebody reads.
+
+What a record costs its caller varies from call to call: a reader is woken up or not, and a CPU
+that sleeps wakes up slowly.  So the value of a window is the mean of its calls, and windows of
+calls with and without the probe take turns.  The median of their differences is little disturbed
+by what else the machine does.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+
+from ebpf_overhead.bpf import maps
+from ebpf_overhead.errors import FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
+from ebpf_overhead.hooks.cases import Case
+from ebpf_overhead.hooks.probe import Probe, load
+from ebpf_overhead.measure.outcome import Outcome
+from ebpf_overhead.measure.result import Sampling
+from ebpf_overhead.measure.sampling import choose_cpu
+from ebpf_overhead.measure.stats import Interval, interval, median
+from ebpf_overhead.phases import phase
+from ebpf_overhead.programs import compiled as programs
+from ebpf_overhead.programs.bcc_compile import Source
+from ebpf_overhead.programs.catalogue import Program
+from ebpf_overhead.programs.libbpf_reader import LibbpfBuffer, ReadingThread, reading
+from ebpf_overhead.programs.program_object import Constant
+from ebpf_overhead.studies.delivery.cells import NONE, PERF, RING, Cell
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.workloads import GETPID
+
+ATTACH_CHOICES = tuple(
+    name
+    for name, each in ATTACH_TYPES.items()
+    if each.workload_kind == GETPID.kind and each.runs_per_call == 1
+)
+# The cheapest on most kernels.
+ATTACH_DEFAULT = "tp_btf"
+
+_ROUNDS = 16
+# What sets the calls of a window where they follow each other directly.
+_FLAT_OUT_PER_S = 1_000_000
+_NS_PER_S = 1_000_000_000
+# What a call takes at most; while another task has the CPU, it takes longer.
+_MOST_NS = 300_000
+# The reader that looks now and then.
+_LOOK_NS = 10_000_000
+# More records than any of the buffers has room for.
+_FILL = 40_000
+# How long a reader has to take out what a window has written.
+_CATCH_UP_S = 0.03
+_FILE, _FUNCTIONS = "delivery", ("program",)
+_CALLBACKS = {RING: _workload.COUNT_RING_RECORD, PERF: _workload.COUNT_PERF_EVENT}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What a cell costs, in ns per record.
+
+    Attributes
+    ----------
+    caller : Interval
+        What a call takes longer for it.
+    baseline_ns : float
+        A call without the probe at the same rate.
+    per_s : float
+        Calls per second, as they came out.
+    records, lost : int
+        Records handed over in the windows, and those that found no room.
+    left_out : int
+        Calls that do not count, as another task had the CPU meanwhile.
+    reader_ns : float or None
+        CPU time of the reader; None where nobody reads.
+    wakeups : float or None
+        How often the reader was woken up.
+    """
+
+    caller: Interval
+    baseline_ns: float
+    per_s: float
+    records: int
+    lost: int
+    left_out: int
+    reader_ns: float | None = None
+    wakeups: float | None = None
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What became of a cell.
+
+    Attributes
+    ----------
+    cell : Cell
+        What was measured.
+    outcome : Outcome
+        Whether it was, or why not.
+    delivery : Delivery or None
+        What it costs.
+    """
+
+    cell: Cell
+    outcome: Outcome
+    delivery: Delivery | None = None
+
+
+def measure(
+    cells: Iterable[Cell],
+    attach: str,
+    sampling: Sampling,
+    progress: Callable[[Cell, float], None] = lambda cell, share: None,
+) -> Iterator[CellResult]:
+    """Measure cells one after the other; ``sampling`` gives time, CPU and seed.
+
+    Yields
+    ------
+    CellResult
+        One a cell, in order; never an exception for what this kernel cannot do.
+    """
+    lot = random.Random(sampling.seed)
+    for cell in cells:
+        case = Case(GETPID, ATTACH_TYPES[attach], _program(cell))
+        try:
+            found = _measured(cell, case, sampling, lot, progress)
+        except OverheadError as error:
+            yield CellResult(cell, Outcome.of_error(case, error))
+        else:
+            yield CellResult(cell, Outcome(case, "measured"), found)
+
+
+def _program(cell: Cell) -> Program:
+    kind = cell.buffer.kind
+    return Program(
+        f"{_FILE}_{cell.buffer.name}",
+        "Delivery",
+        cell.buffer.summary,
+        file=_FILE,
+        definitions=(f"BUFFER={kind}",),
+    )
+
+
+def _measured(
+    cell: Cell,
+    case: Case,
+    sampling: Sampling,
+    lot: random.Random,
+    progress: Callable[[Cell, float], None],
+) -> Delivery:
+    cpu = choose_cpu(sampling.cpu)
+    others = sorted(os.sched_getaffinity(0) - {cpu})
+    if cell.reader.beside and cell.reader.waits != "absent" and not others:
+        raise UnsupportedError(
+            "the reader needs another CPU, and there is only one", "measure on more CPUs"
+        )
+    constants = {"CALLER": threading.get_native_id()}
+    if cell.buffer.kind == RING:
+        constants["WAKEUP"] = cell.buffer.flags
+    source = Source(
+        programs.source_path(_FILE), case.program.definitions, tuple(map(Constant, constants))
+    )
+    with ExitStack() as stack:
+        with phase("load"):
+            compiled = programs.with_maps(
+                case.program.name, source, constants, functions=_FUNCTIONS
+            )
+            probe = stack.enter_context(load(case, compiled))
+            buffer = None
+            if cell.buffer.kind != NONE:
+                buffer = stack.enter_context(
+                    LibbpfBuffer(
+                        compiled.maps.fds["events"],
+                        cell.buffer.wakeup_events,
+                        _CALLBACKS[cell.buffer.kind],
+                    )
+                )
+        if cell.reader.waits == "absent" or buffer is None:
+            reader: AbstractContextManager[ReadingThread | None] = nullcontext()
+        else:
+            sleeps = {"woken": None, "time": _LOOK_NS, "never": 0}[cell.reader.waits]
+            where = others[0] if cell.reader.beside else cpu
+            reader = reading(buffer, _workload.read_events, where, sleeps)
+        session = _Session(cell, probe, buffer, cpu)
+        with reader as thread:
+            session.begin(sampling.time_s)
+            for done in range(_ROUNDS):
+                session.round(thread, lot)
+                progress(cell, (done + 1) / _ROUNDS)
+            probe.detach()
+        return session.result()
+
+
+class _Session:
+    """The rounds of one cell.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is measured.
+    probe : Probe
+        Its program, loaded.
+    buffer : LibbpfBuffer or None
+        What it writes to.
+    cpu : int
+        Where calls are made.
+    """
+
+    def __init__(self, cell: Cell, probe: Probe, buffer: LibbpfBuffer | None, cpu: int) -> None:
+        self._cell, self._probe, self._buffer, self._cpu = cell, probe, buffer, cpu
+        self._calls = 1
+        self._baselines: list[float] = []
+        self._differences: list[float] = []
+        self._pace: list[float] = []
+        self._reader_ns = self._waits = self._made = self._lost = self._left_out = 0
+        self._read = False
+
+    def begin(self, time_s: float) -> None:
+        """Choose the calls of a window, and fill the buffer that nobody reads."""
+        calls = int((self._cell.rate or _FLAT_OUT_PER_S) * time_s / _ROUNDS / 2)
+        # Each window has as many wake-ups.
+        wakeup = self._cell.buffer.wakeup_events or 1
+        self._calls = max(-(-calls // wakeup) * wakeup, wakeup)
+        if self._cell.reader.waits == "absent" and self._buffer is not None:
+            self._probe.attach()
+            _workload.run(GETPID.name, _FILL, cpu=self._cpu)
+            self._probe.detach()
+
+    def round(self, thread: ReadingThread | None, lot: random.Random) -> None:
+        """Measure a window with the probe and one without."""
+        found = {}
+        first = lot.random() < 0.5
+        for attached in (first, not first):
+            with phase("switch"):
+                self._probe.switch(attached)
+            found[attached] = self._window(thread) if attached else self._run()
+        self._baselines.append(found[False])
+        self._differences.append(found[True] - found[False])
+
+    def _run(self) -> float:
+        gap_ns = _NS_PER_S // self._cell.rate if self._cell.rate else 0
+        with phase("sample"):
+            counted, calls_ns, window_ns = _workload.run_paced(
+                GETPID.name, self._calls, gap_ns, _MOST_NS, self._cpu
+            )
+        self._pace.append(self._calls * _NS_PER_S / window_ns)
+        self._left_out += self._calls - counted
+        return calls_ns / max(counted, 1)
+
+    def _window(self, thread: ReadingThread | None) -> float:
+        before_made, before_lost = self._outcomes()
+        if thread is None:
+            per_call_ns = self._run()
+        else:
+            spent_ns, waited = thread.cpu_ns(), thread.waits()
+            per_call_ns = self._run()
+            self._let_read()
+            self._reader_ns += thread.cpu_ns() - spent_ns
+            self._waits += thread.waits() - waited
+            self._read = True
+        made, lost = self._outcomes()
+        self._made += made - before_made
+        self._lost += lost - before_lost
+        if made + lost - before_made - before_lost < self._calls:
+            raise FailedError(
+                f"{self._cell.name}: {made + lost - before_made - before_lost} records of"
+                f" {self._calls} calls",
+            )
+        return per_call_ns
+
+    def _let_read(self) -> None:
+        """Wait until the reader has taken out what was written, as far as it is woken up."""
+        assert self._buffer is not None
+        until = time.monotonic() + _CATCH_UP_S
+        while self._buffer.records < self._outcomes()[0] and time.monotonic() < until:
+            time.sleep(0.001)
+
+    def _outcomes(self) -> tuple[int, int]:
+        fd = self._probe.compiled.maps.fds["outcomes"]
+        made, lost = (int.from_bytes(maps.lookup(fd, key), "little") for key in (0, 1))
+        return made, lost
+
+    def result(self) -> Delivery:
+        """Return what all rounds say.
+
+        Raises
+        ------
+        FailedError
+            The reader did not get what was written.
+        """
+        made, _ = self._outcomes()
+        if self._buffer is not None:
+            self._buffer.consume()
+            if self._buffer.records != made:
+                raise FailedError(
+                    f"{self._cell.name}: {self._buffer.records} records read of {made} written"
+                )
+        events = max(self._made + self._lost, 1)
+        return Delivery(
+            interval(self._differences),
+            median(self._baselines),
+            median(self._pace),
+            self._made,
+            self._lost,
+            self._left_out,
+            self._reader_ns / events if self._read else None,
+            self._waits / events if self._read else None,
+        )
