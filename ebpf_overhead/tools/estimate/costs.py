@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from ebpf_overhead.bpf.helpers import HELPERS
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.hooks.attach_type import FUNCTION, USER, AttachType
 from ebpf_overhead.hooks.cases import ATTACH_TYPES, GROUPS, Case, select
@@ -31,6 +32,7 @@ from ebpf_overhead.measure.result import Result, Sampling
 from ebpf_overhead.measure.run import measure_case, measure_cases
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.programs.catalogue import programs_named
+from ebpf_overhead.programs.object_program import made
 from ebpf_overhead.tools.estimate.counting import attach_counter, compiled_counter
 from ebpf_overhead.tools.estimate.event_cost import EventCost, GivenCosts, read_results
 from ebpf_overhead.tools.estimate.places import Place, serving
@@ -229,6 +231,15 @@ def attach_types_for(place: Place) -> list[str]:
     if place.kind == FUNCTION and not in_btf(place.name):
         found = [each for each in found if not each.by_btf]
     return [each.name for each in found]
+
+
+def wakes_reader(program: str) -> bool:
+    """Whether a program hands records to a reader; no where it cannot be made here."""
+    try:
+        helpers = [each for one in programs_named([program]) for each in made(one).flow.helpers]
+    except OverheadError:
+        return False
+    return any(HELPERS[each].is_buffer for each in helpers if each in HELPERS)
 
 
 def slows_other_calls(attach: str) -> bool:

@@ -21,10 +21,16 @@ from ebpf_overhead.tools.estimate.answer import (
     PlaceRate,
     cheapest_first,
 )
-from ebpf_overhead.tools.estimate.costs import Costs, attach_types_for, comparable, workload_for
+from ebpf_overhead.tools.estimate.costs import (
+    Costs,
+    attach_types_for,
+    comparable,
+    wakes_reader,
+    workload_for,
+)
 from ebpf_overhead.tools.estimate.event_cost import EventCost
 from ebpf_overhead.tools.estimate.places import Place, serving
-from ebpf_overhead.tools.estimate.run import Question, attach_type_for, judged, notes
+from ebpf_overhead.tools.estimate.run import READER_SLEEPS, Question, attach_type_for, judged, notes
 
 _OTHERS_PAY = (
     "a probe on a system call costs the other system calls, too: their rate was not given, so"
@@ -47,7 +53,7 @@ def estimate_given(question: Question, events_per_second: float, costs: Costs) -
         name: costs.of(name, question.program, place.first_instruction)
         for name in [chosen, *(names if question.alternatives else [])]
     }
-    return _answer(question, place, events_per_second, cost, chosen, notes())
+    return _answer(question, place, events_per_second, cost, chosen, notes(question.program))
 
 
 def estimate_elsewhere(
@@ -76,7 +82,8 @@ def estimate_elsewhere(
         for case in record["cases"]
         if case["attach"] in names
     }
-    answer = _answer(question, place, events_per_second, cost, chosen, [])
+    told = [READER_SLEEPS] if wakes_reader(question.program) else []
+    answer = _answer(question, place, events_per_second, cost, chosen, told)
     return replace(answer, kernel=record["machine"]["kernel"]["release"])
 
 

@@ -16,7 +16,7 @@ from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.estimate.alternatives import Bystanders, alternatives
 from ebpf_overhead.tools.estimate.answer import Budget, Estimate, PlaceRate, Share, add
 from ebpf_overhead.tools.estimate.compat import compat_calls
-from ebpf_overhead.tools.estimate.costs import Costs, attach_types_for
+from ebpf_overhead.tools.estimate.costs import Costs, attach_types_for, wakes_reader
 from ebpf_overhead.tools.estimate.counting import Counter, Rates, count, counters
 from ebpf_overhead.tools.estimate.event_cost import EventCost
 from ebpf_overhead.tools.estimate.places import Place, serving
@@ -27,6 +27,10 @@ from ebpf_overhead.tools.tracers.filters import Filters
 from ebpf_overhead.tools.tracers.waiting import Watch
 
 _LATENCY_S = 2.0
+READER_SLEEPS = (
+    "its reader never slept while the cost was measured, in continuous calls; at real rates each"
+    " record may wake it up, which costs microseconds: ebpf-overhead study delivery"
+)
 # All system calls, which are counted where bystanders pay.
 _ALL_SYSCALLS = Place(TRACEPOINT, "sys_enter")
 
@@ -121,7 +125,7 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
         budget=None,
         refused=refused(question.places, counter),
         cpus=os.cpu_count() or 1,
-        notes=notes(),
+        notes=notes(question.program),
     )
     return judged(answer, question.budget)
 
@@ -133,10 +137,11 @@ def judged(answer: Estimate, budget: float | None) -> Estimate:
     return replace(answer, budget=Budget.judge(budget, answer.total))
 
 
-def notes() -> list[str]:
-    """Return what else is to be known of this machine now."""
+def notes(program: str) -> list[str]:
+    """Return what else is to be known of this machine now, and of the program's cost."""
     warning = statistics.warning()
-    return [] if warning is None else [f"{warning}; a stored cost is without them"]
+    found = [] if warning is None else [f"{warning}; a stored cost is without them"]
+    return [*found, *([READER_SLEEPS] if wakes_reader(program) else [])]
 
 
 def attach_type_for(place: Place, wanted: str | None) -> str:

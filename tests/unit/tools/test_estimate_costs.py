@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ebpf_overhead.errors import RefusedError
 from ebpf_overhead.hooks.attach_types import COUNTING
 from ebpf_overhead.hooks.existing import ExistingHook
 from ebpf_overhead.hooks.first_instruction import NOP, NOP5, NOP10, OTHER_NOP, PUSH, STEPPED
@@ -134,3 +135,20 @@ def test_cost_beside_hooks_that_came_or_went_is_not_kept(monkeypatch, changed):
     assert len(kept) == (0 if changed else 2)
     assert [line for line in said if "program 7 theirs" in line] == said[1::2] * bool(changed)
     assert len(said) == (4 if changed else 2)
+
+
+@pytest.mark.parametrize(
+    ("helpers", "wakes"), [({130}, True), ({25, 1}, True), ({1, 14}, False), (set(), False)]
+)
+def test_program_that_writes_records_wakes_a_reader(monkeypatch, helpers, wakes):
+    flow = SimpleNamespace(helpers=helpers)
+    monkeypatch.setattr(costs, "made", lambda program: SimpleNamespace(flow=flow))
+    assert costs.wakes_reader("ringbuf_output") is wakes
+
+
+def test_program_that_cannot_be_made_wakes_nobody(monkeypatch):
+    def refuse(program):
+        raise RefusedError("EPERM", "be root")
+
+    monkeypatch.setattr(costs, "made", refuse)
+    assert not costs.wakes_reader("ringbuf_output")
