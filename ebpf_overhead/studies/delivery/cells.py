@@ -17,7 +17,7 @@ _NO_WAKEUP, _FORCE_WAKEUP = 1, 2  # BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP
 
 
 @dataclass(frozen=True)
-class Buffer:
+class RecordBuffer:
     """A way to hand a record over.
 
     Attributes
@@ -71,12 +71,12 @@ class Reader:
 BUFFERS = {
     each.name: each
     for each in (
-        Buffer("none", NONE, "no record: hook, filter and time"),
-        Buffer("ring", RING, "ring buffer; the reader is woken where it has caught up"),
-        Buffer("ring_force", RING, "ring buffer, BPF_RB_FORCE_WAKEUP", _FORCE_WAKEUP),
-        Buffer("ring_never", RING, "ring buffer, BPF_RB_NO_WAKEUP", _NO_WAKEUP),
-        Buffer("perf_1", PERF, "perf buffer, a wake-up at every record", wakeup_events=1),
-        Buffer("perf_64", PERF, "perf buffer, a wake-up at every 64th", wakeup_events=64),
+        RecordBuffer("none", NONE, "no record: hook, filter and time"),
+        RecordBuffer("ring", RING, "ring buffer; the reader is woken where it has caught up"),
+        RecordBuffer("ring_force", RING, "ring buffer, BPF_RB_FORCE_WAKEUP", _FORCE_WAKEUP),
+        RecordBuffer("ring_never", RING, "ring buffer, BPF_RB_NO_WAKEUP", _NO_WAKEUP),
+        RecordBuffer("perf_1", PERF, "perf buffer, a wake-up at every record", wakeup_events=1),
+        RecordBuffer("perf_64", PERF, "perf buffer, a wake-up at every 64th", wakeup_events=64),
     )
 }
 READERS = {
@@ -95,12 +95,12 @@ RATE_MAX = 1_000_000
 
 
 @dataclass(frozen=True)
-class Cell:
+class DeliveryCell:
     """A buffer, a reader and a rate.
 
     Attributes
     ----------
-    buffer : Buffer
+    buffer : RecordBuffer
         How records are handed over.
     reader : Reader
         Who takes them out.
@@ -108,7 +108,7 @@ class Cell:
         Calls per second, each with a record; 0 for as fast as it goes.
     """
 
-    buffer: Buffer
+    buffer: RecordBuffer
     reader: Reader
     rate: int
 
@@ -127,7 +127,7 @@ class Cell:
 
 def choose(
     buffers: Sequence[str] = (), readers: Sequence[str] = (), rates: Sequence[int] = ()
-) -> list[Cell]:
+) -> list[DeliveryCell]:
     """Return the cells of these names and rates, or all; with those that hand nothing over.
 
     Raises
@@ -143,7 +143,7 @@ def choose(
         if unknown := sorted(set(names) - set(there)):
             raise UnknownNameError(kind, unknown[0], there)
     cells = [
-        Cell(buffer, reader, rate)
+        DeliveryCell(buffer, reader, rate)
         for buffer in BUFFERS.values()
         for reader in READERS.values()
         for rate in dict.fromkeys(rates or RATES)

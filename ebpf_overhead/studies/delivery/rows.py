@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.phases import spent
 from ebpf_overhead.report import record
-from ebpf_overhead.studies.delivery.run import CellResult
+from ebpf_overhead.studies.delivery.run import DeliveryResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,12 @@ class MeasuredDelivery(AskedDelivery, record.Measured):
 ROWS = (MeasuredDelivery, UnmeasuredDelivery)
 
 
-def make_record(results: Iterable[CellResult]) -> record.Record:
+def make_record(results: Iterable[DeliveryResult]) -> record.Record:
     """Return the record of a run."""
     return record.make(record.Head(study="delivery", phases_s=spent()), map(_row, results))
 
 
-def _row(found: CellResult) -> MeasuredDelivery | UnmeasuredDelivery:
+def _row(found: DeliveryResult) -> MeasuredDelivery | UnmeasuredDelivery:
     asked = {
         **record.outcome(found.outcome),
         "buffer": found.cell.buffer.name,

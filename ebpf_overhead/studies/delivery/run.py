@@ -31,7 +31,7 @@ from ebpf_overhead.programs.bcc_compile import Source
 from ebpf_overhead.programs.catalogue import Program
 from ebpf_overhead.programs.libbpf_reader import LibbpfBuffer, ReadingThread, reading
 from ebpf_overhead.programs.program_object import Constant
-from ebpf_overhead.studies.delivery.cells import NONE, PERF, RING, Cell
+from ebpf_overhead.studies.delivery.cells import NONE, PERF, RING, DeliveryCell
 from ebpf_overhead.workload import _workload
 from ebpf_overhead.workload.workloads import GETPID
 
@@ -92,12 +92,12 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class CellResult:
+class DeliveryResult:
     """What became of a cell.
 
     Attributes
     ----------
-    cell : Cell
+    cell : DeliveryCell
         What was measured.
     outcome : Outcome
         Whether it was, or why not.
@@ -105,22 +105,22 @@ class CellResult:
         What it costs.
     """
 
-    cell: Cell
+    cell: DeliveryCell
     outcome: Outcome
     delivery: Delivery | None = None
 
 
 def measure(
-    cells: Iterable[Cell],
+    cells: Iterable[DeliveryCell],
     attach: str,
     sampling: Sampling,
-    progress: Callable[[Cell, float], None] = lambda cell, share: None,
-) -> Iterator[CellResult]:
+    progress: Callable[[DeliveryCell, float], None] = lambda cell, share: None,
+) -> Iterator[DeliveryResult]:
     """Measure cells one after the other; ``sampling`` gives time, CPU and seed.
 
     Yields
     ------
-    CellResult
+    DeliveryResult
         One a cell, in order; never an exception for what this kernel cannot do.
     """
     lot = random.Random(sampling.seed)
@@ -129,12 +129,12 @@ def measure(
         try:
             found = _measured(cell, case, sampling, lot, progress)
         except OverheadError as error:
-            yield CellResult(cell, Outcome.of_error(case, error))
+            yield DeliveryResult(cell, Outcome.of_error(case, error))
         else:
-            yield CellResult(cell, Outcome(case, "measured"), found)
+            yield DeliveryResult(cell, Outcome(case, "measured"), found)
 
 
-def _program(cell: Cell) -> Program:
+def _program(cell: DeliveryCell) -> Program:
     kind = cell.buffer.kind
     return Program(
         f"{_FILE}_{cell.buffer.name}",
@@ -146,11 +146,11 @@ def _program(cell: Cell) -> Program:
 
 
 def _measured(
-    cell: Cell,
+    cell: DeliveryCell,
     case: Case,
     sampling: Sampling,
     lot: random.Random,
-    progress: Callable[[Cell, float], None],
+    progress: Callable[[DeliveryCell, float], None],
 ) -> Delivery:
     cpu = choose_cpu(sampling.cpu)
     others = sorted(os.sched_getaffinity(0) - {cpu})
@@ -200,7 +200,7 @@ class _Session:
 
     Parameters
     ----------
-    cell : Cell
+    cell : DeliveryCell
         What is measured.
     probe : Probe
         Its program, loaded.
@@ -210,7 +210,9 @@ class _Session:
         Where calls are made.
     """
 
-    def __init__(self, cell: Cell, probe: Probe, buffer: LibbpfBuffer | None, cpu: int) -> None:
+    def __init__(
+        self, cell: DeliveryCell, probe: Probe, buffer: LibbpfBuffer | None, cpu: int
+    ) -> None:
         self._cell, self._probe, self._buffer, self._cpu = cell, probe, buffer, cpu
         self._calls = 1
         self._baselines: list[float] = []

@@ -16,7 +16,7 @@ from ebpf_overhead.measure.outcome import Outcome
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.studies.delivery import run
-from ebpf_overhead.studies.delivery.cells import BUFFERS, RATES, READERS, Cell, choose
+from ebpf_overhead.studies.delivery.cells import BUFFERS, RATES, READERS, DeliveryCell, choose
 from ebpf_overhead.studies.delivery.rows import make_record
 from ebpf_overhead.studies.delivery.tables import notes, tables
 from ebpf_overhead.studies.registry import schema
@@ -24,7 +24,7 @@ from ebpf_overhead.workload.workloads import GETPID
 
 
 def cell(buffer="ring", reader="woken", rate=10_000):
-    return Cell(BUFFERS[buffer], READERS[reader], rate)
+    return DeliveryCell(BUFFERS[buffer], READERS[reader], rate)
 
 
 # What is measured.
@@ -198,7 +198,7 @@ def result_of(which, estimate=1234.0, **changes):
         "reader_ns": 2100.0,
         "wakeups": 1.0,
     }
-    return run.CellResult(
+    return run.DeliveryResult(
         which, Outcome(case_of(which), "measured"), run.Delivery(**values | changes)
     )
 
@@ -212,7 +212,7 @@ def record():
             result_of(cell()),
             result_of(cell(rate=0), lost=100),
             result_of(cell(reader="busy"), per_s=5_000.0),
-            run.CellResult(refused, Outcome(case_of(refused), "refused", "EPERM", "be root")),
+            run.DeliveryResult(refused, Outcome(case_of(refused), "refused", "EPERM", "be root")),
         ]
     )
 
