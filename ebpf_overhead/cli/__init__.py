@@ -31,6 +31,7 @@ _COMMANDS = {
         "report": "show the tables of stored results",
         "schema": "print the JSON schema of a record",
         "plot": "draw figures from records that were stored as JSON",
+        "compare": "compare any two results: kernels, records, commits, programs",
         "history": "show what probes cost on every kernel that was measured",
         "kernels": "fetch, list and remove kernels to measure on",
         "guest": "run a command in a guest booted on a kernel",

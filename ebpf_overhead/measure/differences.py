@@ -101,11 +101,15 @@ def compared(first: Measurement, second: Measurement, scatter: Scatter) -> Inter
     """
     if first.levels and second.levels and in_same_rounds(first, second):
         return difference(first.levels.probed, second.levels.probed, scatter)
-    one, other = first.overhead, second.overhead
-    estimate = one.estimate - other.estimate
+    return independent(first.overhead, second.overhead)
+
+
+def independent(first: Interval, second: Interval) -> Interval:
+    """Return the difference of two estimates that know nothing of each other."""
+    estimate = first.estimate - second.estimate
     return replace(
-        one,
+        first,
         estimate=estimate,
-        low=estimate - hypot(one.estimate - one.low, other.high - other.estimate),
-        high=estimate + hypot(one.high - one.estimate, other.estimate - other.low),
+        low=estimate - hypot(first.estimate - first.low, second.high - second.estimate),
+        high=estimate + hypot(first.high - first.estimate, second.estimate - second.low),
     )

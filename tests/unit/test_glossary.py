@@ -12,7 +12,7 @@ GLOSSARY = ROOT / "docs/glossary.md"
 
 # Where the words have been cleaned up.  The list only grows.
 ROOMS = (
-    *("asv", "bpf", "cli", "guest", "hooks", "kernels", "machine", "programs", "report"),
+    *("api", "asv", "bpf", "cli", "guest", "hooks", "kernels", "machine", "programs", "report"),
     *("studies", "tools", "workload"),
 )
 CLEANED = (
