@@ -20,6 +20,8 @@ _MACHINE = "machine.json"
 _BENCHMARKS = "benchmarks.json"
 # What this project's plugin adds to a file: why a benchmark has no value.  asv ignores it.
 REASONS = "reasons"
+# Of asv's description of a machine: what a guest that counts instructions does not depend on.
+_HOST_FACTS = {"os", "cpu", "num_cpu", "ram"}
 
 
 def merge(
@@ -48,10 +50,11 @@ def merge(
     """
     changed = []
     for path in sorted(source.glob("*/*.json")):
-        if path.name == _MACHINE or not wanted(new := read(path)):
+        if path.name == _MACHINE or not wanted(new := _without_host(read(path))):
             continue
         place = target / path.relative_to(source)
-        merged = _merged(read(place), new) if place.exists() else new
+        old = read(place) if place.exists() else None
+        merged = new if old is None else _merged(old, new)
         if merged is not None:
             _copy(path.with_name(_MACHINE), place.with_name(_MACHINE))
             write_atomically(place, json.dumps(merged))
@@ -107,6 +110,23 @@ def without_value(stored: Mapping[str, Any], name: str) -> set[str]:
     }
 
 
+def of_no_host(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what asv knows of a machine without what does not matter where a guest counts."""
+    return {name: value for name, value in facts.items() if name not in _HOST_FACTS}
+
+
+def is_counted(stored: Mapping[str, Any]) -> bool:
+    """Whether a stored file is of a guest that counts instructions."""
+    return bool(stored["env_vars"].get("CLOCK") == "icount")
+
+
+def _without_host(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored file as it is on every host: instructions do not depend on it."""
+    if not is_counted(stored):
+        return stored
+    return {**stored, "params": of_no_host(stored.get("params", {}))}
+
+
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
     """Return the old file with what is newer in the new one; None where nothing is."""
     ranks = {name: _rank(old, row) for name, row in old["results"].items()}
@@ -115,15 +135,16 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
         for name, row in new["results"].items()
         if name not in ranks or _rank(new, row) > ranks[name]
     ]
+    kept = _without_host(old)
     if not newer:
-        return None
+        return None if kept == old else kept
     rows = {
         name: [_columns(new, new["results"][name]).get(each) for each in old["result_columns"]]
         for name in newer
     }
     reasons = {k: v for k, v in old[REASONS].items() if k not in newer}
     reasons |= {k: v for k, v in new[REASONS].items() if k in newer}
-    return {**old, "results": {**old["results"], **rows}, REASONS: reasons}
+    return {**kept, "results": {**old["results"], **rows}, REASONS: reasons}
 
 
 def _rank(stored: Mapping[str, Any], row: list[Any]) -> tuple[bool, float]:

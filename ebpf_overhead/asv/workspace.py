@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ebpf_overhead.asv.merging import has_values, merge, read
+from ebpf_overhead.asv.merging import has_values, is_counted, merge, read
 from ebpf_overhead.errors import UnknownNameError
 from ebpf_overhead.kernels import committed
 from ebpf_overhead.kernels.catalogue import damaged, installed
@@ -166,4 +166,4 @@ class Workspace:
 
 def _is_counted(stored: Mapping[str, Any]) -> bool:
     """Whether a file has instructions: a run in which everything failed has none."""
-    return bool(stored["env_vars"].get("CLOCK") == "icount") and has_values(stored)
+    return is_counted(stored) and has_values(stored)

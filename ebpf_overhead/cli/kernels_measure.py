@@ -17,10 +17,14 @@ from ebpf_overhead.kernels.layout import DATA_VARIABLE, HISTORY_VARIABLE, Layout
 # What is asked of guests, whose clock cannot answer the benchmarks of time.
 _COUNTED = (r"^(getpid|tracepoints)\.Instructions\.",)
 
+# What failed, or could not be measured as a whole, is tried again.
+_ONLY_MISSING = ("--skip-existing-successful",)
+
 _EXAMPLES = """
 \b
 Examples:
   ebpf-overhead kernels measure
+  ebpf-overhead kernels measure --missing
   ebpf-overhead kernels measure --jobs 1 6.1 6.12
 """
 
@@ -31,10 +35,17 @@ Examples:
     "-j", "--jobs", type=click.IntRange(1), help="Kernels at a time.  [default: one per CPU]"
 )
 @click.option("--bench", multiple=True, metavar="REGEX", help="As for asv run.")
+@click.option("--missing", is_flag=True, help="Measure only what has no result yet.")
 @options.config
 @click.pass_obj
 def measure(
-    layout: Layout, /, what: tuple[str, ...], jobs: int | None, bench: tuple[str, ...], config: Path
+    layout: Layout,
+    /,
+    what: tuple[str, ...],
+    jobs: int | None,
+    bench: tuple[str, ...],
+    missing: bool,
+    config: Path,
 ) -> None:
     """Run asv on kernels of the history, all by default, several side by side.
 
@@ -60,7 +71,7 @@ def measure(
             at_once,
             config,
             config.absolute().parent / ".asv" / "kernels" / "log",
-            [word for regex in asked for word in ("--bench", regex)],
+            [*_ONLY_MISSING[:missing], *(w for regex in asked for w in ("--bench", regex))],
             lambda release: say(f"Measuring on {release}"),
         ):
             click.echo(str(outcome))

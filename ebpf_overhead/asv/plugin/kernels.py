@@ -7,7 +7,7 @@ from pathlib import Path
 from asv.console import log
 from asv.util import UserError
 
-from ebpf_overhead.asv.plugin import machines, stored_steps
+from ebpf_overhead.asv.plugin import machines, series, stored_steps
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.errors import OverheadError
 
@@ -22,4 +22,5 @@ def setup() -> None:
     except (OverheadError, OSError) as error:
         raise UserError(str(error)) from error
     machines.install(workspace)
+    series.install(workspace)
     stored_steps.install()

@@ -8,9 +8,10 @@ from typing import Any
 
 from asv.commands import compare, find, run
 from asv.machine import Machine, MachineCollection, iter_machine_files
-from asv.results import Results
+from asv.results import Results, iter_results_for_machine_and_hash
 from asv.util import UserError, load_json
 
+from ebpf_overhead.asv.merging import is_counted, of_no_host
 from ebpf_overhead.asv.workspace import Workspace
 
 
@@ -30,11 +31,17 @@ def install(workspace: Workspace) -> None:
     shared.pop("version", None)
 
     def results(params: Mapping[str, Any], *others: Any) -> Results:
-        env_vars = others[-1]
-        counted = env_vars.get("CLOCK") == "icount"
-        return Results({**params, **shared} if counted else params, *others)
+        counted = is_counted({"env_vars": others[-1]})
+        return Results({**of_no_host(params), **of_no_host(shared)} if counted else params, *others)
+
+    def stored(results_dir: str, machine: str, commit: str) -> Iterator[Results]:
+        """Yield what asv run finds stored: counted results are of no host."""
+        for name in dict.fromkeys((machine, shared.get("machine", machine))):
+            if Path(results_dir, name).is_dir():
+                yield from iter_results_for_machine_and_hash(results_dir, name, commit)
 
     run.Results = find.Results = results
+    run.iter_results_for_machine_and_hash = stored
     find.Machine = _Described
     compare.iter_machine_files = _with_results
 

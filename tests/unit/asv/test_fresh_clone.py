@@ -93,6 +93,23 @@ def test_compare_prints_its_table(clone):
     assert len(rows) == 45
 
 
+def test_a_series_stands_for_its_kernel_wherever_a_tag_does(clone):
+    assert clone.asv("compare", "6.1", "7.3").stdout == clone.asv("compare", OLD, NEW).stdout
+    assert re.search(r"fentry +112\.0 +272\.0 +645\.0", clone.asv("show", "7.3").stdout)
+    name = "getpid.Instructions.track_overhead"
+    done = clone.asv("find", "--invert", "7.0..7.3", name)
+    assert "Greatest improvement found: 6713e9fa <7.2.13+deb14-amd64>" in done.stdout
+
+
+def test_counted_results_name_no_host(clone):
+    """They are the same on every machine: who measured them is nobody's affair."""
+    for path in (clone.folder / "results/kernels/vm").glob("*.json"):
+        stored = json.loads(path.read_text())
+        facts = stored if path.name == "machine.json" else stored["params"]
+        assert not facts.keys() & {"cpu", "ram", "os", "num_cpu"}
+        assert facts["machine"] == "vm"
+
+
 def test_show_lists_the_kernels_and_prints_the_tables_of_one(clone):
     listed = clone.asv("show").stdout
     assert len(re.findall(r"^ {4}[0-9a-f]{8}$", listed, re.MULTILINE)) == len(KERNELS)
@@ -116,10 +133,10 @@ def test_history_prints_every_committed_kernel(clone):
 @pytest.mark.parametrize(
     ("command", "closest"),
     [
-        (("find", "6.12..7.3.4+deb13-amd64", "x"), "6.12.118+deb13-amd64"),
+        (("find", "6.12.117+deb13-amd64..7.3", "x"), "6.12.118+deb13-amd64"),
         (("show", "7.3.5+deb13-amd64"), NEW),
         (("compare", "6.1.0-57-amd64", NEW), OLD),
-        (("continuous", NEW, "6.1"), OLD),
+        (("continuous", "7.3", "6.1.0-57-amd64"), OLD),
         (("run", "--machine", "here", "6.1.0-57-amd64^!"), OLD),
         (("run", "--machine", "here", f"6.1.0-57-amd64..{NEW}"), OLD),
     ],
@@ -142,6 +159,13 @@ def test_a_kernel_that_is_not_here_is_not_measured_on_the_host(clone, known_mach
     stored = json.loads(file.read_text())["results"]
     assert stored["getpid.Overhead.track_overhead"][0] is None
     assert stored["getpid.Instructions.track_overhead"][0][0] == 353.0
+
+
+def test_what_is_stored_is_not_measured_again_on_any_host(clone, known_machine):
+    words = ("--machine", "here", "--skip-existing-successful", "--bench", r"^getpid\.Instructions")
+    done = clone.asv("run", *words, "6.12^!")
+    assert "kernels add" not in done.stdout + done.stderr
+    assert "Benchmarking" not in done.stdout + done.stderr
 
 
 def test_nothing_that_git_tracks_was_written(clone):

@@ -46,6 +46,22 @@ def test_a_folder_that_is_not_there_gets_everything(tmp_path):
     assert merge(tmp_path / "nothing", tmp_path / "b") == []
 
 
+def test_counted_results_are_of_no_host(tmp_path):
+    """Neither what is brought nor what was there before keeps what the host was."""
+    store(tmp_path / "a", {"one": (1, 100)})
+    for folder in ("a", "b"):
+        store(tmp_path / folder, {"one": (1, 100)})
+        path = tmp_path / folder / NAME
+        stored = json.loads(path.read_text())
+        stored["params"] = {"machine": "vm", "arch": "x86_64", "cpu": "EPYC", "ram": "1", "os": "x"}
+        path.write_text(json.dumps(stored))
+    (tmp_path / "c").mkdir()
+    for folder in ("b", "c"):
+        assert merge(tmp_path / "a", tmp_path / folder)
+        assert read(tmp_path / folder / NAME)["params"] == {"machine": "vm", "arch": "x86_64"}
+        assert merge(tmp_path / "a", tmp_path / folder) == []
+
+
 def test_newer_rows_replace_older_ones_and_others_stay(tmp_path):
     store(tmp_path / "a", {"same": (1, 100), "newer": (2, 300), "older": (3, 100), "only": (4, 1)})
     store(tmp_path / "b", {"same": (5, 100), "newer": (6, 200), "older": (7, 200), "own": (8, 1)},

@@ -217,3 +217,9 @@ def test_without_kernels_it_says_how_to_add_some(kernels):
     done = kernels.run()
     assert isinstance(done.exception, BadUseError)
     assert "kernels add" in str(done.exception)
+
+
+def test_only_what_is_missing_is_asv_s_own_way_to_skip_what_is_stored(kernels):
+    kernels.add("6.12.0-a")
+    assert kernels.run("--missing", "--bench", "x").exit_code == 0
+    assert kernels.calls[0][2] == ["--skip-existing-successful", "--bench", "x"]
