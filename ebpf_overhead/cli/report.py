@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from ebpf_overhead.asv.results import latest_record
 from ebpf_overhead.asv.stored import revisions_are_kernels
@@ -14,6 +15,9 @@ from ebpf_overhead.cli import options
 from ebpf_overhead.cli.names import NameType, installed_kernels
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.kernels.catalogue import find
+from ebpf_overhead.report import formats, terminal
+from ebpf_overhead.report.record import Record
+from ebpf_overhead.studies.grid import reference as reference_rows
 from ebpf_overhead.studies.registry import FORMATS, print_tables
 
 _EXAMPLES = """
@@ -22,6 +26,7 @@ Examples:
   ebpf-overhead report
   ebpf-overhead report --commit 1a2b3c4d --format markdown
   ebpf-overhead report --config asv.kernels.json --kernel 6.12
+  ebpf-overhead report --config asv.kernels.json --kernel 6.12 --reference
 """
 
 
@@ -46,8 +51,11 @@ _FORMATS = {name: FORMATS[name] for name in ("markdown", "json")}
     help="Kernel that was measured on: a release or series of `ebpf-overhead kernels list`; with "
     "asv.kernels.json any of `ebpf-overhead history`.",
 )
+@click.option(
+    "--reference", is_flag=True, help="Show the ten rows of the reference benchmark in one table."
+)
 @options.result("table", *_FORMATS, help_text="How to print the tables.")
-def command(config: Path, commit: str | None, kernel: str, output: Output) -> None:
+def command(config: Path, commit: str | None, kernel: str, reference: bool, output: Output) -> None:
     """Show the three tables of a kernel's newest results in asv's store."""
     if revisions_are_kernels(config):
         workspace = Workspace(config.absolute().parent)
@@ -57,4 +65,17 @@ def command(config: Path, commit: str | None, kernel: str, output: Output) -> No
     else:
         guest = None if kernel in ("running", os.uname().release) else find(kernel).release
         record = latest_record(config, commit, kernel=guest)
-    output.deliver(record, print_tables, _FORMATS)
+    if reference:
+        output.deliver(record, _print_reference, _REFERENCE_FORMATS)
+    else:
+        output.deliver(record, print_tables, _FORMATS)
+
+
+def _print_reference(record: Record, console: Console) -> None:
+    terminal.print_tables([reference_rows.table(record)], (), console)
+
+
+_REFERENCE_FORMATS = {
+    **_FORMATS,
+    "markdown": lambda record: formats.to_markdown([reference_rows.table(record)], ()),
+}

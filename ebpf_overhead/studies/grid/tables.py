@@ -90,11 +90,11 @@ def _table(program: str, target: str, cases: list[dict[str, Any]], baseline: str
 
 
 def _baseline_row(cases: list[dict[str, Any]], label: str) -> tuple[str, ...]:
-    found = [_per_call(case, "baseline") for case in cases if "baseline" in case]
+    found = [per_call(case, "baseline") for case in cases if "baseline" in case]
     return (label, f"{median(found):.1f}" if found else "n/a", "", "", "")
 
 
-def _per_call(case: dict[str, Any], which: str) -> float:
+def per_call(case: dict[str, Any], which: str) -> float:
     """Return what a call takes: undisturbed, or the median where nothing else is known."""
     value: float = case["undisturbed"][which] if "undisturbed" in case else case[which]["median"]
     return value
@@ -107,7 +107,7 @@ def _row(case: dict[str, Any]) -> tuple[str, ...]:
     overhead, percent = case["overhead"], case["overhead_percent"]
     return (
         label,
-        f"{_per_call(case, 'probed'):.1f}",
+        f"{per_call(case, 'probed'):.1f}",
         f"{overhead['estimate']:+.1f}{' ~' if case.get('stopped_by') == 'time' else ''}",
         # asv keeps none of a count that repeats.
         f"{overhead['low']:+.1f} … {overhead['high']:+.1f}" if "low" in overhead else "",

@@ -236,18 +236,20 @@ def test_the_pages_hold_the_tables_of_the_stored_results(everything_committed):
     page = (ROOT / "docs/kernels.md").read_text()
     for table in (standard, further, figure.steps_markdown(stored.steps(kernels, 0.1))):
         assert table in page
-    assert standard in (ROOT / "README.md").read_text()
     assert len(kernels) >= 11
     assert {value is None for each in kernels for value in each.overhead.values()} == {False}
 
 
-def test_the_readme_holds_the_tables_of_one_kernel_all_rows_measured(everything_committed):
+def test_the_pages_hold_the_tables_of_one_kernel_all_rows_measured(everything_committed):
     words = ["report", "--config", str(everything_committed), "--kernel", "6.12"]
     run = CliRunner().invoke(main, [*words, "--format", "markdown"])
     assert run.exit_code == 0, run.output
     text = f"<!-- instructions:begin -->\n{run.output}<!-- instructions:end -->\n"
-    assert text in (ROOT / "README.md").read_text()
+    assert text in (ROOT / "docs/getpid.md").read_text()
     assert len(re.findall(r"\| \+[\d.]+ \|  \| \+\d+ % \|", text)) == 15
+    run = CliRunner().invoke(main, [*words, "--reference", "--format", "markdown"])
+    text = f"<!-- reference:begin -->\n{run.output}<!-- reference:end -->\n"
+    assert text in (ROOT / "README.md").read_text()
 
 
 def test_report_of_a_kernel_that_is_not_in_the_history_names_the_closest(everything_committed):
