@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,16 +54,10 @@ def measure_there(kernel: str, job: Job) -> Record:
     job : Job
         What to measure.
     """
-    from ebpf_overhead.hooks.object_cases import with_configuration
-    from ebpf_overhead.kernels import catalogue
-    from ebpf_overhead.studies import cases_run
+    from ebpf_overhead.api.measuring import there
 
-    if any(case.program.function for case in job.cases):
-        configuration = catalogue.find(kernel).config_text()
-        job = replace(job, cases=with_configuration(job.cases, configuration))
-    programs = list(dict.fromkeys(case.program for case in job.cases))
-    arguments = ["-c", cases_run.CODE, job.to_json()]
-    return _measure(kernel, arguments, programs, [cases_run.__name__])
+    with showing_steps() as show:
+        return there(kernel, job, show, restore=not to_be_booted())
 
 
 def _measure(

@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 
 import click
 
+from ebpf_overhead.api.measuring import here
 from ebpf_overhead.cli import options
 from ebpf_overhead.cli.elsewhere import measure_there
-from ebpf_overhead.cli.measuring import measuring_turns, wait_option
+from ebpf_overhead.cli.measuring import wait_option
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.cli.processes import measured_here
+from ebpf_overhead.cli.progress import showing_turns
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.hooks.cases import Case, CoAttached, select
 from ebpf_overhead.hooks.object_cases import with_groups
@@ -28,7 +30,6 @@ from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.report.several_kernels import merged
 from ebpf_overhead.report.several_processes import combined
-from ebpf_overhead.studies import cases_run
 from ebpf_overhead.studies.cases_run import Job
 from ebpf_overhead.studies.registry import DEFAULT, FORMATS, print_tables
 from ebpf_overhead.workload.workloads import WORKLOADS
@@ -193,8 +194,8 @@ def measure_job(job: Job, kernel: str | None, output: Output, processes: int = 1
     job = replace(job, sampling=replace(job.sampling, cpu=choose_cpu(job.sampling.cpu)))
     if processes > 1:
         return _whole(output, measured_here(job, processes))
-    with measuring_turns(len(job.cases)) as show:
-        return cases_run.run(job, show, output.gather)
+    with showing_turns(len(job.cases)) as show:
+        return here(job, show, output.gather)
 
 
 def _whole(output: Output, records: Iterator[Record]) -> Record:

@@ -10,7 +10,7 @@ from typing import TypeVar
 import click
 
 from ebpf_overhead.cli.output import Output
-from ebpf_overhead.cli.progress import Named, say, showing_cases, showing_steps, showing_turns
+from ebpf_overhead.cli.progress import Named, say, showing_cases, showing_steps
 from ebpf_overhead.measure import machine_lock, preflight
 
 _Named = TypeVar("_Named", bound=Named)
@@ -30,14 +30,6 @@ def measuring(cases: Sequence[_Named]) -> Iterator[Callable[[_Named, float], Non
     """
     preflight.check()
     with machine_lock.held(), showing_cases(cases) as show:
-        yield show
-
-
-@contextmanager
-def measuring_turns(cases: int) -> Iterator[Callable[[Named, float], None]]:
-    """Do the same for cases that take turns; call what it yields with one and how many are done."""
-    preflight.check()
-    with machine_lock.held(), showing_turns(cases) as show:
         yield show
 
 

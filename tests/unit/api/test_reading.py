@@ -11,7 +11,9 @@ from ebpf_overhead.api.reading import read
 from ebpf_overhead.errors import BadUseError
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests/data/records").glob("*.json")), ids=str)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tests/data/records").glob("*.json")), ids=lambda path: path.stem
+)
 def test_records_of_every_command_and_version_are_read(path):
     record = read(path)
     assert record["schema"] == 2
