@@ -82,7 +82,7 @@ class Results:
 
     def _of_kernel(self, word: str) -> Meant:
         try:
-            commit, record = self._workspace.find(word)
+            commit, record = self._workspace.find(word, measured=True)
         except UnknownNameError:
             return Meant(word, ())
         found = tuple(each for each in self._kernels if each.commit == commit)

@@ -79,13 +79,15 @@ class Workspace:
             self.history.sync(self._kernels(layout or default_layout(), warn))
             merge(self.committed_results, self.results)
 
-    def find(self, wanted: str) -> tuple[str, KernelRecord]:
+    def find(self, wanted: str, *, measured: bool = False) -> tuple[str, KernelRecord]:
         """Return a kernel of the history: its commit and record.
 
         Parameters
         ----------
         wanted : str
             A release, a version, or a series, which stands for its newest kernel.
+        measured : bool, optional
+            Whether a series stands for its newest kernel that has results, if one has.
 
         Raises
         ------
@@ -93,11 +95,15 @@ class Workspace:
             There is none.
         """
         records = self.history.records()
-        for commit, record in reversed(records.items()):
-            if record.is_called(wanted):
-                return commit, record
-        known = [record.release for record in records.values()]
-        raise UnknownNameError("kernel of the history", wanted, known, "see ebpf-overhead history")
+        found = [(c, each) for c, each in reversed(records.items()) if each.is_called(wanted)]
+        if not found:
+            known = [record.release for record in records.values()]
+            remedy = "see ebpf-overhead history"
+            raise UnknownNameError("kernel of the history", wanted, known, remedy)
+        # asv's files begin with the commit.
+        begin = {path.name.partition("-")[0] for path in self.results.glob("*/*-*.json")}
+        having = [each for each in found if measured and each[0].startswith(tuple(begin))]
+        return (having or found)[0]
 
     def keep(self, layout: Layout, wanted: Callable[[KernelRecord], bool]) -> list[Path]:
         """Copy counted results, and the kernels they are of, to where git tracks them.

@@ -60,7 +60,7 @@ def command(config: Path, commit: str | None, kernel: str, reference: bool, outp
     if revisions_are_kernels(config):
         workspace = Workspace(config.absolute().parent)
         workspace.prepare(warn=lambda text: click.echo(text, err=True))
-        commit, found = workspace.find(kernel)
+        commit, found = workspace.find(kernel, measured=True)
         record = latest_record(config, commit, kernel=found.release)
     else:
         guest = None if kernel in ("running", os.uname().release) else find(kernel).release

@@ -25,22 +25,23 @@ def install(workspace: Workspace) -> None:
         Has the kernels.
     """
 
-    def in_full(text: str) -> str:
-        return _KERNEL.sub(lambda match: _release(workspace, match[0]), text)
+    def in_full(text: str, measured: bool) -> str:
+        return _KERNEL.sub(lambda match: _release(workspace, match[0], measured), text)
 
+    # One name is of results that are shown or compared, a range of what is to be measured.
     def hash_from_name(repo: Git, name: str | None) -> str:
-        return str(_hash_from_name(repo, name and in_full(name)))
+        return str(_hash_from_name(repo, name and in_full(name, measured=True)))
 
     def hashes_from_range(repo: Git, revisions: str) -> list[str]:
-        return list(_hashes_from_range(repo, in_full(revisions)))
+        return list(_hashes_from_range(repo, in_full(revisions, measured=False)))
 
     Git.get_hash_from_name = hash_from_name
     Git.get_hashes_from_range = hashes_from_range
 
 
-def _release(workspace: Workspace, name: str) -> str:
+def _release(workspace: Workspace, name: str, measured: bool) -> str:
     """Return the release of a kernel; what names none as it is, for asv to refuse."""
     try:
-        return workspace.find(name)[1].release
+        return workspace.find(name, measured=measured)[1].release
     except UnknownNameError:
         return name

@@ -185,6 +185,18 @@ def test_keep_does_not_replace_a_committed_kernel_by_another_build(place):
     assert not (place.committed_results / "vm" / kept.name).exists()
 
 
+def test_a_series_is_its_newest_kernel_or_its_newest_with_results(place):
+    """A kernel that was merely fetched hides no results of an older one of its series."""
+    fetched = make_record("6.1.0-99-amd64", "6.1.999-1")
+    place.add(fetched)
+    commits = place.commits()
+    place.store(place.results, commits[OLD.release], 5.0)
+    assert place.find("6.1")[1].release == fetched.release
+    assert place.find("6.1", measured=True)[1].release == OLD.release
+    assert place.find(fetched.release, measured=True)[1].release == fetched.release
+    assert place.find("7.3", measured=True)[1].release == NEW.release
+
+
 class TestCommand:
     """``ebpf-overhead kernels keep``."""
 
