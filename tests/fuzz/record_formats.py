@@ -66,6 +66,25 @@ def decompose(content: bytes, place: Path) -> None:
 documents("record of measure", [recorded("measure")], decompose, answers=USER_ERRORS)
 
 
+def compare(content: bytes, place: Path) -> None:
+    path = str(put(place, "record.json", content))
+    run("compare", path, path, "--all")
+    run("compare", f"{path}:getpid", f"{path}:getpid", "--json", "--fail-on", "5%")
+
+
+COMPARED = ["measure", "measure_guest", "cohabitation", "scaling", "attach_latency", "validation"]
+documents("two results", [recorded(each) for each in COMPARED], compare, answers=USER_ERRORS)
+
+
+def compare_tools(content: bytes, place: Path) -> None:
+    path = str(put(place, "record.json", content))
+    run("compare", path, path, "--all", "--format", "markdown")
+
+
+TOOLS = [recorded("estimate"), recorded("top")]
+documents("two results of tools", TOOLS, compare_tools, answers=USER_ERRORS)
+
+
 def results_of(release: str) -> Any:
     given = record()
     given["machine"]["kernel"]["release"] = release
