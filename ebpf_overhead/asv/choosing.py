@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from os import environ
 from pathlib import Path
 
 from ebpf_overhead.asv import stored
+from ebpf_overhead.asv.commits import commit_hash
 from ebpf_overhead.asv.quantities import StoredSide
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.errors import BadUseError, UnknownNameError
-from ebpf_overhead.kernels.history import without_hooks
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Results:
         for found in self._candidates(word):
             if found.results:
                 return found
-        if commit := _commit(self._folder, word):
+        if commit := commit_hash(self._folder, word):
             raise BadUseError(f"nothing is stored of commit {commit[:8]}", f"asv run {word}^!")
         raise self._unknown(word)
 
@@ -74,7 +72,7 @@ class Results:
         both = (*self._kernels, *self._project)
         for kind in ("environment", "machine"):
             yield Meant(word, tuple(each for each in both if getattr(each, kind) == word))
-        if commit := _commit(self._folder, word):
+        if commit := commit_hash(self._folder, word):
             of = tuple(each for each in self._project if each.commit == commit)
             yield Meant(commit[:8], of)
         if len(word) >= 4:  # A result may be of a commit that is not here.
@@ -129,19 +127,3 @@ def best_pair(before: Meant, after: Meant) -> tuple[StoredSide, StoredSide]:
 def _all(conf_path: Path) -> list[StoredSide]:
     with stored.naming_files(conf_path):
         return [StoredSide(conf_path, each) for each in stored.stored_results(conf_path)]
-
-
-def _commit(folder: Path, word: str) -> str | None:
-    """Return the hash of what git calls so; None where it knows nothing of the name."""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{word}^{{commit}}"],
-            cwd=folder,
-            env=without_hooks(environ),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None

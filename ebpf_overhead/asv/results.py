@@ -10,7 +10,7 @@ from typing import Any
 
 from ebpf_overhead.asv import stored
 from ebpf_overhead.asv.stored import Reasons
-from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.errors import BadUseError, UnknownNameError
 from ebpf_overhead.measure.stats import CONFIDENCE
 from ebpf_overhead.report.record import Record
 
@@ -26,6 +26,7 @@ def latest_record(
     conf_path: Path,
     commit: str | None = None,
     kernel: str | None = None,
+    machine: str | None = None,
 ) -> Record:
     """Return the newest results of a kernel as a record.
 
@@ -37,11 +38,14 @@ def latest_record(
         Beginning of the hash of the revision measured; any by default.
     kernel : str, optional
         Release measured in a guest, in instructions; the running kernel by default.
+    machine : str, optional
+        What asv calls the machine that measured; any by default.
 
     Returns
     -------
     dict
-        A record with what asv keeps: no hits, no single samples.
+        A record with what asv keeps: no hits, no single samples.  ``asv_machines`` has
+        the machines that have such results, the one of these first.
 
     Raises
     ------
@@ -51,10 +55,12 @@ def latest_record(
         A file of asv's is damaged.
     """
     with stored.naming_files(conf_path):
-        return _latest_record(conf_path, commit, kernel)
+        return _latest_record(conf_path, commit, kernel, machine)
 
 
-def _latest_record(conf_path: Path, commit: str | None, kernel: str | None) -> Record:
+def _latest_record(
+    conf_path: Path, commit: str | None, kernel: str | None, machine: str | None
+) -> Record:
     release = kernel or os.uname().release
     wanted = _OVERHEAD if kernel is None else f"{_COUNTED}overhead"
     found = [
@@ -65,17 +71,23 @@ def _latest_record(conf_path: Path, commit: str | None, kernel: str | None) -> R
         and wanted in result.get_all_result_keys()
         and (commit is None or result.commit_hash.startswith(commit))
     ]
+    machines = {str(result.params.get("machine")) for result in found}
+    if machine is not None and found and machine not in machines:
+        raise UnknownNameError("machine with such results", machine, sorted(machines))
+    found = [each for each in found if machine in (None, each.params.get("machine"))]
     if not found:
         raise BadUseError(
             f"no results of kernel {release} for {commit or 'any commit'} beside {conf_path}",
             "run `asv run` first",
         )
     newest = max(found, key=stored.measured_at)
+    measured_on = str(newest.params.get("machine"))
     reasons = stored.reasons_of(conf_path, newest)
     make = _timed_cases if kernel is None else _counted_cases
     return {
         "machine": {"kernel": {"release": release}},
         "commit": newest.commit_hash,
+        "asv_machines": [measured_on, *sorted(machines - {measured_on})],
         "cases": make(newest, reasons),
     }
 

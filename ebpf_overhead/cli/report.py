@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ebpf_overhead.asv.commits import commit_hash
 from ebpf_overhead.asv.results import latest_record
 from ebpf_overhead.asv.stored import revisions_are_kernels
 from ebpf_overhead.asv.workspace import Workspace
@@ -41,7 +42,11 @@ _FORMATS = {name: FORMATS[name] for name in ("markdown", "json")}
     default="asv.conf.json",
     help="asv's configuration.",
 )
-@click.option("--commit", help="Commit of the project that was measured.  [default: the newest]")
+@click.option(
+    "--commit",
+    help="Commit of the project that was measured, as git names it.  [default: the newest]",
+)
+@click.option("--machine", help="Machine that measured, as asv names it.  [default: the newest]")
 @click.option(
     "--kernel",
     type=NameType(
@@ -55,16 +60,30 @@ _FORMATS = {name: FORMATS[name] for name in ("markdown", "json")}
     "--reference", is_flag=True, help="Show the ten rows of the reference benchmark in one table."
 )
 @options.result("table", *_FORMATS, help_text="How to print the tables.")
-def command(config: Path, commit: str | None, kernel: str, reference: bool, output: Output) -> None:
+def command(
+    config: Path,
+    commit: str | None,
+    machine: str | None,
+    kernel: str,
+    reference: bool,
+    output: Output,
+) -> None:
     """Show the three tables of a kernel's newest results in asv's store."""
     if revisions_are_kernels(config):
         workspace = Workspace(config.absolute().parent)
         workspace.prepare(warn=lambda text: click.echo(text, err=True))
         commit, found = workspace.find(kernel, measured=True)
-        record = latest_record(config, commit, kernel=found.release)
+        record = latest_record(config, commit, found.release, machine)
     else:
         guest = None if kernel in ("running", os.uname().release) else find(kernel).release
-        record = latest_record(config, commit, kernel=guest)
+        named = commit and commit_hash(config.absolute().parent, commit)
+        record = latest_record(config, named or commit, guest, machine)
+    shown, *others = record.get("asv_machines", [""])
+    if others and machine is None:
+        click.echo(
+            f"results of {shown}, the newest; there are others of {', '.join(others)}: --machine",
+            err=True,
+        )
     if reference:
         output.deliver(record, _print_reference, _REFERENCE_FORMATS)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -373,3 +374,44 @@ def test_report_of_a_guests_kernel(store, tmp_path):
     refused = run_command(*arguments, "5.4", **place)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert f"is here, but {GUEST}" in refused.stderr
+
+
+def test_report_names_the_machine_where_there_are_several(store, tmp_path):
+    store.add(started_at=2_000)
+    store.results = store.results.with_name("other")
+    path = store.add(started_at=1_000)
+    other = json.loads(path.read_text()) | {"params": {"machine": "other"}}
+    path.write_text(json.dumps(other))
+    (path.parent / "machine.json").write_text('{"machine": "other", "version": 1}')
+    words = ["report", "--config", str(store.conf), "--json"]
+    run = run_command(*words)
+    assert run.stderr == "results of tester, the newest; there are others of other: --machine\n"
+    assert json.loads(run.stdout)["asv_machines"] == ["tester", "other"]
+    run = run_command(*words, "--machine", "other")
+    assert run.stderr == ""
+    assert json.loads(run.stdout)["asv_machines"] == ["other", "tester"]
+    run = run_command(*words, "--machine", "othr")
+    assert run.returncode == 2
+    assert "no machine with such results is called 'othr'; did you mean other?" in run.stderr
+
+
+def test_report_takes_a_commit_as_git_names_it(store):
+    def git(*words):
+        names = ["-c", "user.name=n", "-c", "user.email=e"]
+        done = subprocess.run(
+            ["git", *names, *words],
+            cwd=store.conf.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    git("init", "-q", ".")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    store.add(commit=git("rev-parse", "HEAD"))
+    git("commit", "-q", "--allow-empty", "-m", "two")
+    words = ["report", "--config", str(store.conf), "--json", "--commit"]
+    assert json.loads(run_command(*words, "HEAD~1").stdout)["commit"] == git("rev-parse", "HEAD~1")
+    run = run_command(*words, "HEAD")
+    assert (run.returncode, run.stdout) == (2, "")
