@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ebpf_overhead.asv.merging import has_values, is_counted, merge, read
+from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import UnknownNameError
 from ebpf_overhead.kernels import committed
 from ebpf_overhead.kernels.catalogue import damaged, installed
@@ -23,6 +24,7 @@ from ebpf_overhead.kernels.committed import DescribedKernel
 from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.layout import Layout, default_layout
 from ebpf_overhead.kernels.record import KernelRecord
+from ebpf_overhead.reading import read_text
 from ebpf_overhead.trust import refuse_foreign
 
 
@@ -78,6 +80,7 @@ class Workspace:
         with self._locked():
             self.history.sync(self._kernels(layout or default_layout(), warn))
             merge(self.committed_results, self.results)
+            self._describe_machines()
 
     def find(self, wanted: str, *, measured: bool = False) -> tuple[str, KernelRecord]:
         """Return a kernel of the history: its commit and record.
@@ -154,6 +157,14 @@ class Workspace:
         for error in damaged(layout).values():
             warn(f"without a kernel of this machine: {error}")
         return {record.to_json(): (record, config) for record, config in described}.values()
+
+    def _describe_machines(self) -> None:
+        """Undo what asv run writes where the host has the name of a committed machine."""
+        for path in self.committed_results.glob("*/machine.json"):
+            text = read_text(path)
+            place = self.results / path.relative_to(self.committed_results)
+            if place.exists() and read_text(place) != text:
+                write_atomically(place, text)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from ebpf_overhead.kernels.versions import looks_like_version
 from ebpf_overhead.measure.stats import CONFIDENCE, Interval, median
 from ebpf_overhead.measure.undisturbed import Scatter
 from ebpf_overhead.report.record import Record, caller, why_not
@@ -83,7 +84,9 @@ class Quantity:
 
     def without(self, name: str) -> Quantity:
         """Return it without one of the names that it is of."""
-        return replace(self, of=without(self.of, name), asked=without(self.asked, name))
+        # Two programs are other instructions anyway; on two kernels one should be the same.
+        tag = self.tag if looks_like_version(name) else ""
+        return replace(self, of=without(self.of, name), asked=without(self.asked, name), tag=tag)
 
 
 def without(of: tuple[str, ...], name: str) -> tuple[str, ...]:

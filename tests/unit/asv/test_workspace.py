@@ -185,6 +185,18 @@ def test_keep_does_not_replace_a_committed_kernel_by_another_build(place):
     assert not (place.committed_results / "vm" / kept.name).exists()
 
 
+def test_the_host_is_not_described_in_the_place_of_a_committed_machine(place):
+    """asv run writes what the host is into the folder of its name, which may be that one."""
+    commits = place.commits()
+    place.store(place.committed_results, commits[NEW.release], 1.0)
+    place.commits()
+    described = place.results / "vm/machine.json"
+    committed_one = described.read_text()
+    described.write_text('{"machine": "vm", "cpu": "EPYC", "version": 1}')
+    place.commits()
+    assert described.read_text() == committed_one
+
+
 def test_a_series_is_its_newest_kernel_or_its_newest_with_results(place):
     """A kernel that was merely fetched hides no results of an older one of its series."""
     fetched = make_record("6.1.0-99-amd64", "6.1.999-1")

@@ -162,6 +162,8 @@ def test_part_of_a_result_by_its_name_or_what_it_begins_with():
     )
     assert both.only("6.1").quantities[0].of == ("old.bpf.o:f",)
     assert both.only("old.bpf.o:f").quantities[0].of == ("6.1.0-56",)
+    tagged = counted(1, "6.1.0-56", "empty", tag="x")
+    assert [tagged.without(name).tag for name in ("6.1.0-56", "empty")] == ["x", ""]
     with pytest.raises(BadUseError, match=r"nothing called 'x'; choose 6\.1\.0-56, old"):
         both.only("x")
 
