@@ -10,7 +10,7 @@ from typing import Any
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.comparison import ComparedRow, Comparison, Verdict
 from ebpf_overhead.report.formats import to_markdown
-from ebpf_overhead.report.quantities import OF_A_CORE, Quantity
+from ebpf_overhead.report.quantities import BASELINE, OF_A_CORE, Quantity
 from ebpf_overhead.report.table import UNIT_HEADINGS, Table
 
 # Longer names of the two sides are said above the tables only.
@@ -111,14 +111,19 @@ def _notes(comparison: Comparison, everything: bool) -> Iterator[str]:
     yield f"{len(changed)} of {len(rows)} rows differ"
     perhaps = [row for row in rows if row.verdict == "perhaps"]
     unjudged = [row for row in rows if row.verdict == "not judged"]
+    others = [row for row in unjudged if row.before.what != BASELINE]
     hidden = "" if everything else "; --all shows them"
     if perhaps:
         yield (
             f"~ {len(perhaps)} more by what may be chance among {len(rows)} rows (99 % for all"
             f" together){hidden}"
         )
-    if unjudged:
-        yield f"? {len(unjudged)} have no interval and are not judged{hidden}"
+    for row in unjudged:
+        if row not in others:
+            one, other = (_number(e.value.estimate, e.unit) for e in (row.before, row.after))
+            yield f"{' '.join(row.before.of)} without a probe: {one} and {other} {row.before.unit}"
+    if others:
+        yield f"? rows without an interval, which are not judged: {len(others)}{hidden}"
     if any(row.another_program for row in (rows if everything else changed)):
         yield "‡ the program was compiled otherwise: what differs is not the kernel's alone"
     for name, (mine, other) in comparison.differing.items():

@@ -13,7 +13,6 @@ from typing import Any
 
 from ebpf_overhead.kernels.versions import looks_like_version
 from ebpf_overhead.measure.stats import CONFIDENCE, Interval, median
-from ebpf_overhead.measure.undisturbed import Scatter
 from ebpf_overhead.report.record import Record, caller, why_not
 
 BASELINE = "call without a probe"
@@ -195,7 +194,6 @@ def _unit(name: str, unit: str, beside: Mapping[str, Any]) -> str:
 
 def _baselines(record: Record) -> Iterator[Quantity]:
     """Yield what each workload takes by itself, once for all cases that say it."""
-    scatter = (record.get("options") or {}).get("scatter")
     rows = [case for case in record.get("cases", ()) if "overhead" in case and "baseline" in case]
     alone = [case for case in rows if not {"bystander", "beside", "statistics"} & case.keys()]
 
@@ -206,10 +204,10 @@ def _baselines(record: Record) -> Iterator[Quantity]:
         each = list(cases)
         unit, exact = str(each[0]["unit"]), each[0]["unit"] == INSTRUCTIONS
         found = median(case.get("undisturbed", {}).get("baseline", _median(case)) for case in each)
-        # What varies from run to run is what is uncertain: every run has thousands of windows.
-        margin = 0.0 if exact else Scatter(**(scatter or {})).margin(found)
-        value = Interval(found, found - margin, found + margin, CONFIDENCE)
-        yield Quantity(what=BASELINE, of=of, unit=unit, value=value, exact=exact)
+        # By time it has no interval: it says as much of the minute as of the kernel.
+        yield Quantity(
+            what=BASELINE, of=of, unit=unit, value=plain(found), exact=exact, known=exact
+        )
 
 
 def _median(case: Mapping[str, Any]) -> float:

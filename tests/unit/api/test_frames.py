@@ -22,7 +22,7 @@ def test_a_row_per_case_with_its_interval_and_its_reason():
 
 def test_a_row_per_compared_number():
     rows = api.rows(api.compare(record(), record()))
-    assert {row["verdict"] for row in rows} == {"same"}
+    assert {row["verdict"] for row in rows if row["what"] == "overhead"} == {"same"}
     assert ("overhead", "getpid, tp_btf, simple", 50.0, 1.0) in [
         (row["what"], row["of"], row["after"], row["ratio"]) for row in rows
     ]

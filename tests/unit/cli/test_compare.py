@@ -139,6 +139,7 @@ def test_records_without_asv_or_any_configuration(run, tmp_path, monkeypatch):
     assert "not measured in A and B: getpid/fentry/simple: unsupported: EPERM at load" in (
         " ".join(shown.split())
     )
+    assert "getpid without a probe: 101.0 and 101.0 ns" in shown
     assert "0 of 3 rows differ" in run(old, old).stdout
 
 
