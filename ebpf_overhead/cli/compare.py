@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ebpf_overhead.api import comparing
 from ebpf_overhead.cli import options
+from ebpf_overhead.cli.names import NameType, described_kernels
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.report import comparison_tables, limits
@@ -22,6 +23,8 @@ from ebpf_overhead.report.terminal import print_tables
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _WIDEST = 80
+# For the shell; what else is a result is found when it is asked for.
+_RESULT = NameType("result", described_kernels, checked=False, files=True, metavar="RESULT")
 _WHAT = """\b
 A and B:
   6.12                  a kernel: its release, version or series
@@ -66,8 +69,8 @@ def _configuration(
 
 
 @click.command(name="compare", epilog=_WHAT + _EXAMPLES)
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
+@click.argument("before", metavar="A", type=_RESULT)
+@click.argument("after", metavar="B", type=_RESULT)
 @click.option(
     "--fail-on",
     "allowed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -103,9 +104,18 @@ def installed_kernels() -> list[str]:
     """Return the releases and the series of the kernels that are here."""
     from ebpf_overhead.kernels.catalogue import installed
 
-    kernels = installed()
-    series = [".".join(kernel.release.split(".")[:2]) for kernel in kernels]
-    return list(dict.fromkeys([*series, *(kernel.release for kernel in kernels)]))
+    return _with_series(kernel.release for kernel in installed())
+
+
+def described_kernels() -> list[str]:
+    """Return the releases and the series of the kernels whose results are committed here."""
+    return _with_series(path.parent.name for path in Path().glob("results/kernel-records/*/*.json"))
+
+
+def _with_series(releases: Iterable[str]) -> list[str]:
+    named = list(releases)
+    series = [".".join(release.split(".")[:2]) for release in named]
+    return list(dict.fromkeys([*series, *named]))
 
 
 def attach_points() -> list[str]:
