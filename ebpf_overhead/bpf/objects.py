@@ -74,12 +74,34 @@ def programs() -> dict[int, KernelProgram]:
     found = {}
     try:
         for number in ids(BpfCommand.PROG_GET_NEXT_ID):
-            with opened(BpfCommand.PROG_GET_FD_BY_ID, number) as fd:
-                if fd is not None:
-                    found[number] = _program(fd)
+            each = program(number)
+            if each is not None:
+                found[number] = each
     except OSError as error:
         raise _cannot_walk(error) from error
     return found
+
+
+def program(number: int) -> KernelProgram | None:
+    """Return a loaded program; None if it is gone."""
+    with opened(BpfCommand.PROG_GET_FD_BY_ID, number) as fd:
+        return None if fd is None else _program(fd)
+
+
+def program_ids() -> set[int]:
+    """Return the ids of all loaded programs.
+
+    Raises
+    ------
+    RefusedError
+        Privileges are missing.
+    UnsupportedError
+        The kernel has no BPF.
+    """
+    try:
+        return set(ids(BpfCommand.PROG_GET_NEXT_ID))
+    except OSError as error:
+        raise _cannot_walk(error) from error
 
 
 def ids(command: BpfCommand) -> Iterator[int]:

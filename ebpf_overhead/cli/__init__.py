@@ -23,6 +23,7 @@ _COMMANDS = {
         "study": "answer one question in full: bystanders, co-attachment, map state …",
         "estimate": "say what a probe would cost here, before it is attached",
         "top": "show what the BPF programs loaded on this machine cost",
+        "impact": "measure what a whole tool costs the work beside it, on and off",
         "funclatency": "show how long calls of a function take, and how many there are",
         "profile": "show where the time of a probed call goes, with perf and a flame graph",
         "selfcheck": "check that numbers measured here can be trusted",

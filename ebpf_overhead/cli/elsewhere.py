@@ -71,17 +71,24 @@ def _measure(
 
 
 def given_options(context: click.Context) -> list[str]:
-    """Return the options that a command was called with, but those of the host alone."""
+    """Return the options that a command was called with, but those of the host alone.
+
+    Its arguments come last, in the way in which none is taken for an option.
+    """
+    options: list[str] = []
     arguments: list[str] = []
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in _KEPT or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         value = context.params[name]
-        word = [] if isinstance(parameter, click.Argument) else [parameter.opts[0]]
         for each in value if isinstance(value, tuple) else [value]:
-            arguments += word if each is True else [*word, _as_seen_there(name, each)]
-    return arguments
+            given = [] if each is True else [_as_seen_there(name, each)]
+            if isinstance(parameter, click.Argument):
+                arguments += given
+            else:
+                options += [parameter.opts[0], *given]
+    return [*options, "--", *arguments] if arguments else options
 
 
 def _as_seen_there(parameter: str, value: object) -> str:

@@ -99,13 +99,13 @@ def showing_cases(cases: Sequence[_Named]) -> Iterator[Callable[[_Named, float],
 
 
 @contextmanager
-def showing_turns(cases: int) -> Iterator[Callable[[Named, float], None]]:
+def showing_turns(cases: int, what: str = "cases") -> Iterator[Callable[[Named, float], None]]:
     """Show progress while the block runs; call what it yields with a case and how many are done."""
     with _terminal() as terminal:
         progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} cases"),
+            TextColumn(f"{{task.completed:.0f}}/{{task.total:.0f}} {what}"),
             TimeRemainingColumn(),
             console=PlainConsole(file=terminal),
             auto_refresh=False,  # no second thread while windows are timed

@@ -1,4 +1,4 @@
-"""What ``measure`` and ``estimate`` found, as metrics (docs/metrics.md)."""
+"""What ``measure``, ``estimate`` and ``impact`` found, as metrics (docs/metrics.md)."""
 
 from __future__ import annotations
 
@@ -127,3 +127,28 @@ def _add_budget(metrics: Metrics, budget: dict[str, Any] | None) -> None:
         "Whether all of the interval is within the limit (1), or not (0).",
         float(budget["verdict"] == "yes"),
     )
+
+
+def of_impact(record: Record) -> str:
+    """Return a record of ``impact`` as OpenMetrics text."""
+    metrics = Metrics({"kernel": record["kernel"], "tool": " ".join(record["tool"]["start"])})
+    unit, factor = _BASE_UNITS[record["unit"]]
+    for case in record["cases"]:
+        if case["status"] != "measured":
+            continue
+        labels = {"target": case["workload"]}
+        text = "What the tool adds to one call of its target."
+        metrics.add_interval(f"impact_cost_{unit}", text, case["difference"], factor, **labels)
+        text = "The same as a share of one call without the tool."
+        metrics.add_interval("impact_ratio", text, case["share"], **labels)
+    for name, text in _OF_TOOL.items():
+        metrics.add(f"impact_{name}", text, record["tool"][name.replace("ratio", "share")])
+    add_time(metrics)
+    return metrics.text()
+
+
+_OF_TOOL = {
+    "core_ratio": "CPU time of the tool's processes while workloads ran, share of one core.",
+    "resident_bytes": "Resident memory of the tool's processes.",
+    "programs": "BPF programs that the tool loaded.",
+}

@@ -7,6 +7,7 @@ from typing import Any
 from ebpf_overhead.report.schema import schema_of
 from ebpf_overhead.tools.estimate.record import EstimateRecord
 from ebpf_overhead.tools.funclatency.record import LatencyRecord
+from ebpf_overhead.tools.impact.record import ImpactRecord
 from ebpf_overhead.tools.passes.record import PassesRecord
 from ebpf_overhead.tools.profile.record import ProfileRecord
 from ebpf_overhead.tools.top.record import TopRecord
@@ -14,6 +15,7 @@ from ebpf_overhead.tools.top.record import TopRecord
 RECORDS = {
     "estimate": EstimateRecord,
     "funclatency": LatencyRecord,
+    "impact": ImpactRecord,
     "profile": ProfileRecord,
     "top": TopRecord,
     "workloads": PassesRecord,

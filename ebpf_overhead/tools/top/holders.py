@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -43,12 +43,13 @@ class Holders:
     perf_events: dict[int, set[Attachment]] = field(default_factory=lambda: defaultdict(set))
 
 
-def find_holders() -> Holders:
-    """Return what the descriptors of all visible processes hold."""
+def find_holders(pids: Iterable[int] | None = None) -> Holders:
+    """Return what the descriptors of processes hold, by default of all visible ones."""
     found = Holders()
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
-            _look_at(int(entry.name), found)
+    if pids is None:
+        pids = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+    for pid in pids:
+        _look_at(pid, found)
     return found
 
 

@@ -230,7 +230,7 @@ def test_command_imports_only_what_it_needs(words, allowed):
 def _measuring() -> list[tuple[str, ...]]:
     """The commands that take time for an answer about this machine."""
     studies = [("study", name) for name in registry.STUDIES if name != "decomposition"]
-    return [("measure",), ("estimate",), ("funclatency",), ("profile",), *studies]
+    return [("measure",), ("estimate",), ("funclatency",), ("impact",), ("profile",), *studies]
 
 
 @pytest.mark.parametrize("words", _measuring(), ids=" ".join)
