@@ -141,7 +141,7 @@ static const struct {
     {"NR_accept4", __NR_accept4},       {"NR_timerfd_settime", __NR_timerfd_settime},
     {"NR_clone", __NR_clone},           {"NR_exit", __NR_exit},
     {"NR_exit_group", __NR_exit_group}, {"NR_wait4", __NR_wait4},
-    {"NR_execve", __NR_execve},
+    {"NR_execve", __NR_execve},         {"NR_recvfrom", __NR_recvfrom},
 };
 
 PyMODINIT_FUNC PyInit__syscalls(void)

@@ -31,6 +31,7 @@ NR_exit: int
 NR_exit_group: int
 NR_wait4: int
 NR_execve: int
+NR_recvfrom: int
 
 def bpf(command: int, attribute: Buffer, /) -> int:
     """Call bpf(2); ``attribute`` is read, and filled by commands that answer in it."""

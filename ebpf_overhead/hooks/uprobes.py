@@ -30,7 +30,7 @@ def own_function(workload: Workload) -> Iterator[AttachPoint]:
         It begins with another instruction, which would have another cost.
     """
     machine = platform.machine()
-    expected = INSTRUCTIONS[workload.begins_with or ""].get(machine)
+    expected = INSTRUCTIONS.get(workload.begins_with or "", {}).get(machine)
     if workload.name not in _workload.WORKLOADS:
         raise UnsupportedError(
             f"no workload {workload.name} on {machine}: it is written in assembly"

@@ -161,11 +161,11 @@ def count_hits(
     expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
     with syscall.counting_runs():
         if caller_counter is None:
-            before = probe.program.info().run_count
-            call(calls)
             foreign = None if probe.case.workload.syscall else 0
             hits = Hits(calls, 0, foreign, runs_per_call=expected)
-            runs = probe.program.info().run_count - before
+            if probe.case.workload.shared:
+                return _count_in_process(probe, hits, call)
+            runs = _runs(probe, calls, call)
             if probe.case.attach.system_wide or probe.case.runs is not None:
                 runs = min(runs, hits.expected)
             return replace(hits, hits=runs)
@@ -178,6 +178,26 @@ def count_hits(
                 if off == 0 or (not hits.slack and off > doubtful):
                     break
             return hits
+
+
+def _runs(probe: Probe, calls: int, call: Callable[[int], None]) -> int:
+    before = probe.program.info().run_count
+    call(calls)
+    return probe.program.info().run_count - before
+
+
+def _count_in_process(probe: Probe, hits: Hits, call: Callable[[int], None]) -> Hits:
+    """Count where other code of this process passes the hook, too.
+
+    It does so as often around twice the calls.
+    """
+    for _ in range(_PASSES):
+        once = _runs(probe, hits.calls, call)
+        own = _runs(probe, 2 * hits.calls, call) - once
+        hits = replace(hits, hits=own, foreign_hits=max(once - own, 0))
+        if own == hits.expected:
+            break
+    return hits
 
 
 def _count_with_callers(

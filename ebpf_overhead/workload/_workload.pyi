@@ -50,6 +50,10 @@ WORKLOADS: Final[tuple[str, ...]]
     the wait for it.  The last two are only on x86_64 and aarch64.
 ``"futex_pingpong"``, ``"pipe_pingpong"``, ``"unix_request"``, ``"udp_request"``, ``"tcp_request"``
     Another thread, on the same CPUs, is woken and answers: by futex, or by a byte each way.
+``"tcp_stream"``
+    16 KiB by TCP to another thread, on the same CPUs, which reads them.
+``"malloc_free"``
+    64 bytes from the C library, and back; for uprobes on its ``malloc``.
 ``"tcp_connect"``
     A connection to 127.0.0.1, accepted by the same thread, and closed at both ends.
 ``"none"``

@@ -7,6 +7,7 @@
 #include "_workload_tasks.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -232,6 +233,8 @@ const struct workload workloads[] = {
     {"pipe_pingpong", "write and read", loop_request, REQUESTS(prepare_pipes)},
     {"unix_request", "write and read", loop_request, REQUESTS(prepare_unix)},
     {"tcp_request", "write and read", loop_request, REQUESTS(prepare_tcp)},
+    {"tcp_stream", "write and recvfrom", loop_stream, .prepare = prepare_stream,
+     .finish = finish_stream},
     {"udp_request", "write and read", loop_request, REQUESTS(prepare_udp)},
     {"futex_pingpong", "futex", loop_futexes, .prepare = prepare_futexes, .finish = finish_futexes},
     {"sched_yield", "sched_yield", loop_sched_yield},
@@ -243,6 +246,7 @@ const struct workload workloads[] = {
     {"file_write", "pwrite64", loop_file_write, .prepare = prepare_file, .finish = finish_window},
     {"file_fsync", "pwrite64 and fsync", loop_file_fsync, .prepare = prepare_file,
      .finish = finish_window},
+    {"malloc_free", NULL, loop_malloc_free, AT(malloc)},
     {"function", NULL, loop_function, AT(ebpf_overhead_target)},
 #ifdef WORKLOAD_X86_64
     {"function_nop5", NULL, loop_function_nop5, AT(ebpf_overhead_nop5)},

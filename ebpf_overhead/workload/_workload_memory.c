@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #define PAGE_BYTES 4096
@@ -54,4 +55,17 @@ LOOP long loop_page_fault(uint64_t calls)
         *touched = 1;
     } while (--calls != 0);
     return result;
+}
+
+/* A small block, which the C library has at hand after the first call. */
+LOOP long loop_malloc_free(uint64_t calls)
+{
+    void *block;
+
+    do {
+        block = malloc(64);
+        __asm__ volatile("" : "+r"(block) : : "memory"); /* or both calls would be left out */
+        free(block);
+    } while (--calls != 0);
+    return 0;
 }

@@ -14,6 +14,7 @@ void finish_page_fault(void);
 
 long loop_mmap_touch_munmap(uint64_t calls);
 long loop_page_fault(uint64_t calls);
+long loop_malloc_free(uint64_t calls);
 
 #pragma GCC visibility pop
 

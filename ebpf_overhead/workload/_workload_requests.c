@@ -59,6 +59,35 @@ LOOP long loop_request(uint64_t calls)
     return asked < 0 ? asked : result;
 }
 
+/* What a call of the stream sends: a system call for the caller, and one for the reader. */
+#define STREAMED_BYTES 16384
+
+static void *receive(void *argument)
+{
+    struct server *self = argument;
+    char block[STREAMED_BYTES];
+
+    atomic_store(&self->ready, 1);
+    for (uint64_t calls = self->calls; calls != 0; calls--)
+        if (system_call_6(SYS_recvfrom, self->own.in, (long)block, sizeof(block), MSG_WAITALL, 0,
+                          0) != (long)sizeof(block))
+            break;
+    return NULL;
+}
+
+/* The caller may be ahead of the reader by what the sockets hold. */
+LOOP long loop_stream(uint64_t calls)
+{
+    static const char block[STREAMED_BYTES];
+    int out = server->theirs.out;
+    long result;
+
+    do {
+        result = system_call_3(SYS_write, out, (long)block, sizeof(block));
+    } while (--calls != 0);
+    return result;
+}
+
 static void close_end(struct end end)
 {
     close(end.in);
@@ -116,14 +145,14 @@ static void release(void)
     errno = error;
 }
 
-static const char *start_between(struct end own, struct end theirs)
+static const char *start_between(void *(*serving)(void *), struct end own, struct end theirs)
 {
     const char *failed_call;
     int error;
 
     server->own = own;
     server->theirs = theirs;
-    failed_call = start(serve);
+    failed_call = start(serving);
     if (failed_call != NULL) {
         error = errno;
         close_end(own);
@@ -134,18 +163,30 @@ static const char *start_between(struct end own, struct end theirs)
     return failed_call;
 }
 
-void finish_requests(void)
+/* Ends the other thread, which has ended unless the number of its calls was not known. */
+static void finish(int cut)
 {
     int error = errno;
 
-    /* It has ended, unless the number of its calls was not known. */
-    shutdown(server->own.in, SHUT_RDWR);
+    if (cut)
+        shutdown(server->own.in, SHUT_RDWR);
     close_end(server->theirs);
     join(server);
     close_end(server->own);
     finish_tasks();
     errno = error;
     release();
+}
+
+void finish_requests(void)
+{
+    finish(1);
+}
+
+/* The other thread reads all that was sent, and then sees the end. */
+void finish_stream(void)
+{
+    finish(0);
 }
 
 const char *prepare_pipes(uint64_t calls)
@@ -164,18 +205,19 @@ const char *prepare_pipes(uint64_t calls)
         release();
         return "pipe2";
     }
-    return start_between((struct end){questions[0], answers[1]},
+    return start_between(serve, (struct end){questions[0], answers[1]},
                          (struct end){answers[0], questions[1]});
 }
 
 /* Of two connected sockets, or of the system call that failed. */
-static const char *prepare_sockets(const char *failed_call, const int sockets[2])
+static const char *prepare_sockets(void *(*serving)(void *), const char *failed_call,
+                                   const int sockets[2])
 {
     if (failed_call != NULL) {
         release();
         return failed_call;
     }
-    return start_between((struct end){sockets[0], sockets[0]},
+    return start_between(serving, (struct end){sockets[0], sockets[0]},
                          (struct end){sockets[1], sockets[1]});
 }
 
@@ -188,23 +230,34 @@ const char *prepare_unix(uint64_t calls)
         return failed_call;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
         failed_call = "socketpair";
-    return prepare_sockets(failed_call, sockets);
+    return prepare_sockets(serve, failed_call, sockets);
+}
+
+static const char *prepare_connected(void *(*serving)(void *), const char *(*connect_both)(int[2]),
+                                     uint64_t calls)
+{
+    int sockets[2];
+    const char *failed_call = allocate(calls);
+
+    if (failed_call != NULL)
+        return failed_call;
+    failed_call = connect_both(sockets);
+    return prepare_sockets(serving, failed_call, sockets);
 }
 
 const char *prepare_tcp(uint64_t calls)
 {
-    int sockets[2];
-    const char *failed_call = allocate(calls);
+    return prepare_connected(serve, connect_tcp, calls);
+}
 
-    return failed_call != NULL ? failed_call : prepare_sockets(connect_tcp(sockets), sockets);
+const char *prepare_stream(uint64_t calls)
+{
+    return prepare_connected(receive, connect_tcp, calls);
 }
 
 const char *prepare_udp(uint64_t calls)
 {
-    int sockets[2];
-    const char *failed_call = allocate(calls);
-
-    return failed_call != NULL ? failed_call : prepare_sockets(connect_udp(sockets), sockets);
+    return prepare_connected(serve, connect_udp, calls);
 }
 
 static void futex_wake(atomic_int *word)

@@ -14,11 +14,14 @@ const char *prepare_pipes(uint64_t calls);
 const char *prepare_unix(uint64_t calls);
 const char *prepare_tcp(uint64_t calls);
 const char *prepare_udp(uint64_t calls);
+const char *prepare_stream(uint64_t calls);
 void finish_requests(void);
+void finish_stream(void);
 const char *prepare_futexes(uint64_t calls);
 void finish_futexes(void);
 
 long loop_request(uint64_t calls);
+long loop_stream(uint64_t calls);
 long loop_futexes(uint64_t calls);
 
 #pragma GCC visibility pop

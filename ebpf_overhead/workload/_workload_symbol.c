@@ -25,7 +25,8 @@ static int match_library(struct dl_phdr_info *library, size_t size_bytes, void *
         if (segment->p_type != PT_LOAD || location->address < start ||
             location->address >= start + segment->p_filesz)
             continue;
-        location->path = library->dlpi_name;
+        /* The program itself has no name here. */
+        location->path = *library->dlpi_name != '\0' ? library->dlpi_name : "/proc/self/exe";
         location->offset_bytes = location->address - start + segment->p_offset;
         return 1;
     }

@@ -30,16 +30,22 @@ const char *prepare_read(uint64_t calls)
     return descriptor < 0 ? "openat /dev/zero" : NULL;
 }
 
-LOOP long loop_read(uint64_t calls)
+/* One byte of the descriptor, by read(2) or write(2). */
+ALWAYS_INLINE long transfer_bytes(long number, uint64_t calls)
 {
     int file = descriptor;
     long result;
-    char byte;
+    char byte = 0;
 
     do {
-        result = system_call_3(SYS_read, file, (long)&byte, 1);
+        result = system_call_3(number, file, (long)&byte, 1);
     } while (--calls != 0);
     return result;
+}
+
+LOOP long loop_read(uint64_t calls)
+{
+    return transfer_bytes(SYS_read, calls);
 }
 
 /* A device node that every machine has in memory, and whose driver does nothing at open. */
@@ -65,14 +71,7 @@ const char *prepare_write(uint64_t calls)
 
 LOOP long loop_write(uint64_t calls)
 {
-    int file = descriptor;
-    long result;
-    char byte = 0;
-
-    do {
-        result = system_call_3(SYS_write, file, (long)&byte, 1);
-    } while (--calls != 0);
-    return result;
+    return transfer_bytes(SYS_write, calls);
 }
 
 LOOP long loop_stat(uint64_t calls)

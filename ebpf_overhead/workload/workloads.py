@@ -34,9 +34,11 @@ class Workload:
         Which attach types it has: those of a ``syscall``, of ``security`` (a system call that
         asks security modules), of a ``function`` or of ``usdt``.
     begins_with : str or None
-        First instruction of such a function, a key of :data:`INSTRUCTIONS`.
+        First instruction of such a function of ours, a key of :data:`INSTRUCTIONS`.
     security_hook : str or None
         Name of the security hook that runs during the call.
+    shared : bool
+        Whether other code of this process calls the function, too.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Workload:
     returns: int | None = None
     checked_calls: int = 1_000
     passes: str = ""
+    shared: bool = False
 
     @property
     def few_calls(self) -> int:
@@ -171,6 +174,14 @@ WORKLOADS = {
             f" net:net_dev_queue 2, net:netif_receive_skb 2, {_SWITCHES}",
         ),
         Workload(
+            "tcp_stream",
+            "write",
+            (("write", 1), ("recvfrom", 1)),
+            checked_calls=200,
+            passes="vfs_write, tcp_sendmsg, tcp_recvmsg, tcp_v4_rcv ?, net:net_dev_queue ?,"
+            f" net:netif_receive_skb ?, skb:consume_skb ?, sched:sched_switch ?, {_WAKES}",
+        ),
+        Workload(
             "tcp_connect",
             "connect",
             (("socket", 1), ("connect", 1), ("accept4", 1), ("close", 2)),
@@ -224,6 +235,7 @@ WORKLOADS = {
         Workload("function_push", None, kind="function", begins_with="push"),
         Workload("function_ret", None, kind="function", begins_with="ret"),
         Workload("usdt", None, kind="usdt", begins_with="nop"),
+        Workload("malloc_free", None, kind="function", shared=True),
     )
 }
 
@@ -235,14 +247,14 @@ CALLABLE = {**WORKLOADS, GETPPID.name: GETPPID}
 STANDARD_WORKLOADS = (
     "getpid",
     "getpgid",
-    *(name for name, workload in WORKLOADS.items() if workload.syscall is None),
+    *(name for name, workload in WORKLOADS.items() if workload.begins_with),
 )
 
 _REMEDIES = {
     "read": "give this process /dev/zero",
     "openat_close": "give this process /dev/null",
     **dict.fromkeys(
-        ("sendto", "udp_request", "tcp_request", "tcp_connect"),
+        ("sendto", "udp_request", "tcp_request", "tcp_stream", "tcp_connect"),
         "bring the loopback interface up: ip link set lo up",
     ),
     "exec": "run as root or grant CAP_SYS_ADMIN: the program is in a tmpfs of its own",

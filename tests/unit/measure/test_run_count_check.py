@@ -180,6 +180,24 @@ def test_without_a_caller_counter_all_runs_are_own(kernel):
     assert count_hits(made, 500, made.call, None) == Hits(500, 500, None)
 
 
+class SharedFunction(Kernel):
+    """A function that other code of the process calls, too: seven times around the calls."""
+
+    def call(self, calls: int) -> None:
+        super().call(calls)
+        self.runs += 7
+
+
+def test_calls_of_other_code_of_the_process_are_told_apart(kernel, monkeypatch):
+    (case,) = select(["uprobe"], ["empty"], ["malloc_free"])
+    kernel(case)
+    for fires, hits in [(1, 500), (0, 0)]:
+        made = SharedFunction(case, fires=fires)
+        for name in ("prog_info", "enable_stats"):
+            monkeypatch.setattr(run_count_check.syscall, name, getattr(made, name))
+        assert count_hits(made, 500, made.call, None) == Hits(500, hits, 7)
+
+
 @pytest.mark.parametrize(("fires", "ran"), [(1, True), (0.5, False), (0, False)])
 def test_without_a_caller_counter_a_hook_for_everybody_ran_once_a_call_at_least(kernel, fires, ran):
     made = kernel(SYSTEM_WIDE, fires=fires, busy=0.1)

@@ -501,8 +501,24 @@ def test_symbol_is_where_the_function_is(workload: str) -> None:
         pytest.fail(f"no mapping holds {address:#x}")
 
 
+def test_function_of_the_c_library_is_where_the_linker_finds_it() -> None:
+    path, symbol, offset_bytes = _workload.workload_symbol("malloc_free")
+    address = ctypes.cast(ctypes.CDLL(None)[symbol], ctypes.c_void_p).value
+    assert (symbol, Path(path).is_absolute()) == ("malloc", True)
+    assert address is not None
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    (line,) = (
+        line
+        for line in lines
+        if int(line.split("-")[0], 16) <= address < int(line.split()[0].split("-")[1], 16)
+    )
+    first, offset, name = (line.split()[0].split("-")[0], line.split()[2], line.split()[-1])
+    assert Path(path).samefile(name)
+    assert offset_bytes == address - int(first, 16) + int(offset, 16)
+
+
 def test_only_functions_have_a_symbol() -> None:
-    for workload in set(_workload.WORKLOADS) - set(FOR_UPROBES):
+    for workload in set(_workload.WORKLOADS) - {*FOR_UPROBES, "malloc_free"}:
         with pytest.raises(ValueError, match=f"workload has no symbol: '{workload}'"):
             _workload.workload_symbol(workload)
     with pytest.raises(ValueError, match="workload is unknown: 'fork'"):
