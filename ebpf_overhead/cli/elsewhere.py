@@ -19,7 +19,18 @@ if TYPE_CHECKING:  # they come with what measures
 
 # Of this machine, and of how its result is shown.
 _KEPT = frozenset(
-    ("kernel", "boot", "wait", "output", "format_name", "as_json", "plot", "cpu", "openmetrics")
+    (
+        "kernel",
+        "kernels",
+        "boot",
+        "wait",
+        "output",
+        "format_name",
+        "as_json",
+        "plot",
+        "cpu",
+        "openmetrics",
+    )
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from ebpf_overhead.api.measuring import here
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import measure_command, options
 from ebpf_overhead.cli.elsewhere import measure_there
 from ebpf_overhead.cli.measuring import wait_option
 from ebpf_overhead.cli.output import Output
@@ -43,6 +43,7 @@ Examples:
   ebpf-overhead measure --program mine.bpf.o --kernel 6.1 --kernel 6.12 --kernel 7.3
   ebpf-overhead measure --program /usr/sbin/opensnoop.bt --kernel 6.12
   ebpf-overhead measure --workload read --workload sendto
+  ebpf-overhead measure --workload-command 'tar cf /dev/null /usr/include' --attach tp_btf
   ebpf-overhead measure --program old.bpf.o --program new.bpf.o --processes 5
   ebpf-overhead measure --attach all --kernel 6.12
   ebpf-overhead measure --program empty --bystander
@@ -68,6 +69,7 @@ Examples:
     type=options.WORKLOAD,
     multiple=True,
 )
+@measure_command.command_options
 @click.option(
     "--co-attached",
     "--beside",
@@ -118,6 +120,9 @@ def command(
     only: tuple[str, ...],
     map_size: tuple[str, ...],
     variables: tuple[str, ...],
+    command_line: str | None,
+    metric: str | None,
+    victims: tuple[int, ...],
     **given: Any,
 ) -> None:
     """Measure what BPF probes cost on the running kernel.
@@ -126,6 +131,11 @@ def command(
     type.  It is compared in pairs of windows with the same call unprobed.
     """
     settings = object_settings(only, map_size, variables)
+    own = measure_command.commanded(command_line, metric, victims)
+    if own is not None:
+        cases = measure_command.cases_for(attach, program, workload, settings)
+        given |= {"co-attached": beside, "bpf-stats": bpf_stats, "bystander": bystander}
+        measure_command.measure_and_show(own, cases, program, **given)
     cases = select(attach, program, workload, settings)
     if not attach and not beside and not bystander:
         cases = with_groups(cases, [WORKLOADS[name] for name in workload])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ebpf_overhead.report.schema import schema_of
+from ebpf_overhead.tools.command.record import ROWS as COMMAND_ROWS
+from ebpf_overhead.tools.command.record import CommandHead
 from ebpf_overhead.tools.estimate.record import EstimateRecord
 from ebpf_overhead.tools.funclatency.record import LatencyRecord
 from ebpf_overhead.tools.impact.record import ImpactRecord
@@ -13,6 +15,7 @@ from ebpf_overhead.tools.profile.record import ProfileRecord
 from ebpf_overhead.tools.top.record import TopRecord
 
 RECORDS = {
+    "command": CommandHead,
     "estimate": EstimateRecord,
     "funclatency": LatencyRecord,
     "impact": ImpactRecord,
@@ -24,4 +27,5 @@ RECORDS = {
 
 def schema(name: str) -> dict[str, Any]:
     """Return the JSON schema of a tool's records."""
-    return schema_of(f"A record of ebpf-overhead {name}", RECORDS[name])
+    rows = COMMAND_ROWS if RECORDS[name] is CommandHead else None
+    return schema_of(f"A record of ebpf-overhead {name}", RECORDS[name], rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shlex
 import subprocess
 import sys
 
@@ -167,7 +168,8 @@ def test_help_of_each_command_has_an_example_and_fits(name, option):
 def test_examples_of_measure_are_valid_commands(monkeypatch):
     from ebpf_overhead.cli.measure import _EXAMPLES, command
 
-    lines = [line.split() for line in _EXAMPLES.splitlines() if "ebpf-overhead measure" in line]
+    examples = _EXAMPLES.splitlines()
+    lines = [shlex.split(line) for line in examples if "ebpf-overhead measure" in line]
     assert len(lines) >= 4
     for _, _, *arguments in lines:
         if ">" in arguments:
