@@ -1,4 +1,4 @@
-"""BPF links of the kind that can attach to several functions; here each attaches to one."""
+"""BPF links: to functions, of the kind that can attach to several, and to what has a number."""
 
 from __future__ import annotations
 
@@ -80,4 +80,27 @@ def uprobe_multi(
     attribute.uprobe_multi.cnt = 1
     attribute.uprobe_multi.flags = _MULTI_RETURN if at_return else 0
     attribute.uprobe_multi.pid = pid
+    return call(BpfCommand.LINK_CREATE, attribute)
+
+
+def to_number(prog_fd: int, attach: TraceAttachType, target: int, flags: int = 0) -> int:
+    """Attach a program to a network device by its number, or to a cgroup by its descriptor.
+
+    Parameters
+    ----------
+    prog_fd : int
+        Program loaded for ``attach``.
+    attach : TraceAttachType
+        The hook.
+    target : int
+        The device, of the calling thread's network namespace; or the cgroup.
+    flags : int
+        Of the hook.
+
+    Returns
+    -------
+    int
+        Descriptor of the link: the program stays attached until it is closed.
+    """
+    attribute = LinkCreateAttr(prog_fd=prog_fd, target_fd=target, attach_type=attach, flags=flags)
     return call(BpfCommand.LINK_CREATE, attribute)

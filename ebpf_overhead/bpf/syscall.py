@@ -58,15 +58,19 @@ ProgType = IntEnum(
 
 
 class TraceAttachType(IntEnum):
-    """The part of ``enum bpf_attach_type`` that names a tracing hook."""
+    """The part of ``enum bpf_attach_type`` that names a hook of an attach type."""
 
     NONE = 0
+    CGROUP_INET_EGRESS = 1
+    CGROUP_INET4_CONNECT = 10
     RAW_TP = 23
     FENTRY = 24
     FEXIT = 25
     MODIFY_RETURN = 26
     LSM_MAC = 27
+    XDP = 37
     TRACE_KPROBE_MULTI = 42
+    TCX_INGRESS = 46
     TRACE_UPROBE_MULTI = 48
     TRACE_KPROBE_SESSION = 56
     TRACE_UPROBE_SESSION = 57

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
-from ebpf_overhead.hooks import kprobes, tracepoints, trampolines, uprobes
+from ebpf_overhead.hooks import kprobes, network, tracepoints, trampolines, uprobes
 from ebpf_overhead.hooks.attach_type import FUNCTION, SYSCALL, USER, AttachType
 
 # How calls get to the programs of several rows.
@@ -113,4 +113,12 @@ UPROBE_MULTI = partial(
     open=uprobes.open_link,
     workload_kind="function",
     serves=(USER,),
+)
+DEVICE = partial(
+    AttachType,
+    group="network",
+    needs="CONFIG_NET",
+    points=network.device,
+    workload_kind="packet",
+    like="(?!)",  # hooks of others are on other devices: none costs what these do
 )

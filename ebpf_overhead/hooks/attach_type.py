@@ -82,6 +82,8 @@ class AttachType:
     system_wide : bool
         Whether the hook runs the program for every system call of every process, not
         only for the workload.
+    everybodys : bool
+        Whether others pass the hook, too, and nothing tells their runs from the workload's.
     tried : bool
         Whether it is attached once when it is loaded, because only that tells whether the
         kernel takes the point.
@@ -111,6 +113,7 @@ class AttachType:
     aliases: tuple[str, ...] = ()
     at_return: str = ""
     system_wide: bool = False
+    everybodys: bool = False
     tried: bool = True
     gone_first: bool = False
     reference: str = ""

@@ -10,9 +10,10 @@ import re
 from functools import partial
 
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
-from ebpf_overhead.hooks import kprobes, tracepoints, trampolines, uprobes
+from ebpf_overhead.hooks import kprobes, network, tracepoints, trampolines, uprobes
 from ebpf_overhead.hooks.attach_kinds import (
     BREAKPOINT,
+    DEVICE,
     FPROBE,
     KPROBE,
     KPROBE_MULTI,
@@ -209,6 +210,64 @@ _ROWS = (
         reach="a uprobe on the nop that the library's note names",
         workload_kind="usdt",
         kernel_name="uprobe",
+    ),
+    DEVICE(
+        "xdp",
+        go_name="Xdp",
+        reach="the receiving driver, here veth's, before the packet's buffer is made; BPF link",
+        since="5.9, aa8d3a716b59",
+        needs="CONFIG_VETH",
+        prog_type=ProgType.XDP,
+        expected=TraceAttachType.XDP,
+        points=network.paired_device,
+        open=network.open_xdp,
+        workload_kind="veth",
+    ),
+    DEVICE(
+        "xdp_generic",
+        go_name="XdpGeneric",
+        reach="the device's receive path, after the packet's buffer is made; BPF link",
+        since="5.9, aa8d3a716b59",
+        prog_type=ProgType.XDP,
+        expected=TraceAttachType.XDP,
+        open=network.open_xdp_generic,
+    ),
+    DEVICE(
+        "tcx",
+        go_name="Tcx",
+        reach="the device's receive path, before the protocols; BPF link",
+        since="6.6, e420bed02507",
+        needs="CONFIG_NET_XGRESS",
+        prog_type=ProgType.SCHED_CLS,
+        open=network.open_tcx,
+        aliases=("tc", "tcx/ingress"),
+    ),
+    DEVICE(
+        "cgroup_skb",
+        go_name="CgroupSkb",
+        reach="the socket's cgroup, before the packet goes to the device; BPF link",
+        since="5.7, af6eea57437a",
+        needs="CONFIG_CGROUP_BPF",
+        prog_type=ProgType.CGROUP_SKB,
+        expected=TraceAttachType.CGROUP_INET_EGRESS,
+        points=network.top_cgroup,
+        open=network.open_cgroup,
+        aliases=("cgroup_skb/egress",),
+        everybodys=True,
+    ),
+    DEVICE(
+        "cgroup_connect",
+        go_name="CgroupConnect",
+        reach="the socket's cgroup, before the protocol connects it; BPF link",
+        since="5.7, af6eea57437a",
+        needs="CONFIG_CGROUP_BPF",
+        prog_type=ProgType.CGROUP_SOCK_ADDR,
+        expected=TraceAttachType.CGROUP_INET4_CONNECT,
+        points=network.top_cgroup,
+        open=network.open_cgroup,
+        aliases=("cgroup/connect4",),
+        everybodys=True,
+        workload_kind="connect",
     ),
 )
 

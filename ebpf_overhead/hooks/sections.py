@@ -80,12 +80,16 @@ def _refuse(
 
 
 def _placed(section: str) -> Placed:
-    kind, _, place = section.lstrip("?").partition("/")
+    section = section.lstrip("?")
+    if section in _OF_NAME:
+        # The tool attaches it by a call of libbpf; or it names one of a hook's directions.
+        return Placed(_OF_NAME[section], (), tuple(_of_kind(_OF_NAME[section])))
+    kind, _, place = section.partition("/")
     # "fentry.s" is a program that may wait, "kprobe.multi" another attach type.
     row = _OF_NAME.get(kind.removesuffix(".s").replace(".", "_"))
-    if row is None:
+    if row is None or row.group == "network":
         raise UnsupportedError(
-            f"the kernel loads it; no workload here calls the hook {section.lstrip('?')}",
+            f"the kernel loads it; no workload here calls the hook {section}",
             "--attach measures it elsewhere, if the kernel lets it be attached there",
         )
     if not place or (row.workload_kind == "function" and ":" not in place):

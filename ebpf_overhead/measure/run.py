@@ -219,6 +219,8 @@ class _Batch:
             attempt.session = CaseSession(
                 case, self._sampling, counter, load_case, attempt.keep_log
             )
+            if several:  # a hook may take one program only
+                attempt.session.sampler.switch(False)
         except OverheadError as error:
             attempt.fail(error)
         return attempt

@@ -161,12 +161,13 @@ def count_hits(
     expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
     with syscall.counting_runs():
         if caller_counter is None:
-            foreign = None if probe.case.workload.syscall else 0
+            everybodys = probe.case.attach.system_wide or probe.case.attach.everybodys
+            foreign = None if probe.case.workload.syscall or everybodys else 0
             hits = Hits(calls, 0, foreign, runs_per_call=expected)
-            if probe.case.workload.shared:
+            if probe.case.workload.shared and not everybodys:
                 return _count_in_process(probe, hits, call)
             runs = _runs(probe, calls, call)
-            if probe.case.attach.system_wide or probe.case.runs is not None:
+            if everybodys or probe.case.runs is not None:
                 runs = min(runs, hits.expected)
             return replace(hits, hits=runs)
         # Of each CPU one call may have been between the two programs when either count was read.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ebpf_overhead.bpf import loading, syscall
 from ebpf_overhead.bpf.verifier import rejection
 from ebpf_overhead.closing import Closing
+from ebpf_overhead.programs.verdict import passing
 
 
 class LoadedAs(NamedTuple):
@@ -90,6 +91,7 @@ def load_code(
     OverheadError
         The kernel refused it, with its reason.
     """
+    code = passing(code, loaded_as.prog_type, name)
     try:
         return LoadedProgram(loading.prog_load(code, *loaded_as, name, details), loaded_as)
     except loading.VerifierRejection as error:

@@ -9,6 +9,7 @@
 #include "_workload_errors.h"
 #include "_workload_events.h"
 #include "_workload_loops.h"
+#include "_workload_packets.h"
 #include "_workload_reader.h"
 #include "_workload_symbol.h"
 #include "_workload_tasks.h"
@@ -306,6 +307,21 @@ static PyObject *workload_symbol_of(PyObject *Py_UNUSED(module), PyObject *args,
     return workload == NULL ? NULL : locate_workload(workload);
 }
 
+PyDoc_STRVAR(packet_network_doc, "packet_network()\n--\n\n"
+                                 "Descriptor of the network namespace that packets pass.");
+
+static PyObject *workload_packet_network(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    int descriptor;
+    const char *failed_call = packet_namespace(&descriptor);
+
+    if (failed_call != NULL) {
+        raise_os_error(failed_call, NULL);
+        return NULL;
+    }
+    return PyLong_FromLong(descriptor);
+}
+
 /* Adds a constant and takes over its value, which may be NULL with an exception set. */
 static int add_constant(PyObject *module, const char *name, PyObject *value)
 {
@@ -344,6 +360,7 @@ static PyMethodDef methods[] = {
     {"read_events", workload_read_events, METH_VARARGS, read_events_doc},
     {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
      clock_cost_doc},
+    {"packet_network", workload_packet_network, METH_NOARGS, packet_network_doc},
     {"workload_symbol", (PyCFunction)(void (*)(void))workload_symbol_of,
      METH_VARARGS | METH_KEYWORDS, workload_symbol_doc},
     {NULL, NULL, 0, NULL},

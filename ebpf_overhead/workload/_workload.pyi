@@ -52,6 +52,13 @@ WORKLOADS: Final[tuple[str, ...]]
     Another thread, on the same CPUs, is woken and answers: by futex, or by a byte each way.
 ``"tcp_stream"``
     16 KiB by TCP to another thread, on the same CPUs, which reads them.
+``"udp_connect"``
+    connect of a UDP socket to itself: nothing is sent.
+``"packet"``
+    One byte by UDP through the loopback device of a network namespace of this process's own, sent
+    and received by the same thread.
+``"packet_veth"``
+    The same through a pair of devices, from one such namespace to another.
 ``"malloc_free"``
     64 bytes from the C library, and back; for uprobes on its ``malloc``.
 ``"tcp_connect"``
@@ -283,6 +290,22 @@ def clock_cost(windows: int = 1000) -> list[int]:
     ------
     TypeError, ValueError, OSError, BaseException
         As in `run`.
+    """
+
+def packet_network() -> int:
+    """Return the network namespace that the packets of ``"packet"`` pass.
+
+    It is made by the first who needs it, has no name, and ends with the process.
+
+    Returns
+    -------
+    int
+        Its descriptor, which stays open.
+
+    Raises
+    ------
+    OSError
+        The kernel refused it.
     """
 
 def workload_symbol(workload: str = "function") -> tuple[str, str, int]:

@@ -1,6 +1,7 @@
 #include "_workload_loops.h"
 #include "_workload_functions.h"
 #include "_workload_memory.h"
+#include "_workload_packets.h"
 #include "_workload_requests.h"
 #include "_workload_sockets.h"
 #include "_workload_syscalls.h"
@@ -246,6 +247,11 @@ const struct workload workloads[] = {
     {"file_write", "pwrite64", loop_file_write, .prepare = prepare_file, .finish = finish_window},
     {"file_fsync", "pwrite64 and fsync", loop_file_fsync, .prepare = prepare_file,
      .finish = finish_window},
+    {"udp_connect", "connect", loop_udp_connect, .prepare = prepare_udp_connect,
+     .finish = finish_socket},
+    {"packet", "write and read", loop_packet, .prepare = prepare_packet, .finish = finish_packet},
+    {"packet_veth", "write and read", loop_packet, .prepare = prepare_packet_veth,
+     .finish = finish_packet},
     {"malloc_free", NULL, loop_malloc_free, AT(malloc)},
     {"function", NULL, loop_function, AT(ebpf_overhead_target)},
 #ifdef WORKLOAD_X86_64

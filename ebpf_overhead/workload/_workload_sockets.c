@@ -39,6 +39,21 @@ static const char *bind_to_loopback(void)
     return NULL;
 }
 
+/* A socket that is bound: it connects to itself. */
+const char *prepare_udp_connect(uint64_t calls)
+{
+    const char *failed_call;
+
+    (void)calls;
+    descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0)
+        return "socket";
+    failed_call = bind_to_loopback();
+    if (failed_call != NULL)
+        finish_socket();
+    return failed_call;
+}
+
 /* Makes the receive buffer as small as the kernel allows, and fills it, so that every call of the
  * window finds it full.  It uses sendmsg(2), which is not counted as a call of the workload. */
 static const char *fill_receiver(void)
@@ -64,15 +79,11 @@ static const char *fill_receiver(void)
  */
 const char *prepare_sendto(uint64_t calls)
 {
-    const char *failed_call;
+    const char *failed_call = prepare_udp_connect(calls);
 
-    (void)calls;
-    descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0)
-        return "socket";
-    failed_call = bind_to_loopback();
-    if (failed_call == NULL)
-        failed_call = fill_receiver();
+    if (failed_call != NULL)
+        return failed_call;
+    failed_call = fill_receiver();
     if (failed_call != NULL)
         finish_socket();
     return failed_call;
@@ -88,6 +99,19 @@ LOOP long loop_sendto(uint64_t calls)
     do {
         result = system_call_6(SYS_sendto, socket_fd, (long)&byte, 1, 0, (long)&address,
                                sizeof(address));
+    } while (--calls != 0);
+    return result;
+}
+
+/* Nothing is sent: the route is looked up, and the address kept. */
+LOOP long loop_udp_connect(uint64_t calls)
+{
+    int socket_fd = descriptor;
+    struct sockaddr_in address = receiver;
+    long result;
+
+    do {
+        result = system_call_3(SYS_connect, socket_fd, (long)&address, sizeof(address));
     } while (--calls != 0);
     return result;
 }

@@ -10,6 +10,7 @@
 
 /* See _workload_syscalls.h. */
 const char *prepare_sendto(uint64_t calls);
+const char *prepare_udp_connect(uint64_t calls);
 const char *prepare_tcp_connect(uint64_t calls);
 void finish_socket(void);
 void finish_tcp_connect(void);
@@ -20,6 +21,7 @@ const char *connect_tcp(int sockets[2]);
 const char *connect_udp(int sockets[2]);
 
 long loop_sendto(uint64_t calls);
+long loop_udp_connect(uint64_t calls);
 long loop_tcp_connect(uint64_t calls);
 
 #pragma GCC visibility pop

@@ -32,13 +32,14 @@ class Workload:
         differs from call to call.  Counted, not assumed: ``ebpf-overhead workloads --count``.
     kind : str
         Which attach types it has: those of a ``syscall``, of ``security`` (a system call that
-        asks security modules), of a ``function`` or of ``usdt``.
+        asks security modules), of a ``function``, of ``usdt``, of a ``packet``, of one
+        through ``veth``, or of the ``connect`` of a socket.
     begins_with : str or None
         First instruction of such a function of ours, a key of :data:`INSTRUCTIONS`.
     security_hook : str or None
         Name of the security hook that runs during the call.
     shared : bool
-        Whether other code of this process calls the function, too.
+        Whether other code of this process calls the function, or sends packets, too.
     """
 
     name: str
@@ -235,6 +236,9 @@ WORKLOADS = {
         Workload("function_push", None, kind="function", begins_with="push"),
         Workload("function_ret", None, kind="function", begins_with="ret"),
         Workload("usdt", None, kind="usdt", begins_with="nop"),
+        Workload("udp_connect", None, kind="connect"),
+        Workload("packet", None, kind="packet"),
+        Workload("packet_veth", None, kind="veth", shared=True),
         Workload("malloc_free", None, kind="function", shared=True),
     )
 }
@@ -248,15 +252,20 @@ STANDARD_WORKLOADS = (
     "getpid",
     "getpgid",
     *(name for name, workload in WORKLOADS.items() if workload.begins_with),
+    "udp_connect",
+    "packet",
+    "packet_veth",
 )
 
 _REMEDIES = {
     "read": "give this process /dev/zero",
     "openat_close": "give this process /dev/null",
     **dict.fromkeys(
-        ("sendto", "udp_request", "tcp_request", "tcp_stream", "tcp_connect"),
+        ("sendto", "udp_connect", "udp_request", "tcp_request", "tcp_stream", "tcp_connect"),
         "bring the loopback interface up: ip link set lo up",
     ),
+    "packet_veth": "run as root or grant CAP_SYS_ADMIN, on a kernel with CONFIG_VETH",
+    "packet": "run as root or grant CAP_SYS_ADMIN: packets pass a network namespace of ours",
     "exec": "run as root or grant CAP_SYS_ADMIN: the program is in a tmpfs of its own",
 }
 

@@ -38,7 +38,9 @@ def test_baseline_is_that_of_the_target(measured):
     for (target, _), case in measured.items():
         by_target.setdefault(target, []).append(case["baseline"]["median"])
     for target, baselines in by_target.items():
-        assert max(baselines) < 1.01 * min(baselines), target
+        # What the network does differs a little from boot to boot, and within one.
+        within = 1.05 if target.startswith("packet") else 1.01
+        assert max(baselines) < within * min(baselines), target
     # Call, return, two of the loop, and what is in the function: as the disassembly shows.
     for target, instructions in {"function": 5, "function_push": 6, "function_ret": 4}.items():
         # The two readings of the clock, 82 instructions, are shared by a hundred calls or more.

@@ -126,6 +126,8 @@ def test_calls_of_others_are_told_apart(probe, caller_counter):
 def test_another_process_runs_no_uprobe_of_this_one(probe):
     if probe.case.workload.syscall is not None:
         pytest.skip("a system call is everybody's")
+    if probe.case.attach.everybodys:
+        pytest.skip("so is a cgroup's hook")
     probe.attach()
     stats = syscall.enable_stats()
     try:

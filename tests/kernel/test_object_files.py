@@ -113,10 +113,13 @@ def test_a_program_that_jumps_into_another(measured):
 def test_hooks_that_no_workload_calls_are_rows_that_say_so(measured):
     rows, _ = measured("hooks")
     nowhere = {case["attach"]: case["reason"] for case in rows if case["status"] != "measured"}
-    assert nowhere.keys() == {"xdp", "tc", "cgroup_skb", "iter", "struct_ops", "mine"}
-    for attach, hook in (("xdp", "xdp"), ("iter", "iter/task"), ("mine", "mine/hook")):
+    assert nowhere.keys() >= {"iter", "struct_ops", "mine"}
+    for attach, hook in (("iter", "iter/task"), ("mine", "mine/hook")):
         assert nowhere[attach] == f"the kernel loads it; no workload here calls the hook {hook}"
-    assert [case["program"] for case in rows if is_proven(case)] == ["hooks.bpf.o:on_call"]
+    proven = [case["program"].removeprefix("hooks.bpf.o:") for case in rows if is_proven(case)]
+    assert "on_call" in proven
+    # Those that want a verdict, where the kernel has the hook.
+    assert set(proven) - {"on_call", "hooks.bpf.o"} <= {"on_packet", "on_queue", "on_egress"}
 
 
 def test_a_section_that_libbpf_does_not_know_may_be_attached_by_name(measured):

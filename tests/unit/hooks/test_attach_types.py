@@ -22,7 +22,7 @@ PROBES = {"kprobe", "kretprobe", "tracepoint", "uprobe", "uretprobe"}
 SOMETHING_ELSE = {
     # members of the kernel's structures
     "bpf/infos.py": {"kprobe", "kprobe_multi", "raw_tracepoint", "tracepoint", "uprobe"}
-    | {"uprobe_multi"},
+    | {"uprobe_multi", "xdp", "tcx"},
     "bpf/structures.py": {"kprobe_multi", "uprobe_multi"},
     "bpf/perf_event.py": {"kprobe", "uprobe"},  # the kernel's PMUs
     "hooks/attach_type.py": {"tracepoint"},  # a kind of place that users name

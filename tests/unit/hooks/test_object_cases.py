@@ -31,4 +31,10 @@ def test_all_programs_of_a_group_are_given_it():
 
 def test_programs_that_are_attached_nowhere_are_in_no_group():
     cases = select((), [str(OBJECTS / "hooks.bpf.o")])
-    assert with_groups(cases) == cases, "one program is left"
+    group, *alone = with_groups(cases)
+    assert alone == cases
+    nowhere = [each for each in cases if not each.attach.prog_type]
+    members = [*group.co_attached.cases, group]
+    assert len(members) + len(nowhere) == len(cases)
+    assert not {each.attach for each in members} & {each.attach for each in nowhere}
+    assert with_groups([*nowhere, cases[0]]) == [*nowhere, cases[0]], "one program is left"

@@ -78,6 +78,7 @@ def test_missing_loopback_interface_has_a_remedy():
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_prepared_descriptors_are_released(workload):
+    _workload.run(workload, 1)  # network namespaces stay as long as the process
     before = open_descriptors()
     _workload.run(workload, 10, windows=50)
     assert open_descriptors() == before
@@ -97,6 +98,32 @@ def test_no_packet_is_queued_or_read():
     dropped = after["RcvbufErrors"] - before["RcvbufErrors"]
     assert dropped >= 5_000
     assert after["OutDatagrams"] - before["OutDatagrams"] >= dropped
+
+
+def devices() -> list[str]:
+    return [
+        line.split(":")[0] for line in Path("/proc/thread-self/net/dev").read_text().split("\n")
+    ]
+
+
+@pytest.mark.parametrize("workload", ["packet", "packet_veth"])
+def test_packets_pass_a_network_of_their_own(workload):
+    network = Path("/proc/thread-self/ns/net")
+    own, before = network.readlink(), devices()
+    _workload.run(workload, 100)
+    assert network.readlink() == own, "the caller stays where it was"
+    assert devices() == before
+    there = Path(f"/proc/self/fd/{_workload.packet_network()}").readlink()
+    assert str(there).startswith("net:")
+    assert there != own
+
+
+def test_network_that_cannot_be_made_is_named():
+    text = require_elsewhere("packet", "", "setpriv", "--bounding-set=-sys_admin")
+    assert text == (
+        "packet cannot be called: unshare CLONE_NEWNET: Operation not permitted; run as root or"
+        " grant CAP_SYS_ADMIN: packets pass a network namespace of ours\n"
+    )
 
 
 def test_other_errors_have_a_remedy(monkeypatch):

@@ -1,0 +1,86 @@
+"""Hooks that packets pass: of a network device, and of a cgroup.
+
+The devices are in a network namespace that is this process's own, so that nobody else's packets
+pass them.  The cgroup is the one at the top: its hook is passed by packets of every socket.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket
+import threading
+from collections.abc import Iterator
+
+from ebpf_overhead.bpf import links, pseudofs
+from ebpf_overhead.bpf.syscall import TraceAttachType
+from ebpf_overhead.hooks.attach_point import AttachPoint
+from ebpf_overhead.programs.loaded import LoadedProgram
+from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.workloads import Workload
+
+_NEW_NETWORK = 0x40000000  # CLONE_NEWNET
+# XDP_FLAGS_SKB_MODE and XDP_FLAGS_DRV_MODE of include/uapi/linux/if_link.h.
+_GENERIC, _NATIVE = 1 << 1, 1 << 2
+
+
+def device(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the device that receives the packets of a workload."""
+    yield AttachPoint("lo")
+
+
+def paired_device(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the same of a pair of devices."""
+    yield AttachPoint("eo0")  # VETH_RECEIVER of _workload_veth.h
+
+
+def top_cgroup(workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the cgroup of all sockets."""
+    yield AttachPoint("/")
+
+
+def open_xdp(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to a device, whose driver runs it (Linux 5.9)."""
+    return _in_namespace(program.fd, point, TraceAttachType.XDP, _NATIVE)
+
+
+def open_xdp_generic(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to a device, where the kernel runs it for any device (Linux 5.9)."""
+    return _in_namespace(program.fd, point, TraceAttachType.XDP, _GENERIC)
+
+
+def open_tcx(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to what a device receives (Linux 6.6)."""
+    return _in_namespace(program.fd, point, TraceAttachType.TCX_INGRESS)
+
+
+def open_cgroup(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to a hook of the cgroup (Linux 5.7)."""
+    cgroup = pseudofs.open_fd("cgroup2", ".")
+    try:
+        return links.to_number(program.fd, program.loaded_as.attach, cgroup)
+    finally:
+        os.close(cgroup)
+
+
+def _in_namespace(prog_fd: int, point: AttachPoint, attach: TraceAttachType, flags: int = 0) -> int:
+    """Attach in a thread that enters the namespace: the kernel looks for the device there."""
+    found: list[int | OSError] = []
+
+    def enter_and_attach() -> None:
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            if libc.setns(_workload.packet_network(), _NEW_NETWORK) < 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            device = socket.if_nametoindex(point.name)
+            found.append(links.to_number(prog_fd, attach, device, flags))
+        except OSError as error:
+            found.append(error)
+
+    thread = threading.Thread(target=enter_and_attach)
+    thread.start()
+    thread.join()
+    (result,) = found
+    if isinstance(result, OSError):
+        raise result
+    return result

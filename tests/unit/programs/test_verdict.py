@@ -1,0 +1,74 @@
+"""Programs let packets pass where they are asked for a verdict, whatever they return."""
+
+from __future__ import annotations
+
+import pytest
+
+from ebpf_overhead.bpf.structures import LOAD_64
+from ebpf_overhead.bpf.syscall import ProgType
+from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.programs.insn import CALL, EXIT, PSEUDO_CALL, Insn
+from ebpf_overhead.programs.verdict import passing
+
+MOVE = 0xB7
+# if r1 == 0 goto the second end; a number of 64 bits whose second half looks like an end.
+CODE = b"".join(
+    map(
+        bytes,
+        [
+            Insn(0x15, dst_reg=1, off=2),
+            Insn(MOVE, imm=0),
+            Insn(EXIT),
+            Insn(LOAD_64, dst_reg=2),
+            Insn(EXIT),
+            Insn(MOVE, imm=7),
+            Insn(EXIT),
+        ],
+    )
+)
+
+
+def run(code: bytes, r1: int) -> int:
+    """Execute what these programs are made of."""
+    registers, index = {1: r1}, 0
+    while True:
+        insn = Insn(code[8 * index], *divmod(code[8 * index + 1], 16)[::-1])
+        off = int.from_bytes(code[8 * index + 2 : 8 * index + 4], "little", signed=True)
+        imm = int.from_bytes(code[8 * index + 4 : 8 * index + 8], "little", signed=True)
+        index += 1
+        if insn.code == EXIT:
+            return registers[0]
+        if insn.code == LOAD_64:
+            index += 1
+        elif insn.code == MOVE:
+            registers[insn.dst_reg] = imm
+        elif insn.code == 0x05 or (insn.code == 0x15 and registers[insn.dst_reg] == imm):
+            index += off
+
+
+@pytest.mark.parametrize(
+    ("prog_type", "verdict"),
+    [
+        (ProgType.XDP, 2),
+        (ProgType.SCHED_CLS, -1),
+        (ProgType.CGROUP_SKB, 1),
+        (ProgType.CGROUP_SOCK_ADDR, 1),
+    ],
+)
+def test_every_end_lets_pass(prog_type, verdict):
+    assert [run(CODE, r1) for r1 in (0, 1)] == [7, 0]
+    made = passing(CODE, prog_type, "mine")
+    assert [run(made, r1) for r1 in (0, 1)] == [verdict, verdict]
+    assert len(made) == len(CODE) + 16
+
+
+@pytest.mark.parametrize("prog_type", [ProgType.KPROBE, ProgType.TRACING, ProgType.UNSPEC])
+def test_hooks_that_want_no_verdict_get_the_program_as_it_is(prog_type):
+    assert passing(CODE, prog_type, "mine") is CODE
+
+
+def test_program_with_functions_of_its_own_is_named():
+    code = bytes(Insn(CALL, src_reg=PSEUDO_CALL, imm=1)) + CODE
+    with pytest.raises(UnsupportedError, match="mine calls functions of its own"):
+        passing(code, ProgType.XDP, "mine")
+    assert passing(code, ProgType.KPROBE, "mine") == code
