@@ -59,7 +59,13 @@ def versions(**of_methods: str) -> Callable[[type[_Class]], type[_Class]]:
 
 
 class Tracked:
-    """A class whose ``track_`` methods return costs: asv is to know that less is better."""
+    """A class whose ``track_`` methods return costs: asv is to know that less is better.
+
+    Those of a class with a ``setup_cache`` only read what that measured: they are answered all
+    at once (`ebpf_overhead.asv.plugin.answering`), not by a process each.
+    """
+
+    only_read_cache = True
 
     def __init_subclass__(cls) -> None:
         for name, method in vars(cls).items():

@@ -9,6 +9,7 @@ from typing import Any
 
 from asv import environment, util
 
+from ebpf_overhead.asv.plugin import answers
 from ebpf_overhead.asv.plugin.guest_runner import (
     ON_HOST,
     GuestRunner,
@@ -89,9 +90,11 @@ class KernelGuest(environment.Environment):
 
     def run(self, args: Sequence[str], **options: Any) -> Any:
         """Run asv's runner: in the guest, or on the host what needs none."""
-        command = [sys.executable, *args]
         if args[1] in ON_HOST:
-            return util.check_output(command, **options)
+            return util.check_output([sys.executable, *args], **options)
+        if known := answers.known(args, options):
+            return known
+        command = [sys.executable, *answers.fill_and_answer(args)]
         self._boot()
         if self._runner.needs_host(args):
             assert self._way.accel == "native"

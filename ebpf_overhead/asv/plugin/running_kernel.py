@@ -10,6 +10,7 @@ from typing import Any
 from asv.environment import EnvironmentUnavailable
 from asv.plugins.virtualenv import Virtualenv
 
+from ebpf_overhead.asv.plugin import answers
 from ebpf_overhead.asv.plugin.guest_runner import (
     ON_HOST,
     GuestRunner,
@@ -80,6 +81,8 @@ class RunningKernel(Virtualenv):
 
     def run(self, args: Sequence[str], **options: Any) -> Any:
         """Run asv's runner, in the guest where there is one."""
+        if known := answers.known(args, options):
+            return known
         # Not booted in install_project: asv leaves that out for the second environment of a
         # commit that the first one installed.
         if self._kernel is not None and args[1] not in ON_HOST:
@@ -87,6 +90,7 @@ class RunningKernel(Virtualenv):
             if not self._runner.is_ready(commit):
                 python = self.find_executable("python")
                 self._runner.boot(commit, self._kernel, self._way, self._benchmarks, python)
+        args = answers.fill_and_answer(args)
         if self._runner.needs_host(args):
             return super().run(list(args), **options)
         return self._runner.run([self.find_executable("python"), *args], options)
