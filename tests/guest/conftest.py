@@ -5,8 +5,15 @@ from __future__ import annotations
 import guest_support
 import pytest
 
-from ebpf_overhead.guest.vm import Guest
+from ebpf_overhead.guest.vm import PRELOAD, Guest
 from ebpf_overhead.kernels import catalogue
+
+_PRELOAD = (
+    *PRELOAD,
+    "ebpf_overhead.cli.measure",
+    "ebpf_overhead.tools.estimate.run",
+    "ebpf_overhead.tools.top.dispatch",
+)
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +33,11 @@ def kernel(kernels) -> catalogue.Kernel:
 def shared_guest(kernel):
     """A guest for every test of a module that leaves it as it was.
 
-    It does not outlive the module: an idle guest takes a processor to itself, as its clock
-    leaps from timer to timer.
+    It has imported what the tests' scripts work with: each would take seconds to import it.  It
+    does not outlive the module: an idle guest takes a processor to itself, as its clock leaps
+    from timer to timer.
     """
-    with Guest(kernel, preload=("json", "ebpf_overhead.measure.stats")) as guest:
+    with Guest(kernel, preload=_PRELOAD) as guest:
         yield guest
 
 
