@@ -65,6 +65,8 @@ def measure(
     failed = False
     for timed, at_once in ((False, jobs or len(os.sched_getaffinity(0))), (True, 1)):
         chosen = [each.release for each in kernels if (each.source == "running") == timed]
+        if not chosen:
+            continue
         asked = bench or (() if timed else _COUNTED)
         for outcome in side_by_side.measure(
             chosen,
