@@ -12,6 +12,11 @@ KERNEL ?= auto
 # Which groups of benchmarks.
 GROUPS := getpid
 
+# Git refuses root a clone of another user, unless that one called sudo: root runs its Makefile anyway.
+ifeq ($(shell id -u),0)
+export SUDO_UID := $(shell stat -c %u .)
+endif
+
 SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*/_*.[ch])
 
 .DEFAULT_GOAL := help

@@ -28,7 +28,8 @@ class Bench:
         self.script = folder / "scripts/bench"
         self.script.parent.mkdir()
         self.folder.mkdir()
-        shutil.copy(ROOT / "scripts/bench", self.script)
+        for name in ("bench", "writable"):
+            shutil.copy(ROOT / "scripts" / name, self.script.parent)
         for path in (self.folder / "asv", self.folder / "ebpf-overhead"):
             self._executable(path, STAND_IN)
         set_up = f'#!/bin/sh\necho "setup $*" >> {self.folder}/calls\n'
