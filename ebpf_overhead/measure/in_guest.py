@@ -55,7 +55,7 @@ def measure_in_guest(
     kernel = catalogue.find(kernel_name)
     began = time.monotonic()
     say(f"Starting {kernel.release}")
-    compile_ahead(programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS])
+    compile_ahead(programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS], kernel.release)
     shown = [each.source.absolute() for each in programs if each.source is not None]
     shown += [header for path in shown for header in path.parent.glob("*.h")]
     with Guest(kernel, preload=preload, log=say, shown=shown, restore=restore) as guest:

@@ -20,7 +20,6 @@ HEADERS = Path(__file__).parent / "headers"
 _LIBRARY = "libbcc.so.0"
 _LINKER_CACHE = Path("/etc/ld.so.cache")
 _USUAL_PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib")
-_MODULES = Path("/lib/modules")
 _INSTALL_HINT = (
     "install it: apt-get install libbpfcc (Debian, Ubuntu), dnf install bcc (Fedora, RHEL),"
     " pacman -S bcc (Arch)"
@@ -90,24 +89,4 @@ def header_tree() -> Path:
             "name a directory of kernel headers, or unset it",
         )
     refuse_foreign(directory)
-    return directory
-
-
-def kernel_headers() -> Path | None:
-    """Return the installed headers of the kernel that runs; None where there are none.
-
-    They are what BCC takes where nothing else is named: a distribution may keep a part of them in
-    another directory, which it finds.
-
-    Raises
-    ------
-    BadUseError
-        Another user could have written them.
-    """
-    if "BCC_KERNEL_SOURCE" in os.environ:
-        return None
-    directory = _MODULES / os.uname().release / "build"
-    if not (directory / "include/generated/autoconf.h").is_file():
-        return None
-    refuse_foreign(directory.resolve())
     return directory

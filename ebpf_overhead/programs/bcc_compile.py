@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from ctypes import Array, sizeof
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, Unsupp
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import bcc, bcc_child, store
 from ebpf_overhead.programs.bcc_text import LONGEST_SOURCE_BYTES, needs_formats
+from ebpf_overhead.programs.kernel_headers import Headers, installed_headers, own_headers
 from ebpf_overhead.programs.program_object import (
     FORMAT,
     Constant,
@@ -51,9 +53,9 @@ _STACK_LIMIT = "BPF stack limit of 512 bytes is exceeded"
 # What is missing of the kernel's own headers: a file in one of their directories, or a structure.
 _OF_THE_KERNEL = re.compile(r"'\w+/[^']*' file not found|incomplete (definition of )?type 'struct ")
 _HEADERS_MISSING = (
-    "the kernel's own headers have it: install them (linux-headers-$(uname -r) on Debian and"
-    " Ubuntu, kernel-devel on Fedora), or name their directory in BCC_KERNEL_SOURCE; or measure an"
-    " object file"
+    "the kernel's own headers have it: install them ({package} on Debian and Ubuntu, kernel-devel"
+    " on Fedora; for a guest, on this machine), or name their directory in BCC_KERNEL_SOURCE; or"
+    " measure an object file"
 )
 
 
@@ -92,8 +94,19 @@ class Source:
             yield constant, number << 32 | number if constant.bits == 64 else number
 
 
-def compile_source(source: Source) -> ProgramObject:
+class NeedsHeadersError(FailedError):
+    """A source does not compile with the project's own headers."""
+
+
+def compile_source(source: Source, release: str = "") -> ProgramObject:
     """Return the program object of a source: the stored one, or compiled now.
+
+    Parameters
+    ----------
+    source : Source
+        What is compiled.
+    release : str
+        The kernel that it is for, if it is not the one that runs: its headers are used.
 
     Raises
     ------
@@ -109,23 +122,37 @@ def compile_source(source: Source) -> ProgramObject:
         BCC does not work here.
     """
     text = _text_of(source.path)
+    own = own_headers()
+    found = _stored(source, text, own)
+    if found is None:
+        with suppress(BadUseError):  # they may not be needed
+            found = _stored(source, text, installed_headers(release))
+    if found is not None:
+        return found
     try:
-        return _compiled(source, text, bcc.header_tree())
-    except FailedError as error:
-        installed = bcc.kernel_headers() if error.remedy == _HEADERS_MISSING else None
+        return _compiled(source, text, own)
+    except NeedsHeadersError:
+        installed = installed_headers(release)
         if installed is None:
             raise
         return _compiled(source, text, installed)
 
 
-def _compiled(source: Source, text: bytes, headers: Path) -> ProgramObject:
-    key = _key(source, text, headers)
-    found = store.find(key)
-    if found is None:
-        with phase("compile"):
-            found = _object_of(source, headers, _compile(source, text, headers))
-        store.keep(key, found)
+def _stored(source: Source, text: bytes, headers: Headers | None) -> ProgramObject | None:
+    return None if headers is None else store.find(_key(source, text, headers))
+
+
+def _compiled(source: Source, text: bytes, headers: Headers) -> ProgramObject:
+    with phase("compile"):
+        made = _compile(source, headers.types + text, headers)
+        found = _object_of(source, headers.directory, made)
+    store.keep(_key(source, text, headers), found)
     return found
+
+
+def uses_formats(source: Source) -> bool:
+    """Whether a source is compiled with the formats of events, which differ between kernels."""
+    return needs_formats(_text_of(source.path))
 
 
 def _text_of(path: Path) -> bytes:
@@ -134,28 +161,27 @@ def _text_of(path: Path) -> bytes:
     return f'#line 1 "{named}"\n'.encode() + source
 
 
-def _key(source: Source, text: bytes, headers: Path) -> str:
+def _key(source: Source, text: bytes, headers: Headers) -> str:
     """Return what a stored object is found by; what else it was made of, it says itself."""
-    parts = [str(FORMAT), str(bcc.library_path()), str(headers), *source.flags()]
+    parts = [str(FORMAT), str(bcc.library_path()), str(headers.directory)]
+    parts += [*source.flags(), *headers.flags(), headers.types.decode("latin-1")]
     if needs_formats(text):
         parts.append(os.uname().release)
     return hashlib.sha256("\0".join(parts).encode() + b"\0" + text).hexdigest()[:32]
 
 
-def _compile(source: Source, text: bytes, headers: Path) -> dict[str, Any]:
+def _compile(source: Source, text: bytes, headers: Headers) -> dict[str, Any]:
     """Have a child compile, and return what it says of the program."""
     request = {
         "library": str(bcc.library_path()),
         "text": text.decode("latin-1"),
-        "flags": source.flags(),
+        "flags": [*source.flags(), *headers.flags()],
         "formats": needs_formats(text),
         "cpu_s": _CPU_S,
         "memory_bytes": _MEMORY_BYTES,
     }
     # The compiler reads variables and searches the current directory: neither is the user's.
-    environment = {}
-    if headers != bcc.kernel_headers():
-        environment["BCC_KERNEL_SOURCE"] = str(headers)
+    environment = {"BCC_KERNEL_SOURCE": str(headers.directory)}
     if "LD_LIBRARY_PATH" in os.environ:
         environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     try:
@@ -163,7 +189,7 @@ def _compile(source: Source, text: bytes, headers: Path) -> dict[str, Any]:
             [sys.executable, "-I", "-S", bcc_child.__file__],
             input=json.dumps(request).encode(),
             capture_output=True,
-            cwd=headers,
+            cwd=headers.directory,
             env=environment,
             timeout=_PATIENCE_S,
             check=False,
@@ -187,8 +213,11 @@ def _failure(path: Path, status: int, log: str) -> OverheadError:
         )
     if errors:
         more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
-        remedy = _HEADERS_MISSING if _OF_THE_KERNEL.search(errors[0]) else ""
-        return FailedError(f"{path.name} does not compile: {errors[0]}{more}", remedy)
+        what = f"{path.name} does not compile: {errors[0]}{more}"
+        if _OF_THE_KERNEL.search(errors[0]):
+            package = f"linux-headers-{os.uname().release}"
+            return NeedsHeadersError(what, _HEADERS_MISSING.format(package=package))
+        return FailedError(what)
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     said = lines[-1] if lines else "no reason given"
     if status == bcc_child.NO_LIBRARY:

@@ -18,7 +18,7 @@ from ebpf_overhead.bpf import loading, maps
 from ebpf_overhead.bpf.maps import MapType
 from ebpf_overhead.errors import FailedError, OverheadError, UnknownNameError
 from ebpf_overhead.programs import watching
-from ebpf_overhead.programs.bcc_compile import Source, compile_source
+from ebpf_overhead.programs.bcc_compile import Source, compile_source, uses_formats
 from ebpf_overhead.programs.catalogue import Program
 from ebpf_overhead.programs.definitions import CONSTANTS, load_values
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram, load_code
@@ -178,16 +178,25 @@ def source_of(program: Program) -> Source:
     return Source(path, program.definitions, CONSTANTS.get(program.name, ()))
 
 
-def compile_ahead(programs: Iterable[Program]) -> None:
+def compile_ahead(programs: Iterable[Program], release: str = "") -> None:
     """Compile programs for a guest, which needs seconds for what takes a moment here.
 
     With the caller counter, which is loaded beside them.  What fails is left to the guest to
-    say, as the result of a case.  Object files need no compiler.
+    say, as the result of a case.  Object files need no compiler, and what needs the formats of
+    the guest's events is compiled there.
+
+    Parameters
+    ----------
+    programs : iterable of Program
+        What is measured there.
+    release : str
+        The guest's kernel, whose headers are used where the project's own do not do.
     """
     sources = dict.fromkeys(source_of(each) for each in programs if not each.is_object)
     for source in (*sources, Source(source_path("caller_counter"))):
         with suppress(OverheadError):
-            compile_source(replace(source, path=source.path.absolute()))
+            if not (release and uses_formats(source)):
+                compile_source(replace(source, path=source.path.absolute()), release)
 
 
 def make(program: Program) -> CompiledProgram:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -115,29 +114,3 @@ def test_headers_that_others_may_write(chosen_headers):
 def test_header_tree_is_complete():
     found = {str(path.relative_to(HEADERS)) for path in HEADERS.rglob("*.h")}
     assert {"include/linux/kconfig.h", "include/linux/types.h"} <= found
-
-
-@pytest.fixture
-def installed(monkeypatch, tmp_path):
-    """The directory of the running kernel's headers, where a distribution would have them."""
-    monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
-    monkeypatch.setattr(bcc, "_MODULES", tmp_path)
-    build = tmp_path / os.uname().release / "build"
-    (build / "include/generated").mkdir(parents=True)
-    return build
-
-
-def test_headers_of_the_kernel_that_runs(installed, monkeypatch):
-    assert bcc.kernel_headers() is None, "modules alone may leave such a directory"
-    (installed / "include/generated/autoconf.h").touch()
-    assert bcc.kernel_headers() == installed
-    monkeypatch.setenv("BCC_KERNEL_SOURCE", str(HEADERS))
-    assert bcc.kernel_headers() is None, "the user named others"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_headers_that_another_user_could_have_written_are_refused(installed):
-    (installed / "include/generated/autoconf.h").touch()
-    os.chown(installed, 65534, 65534)
-    with pytest.raises(BadUseError, match="build belongs to user 65534"):
-        bcc.kernel_headers()

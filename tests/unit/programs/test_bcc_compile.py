@@ -18,9 +18,10 @@ from ebpf_overhead.bpf import maps
 from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError, UnsupportedError
 from ebpf_overhead.programs import bcc_child, bcc_compile, store
 from ebpf_overhead.programs.bcc import HEADERS
-from ebpf_overhead.programs.bcc_compile import Source, compile_source
+from ebpf_overhead.programs.bcc_compile import NeedsHeadersError, Source, compile_source
 from ebpf_overhead.programs.catalogue import PROGRAMS
 from ebpf_overhead.programs.compiled import source_of, source_path
+from ebpf_overhead.programs.kernel_headers import Headers, own_headers
 from ebpf_overhead.programs.program_object import Constant
 
 pytestmark = pytest.mark.usefixtures("bcc_installed")
@@ -249,6 +250,13 @@ def test_what_tools_include_and_use_is_there(write):
     assert found == {"out": 8 * mmap.PAGESIZE, "stacks": 1024}
 
 
+def test_the_header_of_tracing_brings_that_of_tasks(write):
+    """As the kernel's does: llcstat includes no other."""
+    body = "char name[TASK_COMM_LEN]; return bpf_get_current_comm(&name, sizeof(name));"
+    text = f"#include <linux/ptrace.h>\nint program(void *c) {{ {body} }}\n"
+    assert list(compile_source(write(text)).functions) == ["program"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -263,28 +271,49 @@ def test_what_is_missing_of_the_kernels_headers_is_named_and_how_to_have_it(writ
     with pytest.raises(FailedError) as caught:
         compile_source(write(text + EMPTY))
     assert words in caught.value.what
-    assert "install them (linux-headers-$(uname -r) on Debian" in caught.value.remedy
+    assert f"install them (linux-headers-{os.uname().release} on Debian" in caught.value.remedy
     assert "or name their directory in BCC_KERNEL_SOURCE" in caught.value.remedy
 
 
-@pytest.mark.parametrize("installed", [None, Path("/lib/modules/6.12/build")])
+@pytest.mark.parametrize("installed", [None, Headers(Path("/nope"), types=b"struct bpf_wq;\n")])
 def test_headers_of_the_kernel_are_taken_where_own_ones_do_not_do(write, monkeypatch, installed):
     tried = []
 
     def compiled(source, text, headers):
         tried.append(headers)
-        if headers == HEADERS:
-            raise FailedError("mine.c does not compile", bcc_compile._HEADERS_MISSING)
+        if headers == own_headers():
+            raise NeedsHeadersError("mine.c does not compile")
         return "made"
 
-    monkeypatch.setattr(bcc_compile.bcc, "kernel_headers", lambda: installed)
+    of_release = {"6.12": installed}
+    monkeypatch.setattr(bcc_compile, "installed_headers", lambda release: of_release[release])
     monkeypatch.setattr(bcc_compile, "_compiled", compiled)
+    source = write(EMPTY)
     if installed is None:
-        with pytest.raises(FailedError):
-            compile_source(write(EMPTY))
+        with pytest.raises(NeedsHeadersError):
+            compile_source(source, "6.12")
     else:
-        assert compile_source(write(EMPTY)) == "made"
-    assert tried == [HEADERS, *filter(None, [installed])]
+        assert compile_source(source, "6.12") == "made"
+    assert tried == [own_headers(), *filter(None, [installed])]
+
+
+def test_what_was_compiled_with_the_headers_of_the_kernel_is_found(write, monkeypatch):
+    """In a guest, compiling in vain would take longer than measuring."""
+    headers = Headers(Path("/nope"), types=b"struct bpf_wq;\n")
+    source = write(EMPTY)
+    key = bcc_compile._key(source, bcc_compile._text_of(source.path), headers)
+    monkeypatch.setattr(bcc_compile, "installed_headers", lambda release: headers)
+    monkeypatch.setattr(bcc_compile.store, "find", {key: "made"}.get)
+    assert compile_source(source) == "made"
+
+
+def test_types_come_before_the_text(write, monkeypatch):
+    texts = []
+    monkeypatch.setattr(bcc_compile, "_compile", lambda source, text, headers: texts.append(text))
+    monkeypatch.setattr(bcc_compile, "_object_of", lambda *made: "made")
+    monkeypatch.setattr(bcc_compile.store, "keep", lambda key, made: None)
+    compiled = bcc_compile._compiled(write(EMPTY), b"text", Headers(Path("/nope"), types=b"types;"))
+    assert (compiled, texts) == ("made", [b"types;text"])
 
 
 def test_own_header_that_is_missing_is_not_the_kernels(write):

@@ -281,11 +281,21 @@ def test_program_without_a_map():
     assert mine.map_use() is None
 
 
+releases: list[str] = []  # for which kernel each of them is compiled
+
+
 @pytest.fixture
 def compilations(monkeypatch):
     """Every source that is asked for."""
     sources: list[Source] = []
-    monkeypatch.setattr(programs, "compile_source", lambda source: sources.append(source) or CODE)
+    releases.clear()
+
+    def compile_source(source: Source, release: str = "") -> ProgramObject:
+        sources.append(source)
+        releases.append(release)
+        return CODE
+
+    monkeypatch.setattr(programs, "compile_source", compile_source)
     programs.compiled.cache_clear()
     yield sources
     programs.compiled.cache_clear()
@@ -308,10 +318,20 @@ def test_programs_for_a_guest_are_compiled_ahead(compilations, tmp_path, monkeyp
     assert (updates.path.name, updates.macros) == ("updates.c", ("UPDATES=8",))
     assert mine.path == tmp_path / "mine.c", "a guest's command begins in another directory"
     assert counter.path.name == "caller_counter.c"
+    assert releases == ["", "", ""]
+
+
+def test_what_needs_the_formats_of_a_guests_events_is_compiled_there(compilations, tmp_path):
+    for name, text in (("a.c", "TRACEPOINT_PROBE(sched, sched_switch) {}"), ("b.c", "")):
+        (tmp_path / name).write_text(text)
+    own = [Program(name, "", "", tmp_path / name) for name in ("a.c", "b.c")]
+    programs.compile_ahead(own, "6.12")
+    assert [each.path.name for each in compilations] == ["b.c", "caller_counter.c"]
+    assert releases == ["6.12", "6.12"]
 
 
 def test_what_does_not_compile_is_left_to_the_guest_to_say(monkeypatch):
-    def fail(source: Source) -> ProgramObject:
+    def fail(source: Source, release: str) -> ProgramObject:
         raise OverheadError("does not compile")
 
     monkeypatch.setattr(programs, "compile_source", fail)
