@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from zlib import compress, decompress
 
 from ebpf_overhead import machine
 from ebpf_overhead.errors import ExitStatus, OverheadError
@@ -32,6 +34,8 @@ from ebpf_overhead.workload import clock
 if TYPE_CHECKING:
     from ebpf_overhead.measure.earlier_runs import EarlierRuns
 
+# The kernel takes 128 KiB (MAX_ARG_STRLEN); what repeats itself is packed.
+_LONGEST_WORD, _PACKED = 100_000, "zlib:"
 # What a fresh interpreter is given to run, with the data behind it.
 CODE = f"from {__name__} import main; main()"
 
@@ -58,13 +62,20 @@ class Job:
     verifier_log: bool = False
 
     def to_json(self) -> str:
-        """Return it as a process in a guest is given it."""
+        """Return it as a process in a guest is given it: a word of its command line."""
         cases = [to_data(each) for each in self.cases]
-        return json.dumps([self.study, cases, plain(self.sampling), self.verifier_log])
+        text = json.dumps([self.study, cases, plain(self.sampling), self.verifier_log])
+        return (
+            text
+            if len(text) < _LONGEST_WORD
+            else _PACKED + b64encode(compress(text.encode())).decode()
+        )
 
     @classmethod
     def of_json(cls, text: str) -> Job:
         """Return what `to_json` was called of."""
+        if text.startswith(_PACKED):
+            text = decompress(b64decode(text.removeprefix(_PACKED))).decode()
         study, cases, sampling, verifier_log = json.loads(text)
         precision = Precision(**sampling.pop("precision"))
         return cls(study, [*map(of_data, cases)], Sampling(precision, **sampling), verifier_log)

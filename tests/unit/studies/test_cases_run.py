@@ -77,3 +77,11 @@ def test_neither_the_command_line_nor_what_shows_results_is_imported():
     code = f"import sys, {cases_run.__name__}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"click", "rich", "numpy", "msgspec", "ebpf_overhead.cli"} & set(done.stdout.split())
+
+
+def test_a_long_job_is_packed_for_the_guests_command_line():
+    case = next(iter(select(["tp_btf"], ["simple"])))
+    job = Job("grid", [case] * 2000, Sampling(Precision()))
+    text = job.to_json()
+    assert len(text) < 1 << 17
+    assert Job.of_json(text) == job
