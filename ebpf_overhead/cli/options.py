@@ -238,9 +238,10 @@ _OBJECT = (
     click.option(
         "--only",
         multiple=True,
-        metavar="NAME",
+        metavar="NAME[=SECTION]",
         help="Load and measure only this function of an object file or of a BCC tool's text, or"
-        " this probe of a script; may be repeated.",
+        " this probe of a script; may be repeated.  SECTION says where it is attached, as object"
+        " files say it: trace_entry=kprobe/vfs_read.",
     ),
     click.option(
         "--map-size",
@@ -254,8 +255,8 @@ _OBJECT = (
         "variables",
         multiple=True,
         metavar="VARIABLE=VALUE",
-        help="Give a global variable of an object file a value, or CONFIG_… of the kernel; may be"
-        " repeated.",
+        help="Give a global variable of an object file a value, CONFIG_… of the kernel, or a"
+        " positional parameter of a script (1, 2 and so on); may be repeated.",
     ),
 )
 

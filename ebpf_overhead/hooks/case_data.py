@@ -73,6 +73,6 @@ def _program_of_data(data: Any) -> Program:
 
 def _settings(data: dict[str, Any]) -> ObjectSettings:
     tuples = {"programs": tuple(data["programs"])} | {
-        name: tuple(map(tuple, data[name])) for name in ("map_sizes", "variables")
+        name: tuple(map(tuple, data[name])) for name in ("map_sizes", "variables", "places")
     }
     return ObjectSettings(**{**data, **tuples})

@@ -16,6 +16,8 @@ from ebpf_overhead.workload.workloads import Workload
 
 # Others may run the programs, too: the fewest runs of several tries are the workload's own.
 _CALLS, _TRIES = 100, 5
+_FEW = 4  # workloads that are named
+_ELSEWHERE = "attach it where one does: --attach, --workload"
 
 
 def settled(case: Case) -> Case:
@@ -32,7 +34,8 @@ def exercised(case: Case) -> Case:
     """Return a case with the first workload of ``open_to`` that runs its program.
 
     Of a group of programs, the workload that runs most of them; those that it does not run, or
-    that cannot be loaded, are left out.
+    that cannot be loaded, are left out.  So is one that does at a place what another does there by
+    BTF: a tool has both, kprobe and fentry, for kernels that lack one, and attaches one.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def exercised(case: Case) -> Case:
                 if best is None or _running(found) > _running(best[1]):
                     best = workload, found
     if best is None or _running(best[1]) < min(len(members), 2):
-        raise _none(case, probes)
+        raise _none(case, probes, best)
     workload, found = best
     run = [
         _with(probe.case, workload, runs) for probe, runs in zip(probes, found, strict=True) if runs
@@ -62,9 +65,12 @@ def exercised(case: Case) -> Case:
 
 
 def _attached(members: list[Case], opened: ExitStack) -> list[Probe]:
-    """Return the probes of cases, attached; of a group those that can be."""
-    probes, last = [], None
-    for member in members:
+    """Return the probes of cases, attached; of a group those that can be and that a tool would."""
+    probes: list[Probe] = []
+    last = None
+    for member in sorted(members, key=lambda each: not each.attach.by_btf):
+        if any(_instead_of(each.case, member) for each in probes):
+            continue
         try:
             probe = opened.enter_context(load(member))
             probe.attach()
@@ -73,19 +79,36 @@ def _attached(members: list[Case], opened: ExitStack) -> list[Probe]:
             last = error
     if last and not probes:
         raise last
-    return probes
+    return sorted(probes, key=lambda each: members.index(each.case))
 
 
-def _none(case: Case, probes: list[Probe]) -> UnsupportedError:
-    tried = ", ".join(each.name for each in case.open_to)
+def _instead_of(by_btf: Case, other: Case) -> bool:
+    """Whether a program that is attached by BTF does what another one does without."""
+    return (
+        by_btf.attach.by_btf
+        and not other.attach.by_btf
+        and by_btf.attach.moment == other.attach.moment
+        and not set(by_btf.points).isdisjoint(other.points)
+    )
+
+
+def _none(
+    case: Case, probes: list[Probe], best: tuple[Workload, list[int]] | None
+) -> UnsupportedError:
+    names = [each.name for each in case.open_to]
+    tried = ", ".join(names) if len(names) <= _FEW else f"all {len(names)} were tried"
     if case.co_attached.cases:
-        return UnsupportedError(
-            f"no workload runs two of the programs of {case.program.name} ({tried})",
-            "each is measured alone",
-        )
+        name, counts = case.program.name, best[1] if best else []
+        for probe, runs in zip(probes, counts, strict=False):
+            if best and runs:
+                return UnsupportedError(
+                    f"no workload runs two of the programs of {name}, and {best[0].name} runs"
+                    f" {probe.case.program.function}",
+                    "it is measured alone",
+                )
+        return UnsupportedError(f"no workload runs any program of {name} ({tried})", _ELSEWHERE)
     return UnsupportedError(
-        f"no workload runs {case.attach.name}:{probes[0].hook} ({tried})",
-        "attach it where one does: --attach, --workload",
+        f"no workload runs {case.attach.name}:{probes[0].hook} ({tried})", _ELSEWHERE
     )
 
 
@@ -96,7 +119,9 @@ def _running(found: list[int]) -> int:
 def _runs_per_call(probes: list[Probe], workload: Workload) -> list[int]:
     calls = min(_CALLS, workload.checked_calls)
     with syscall.counting_runs():
-        found = [list(_runs(probes, workload, calls)) for _ in range(_TRIES)]
+        found = [list(_runs(probes, workload, calls))]
+        if max(found[0], default=0) >= calls:  # else it runs none
+            found += [list(_runs(probes, workload, calls)) for _ in range(1, _TRIES)]
     return [min(tries) // calls for tries in zip(*found, strict=True)]
 
 

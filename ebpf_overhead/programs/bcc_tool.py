@@ -35,7 +35,7 @@ def of_tool(program: Program, beside: CompiledProgram | None = None) -> Compiled
         if plain_name(name) == program.function:
             its_maps = beside.maps if beside else make_maps(made, program.settings.entries)
             return CompiledProgram(program.name, made, its_maps, entry=name)
-    if program.section:
+    if program.section and not program.settings.places:
         raise UnsupportedError(
             f"{program.name} is compiled without {program.function}: an #if leaves it out"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.programs.bpftrace_text import probes_of
 from ebpf_overhead.programs.elf_object import ObjectFunction
-from ebpf_overhead.programs.object_settings import ObjectSettings
+from ebpf_overhead.programs.object_settings import ObjectSettings, is_parameter
 from ebpf_overhead.reading import read_bytes
 from ebpf_overhead.trust import refuse_foreign
 
@@ -29,8 +29,14 @@ def probes_in(path: Path, settings: ObjectSettings) -> list[ObjectFunction]:
             f"{path} is a script, whose maps all have one size",
             "set it for bpftrace: BPFTRACE_MAP_KEYS_MAX=100000",
         )
-    if settings.variables or settings.kernel_config:
-        raise BadUseError(f"{path} is a script, in which nothing is set", "leave --set out")
+    others = [name for name, _ in settings.variables if not is_parameter(name)]
+    if others or settings.kernel_config:
+        raise BadUseError(
+            f"{path} is a script, in which only its parameters $1, $2, … are set",
+            "write --set 1=VALUE",
+        )
+    if settings.places:
+        raise BadUseError(f"{path} is a script, which says where it is attached", "leave =… out")
     found = [ObjectFunction(each.name, each.section) for each in probes_of(script_text(path))]
     if not found:
         raise BadUseError(f"{path} has no probe", "name a script for bpftrace")

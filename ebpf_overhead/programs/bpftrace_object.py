@@ -68,7 +68,7 @@ def of_script(text: str, wanted: ObjectSettings, what: str) -> RelocatedObject:
         left = [each for each in probes if each.name not in gone]
         if gone and not any(each.name in wanted.programs for each in left):
             raise next(iter(gone.values()))
-        run = run_script(without(text, gone).encode(errors="surrogateescape"))
+        run = run_script(without(text, gone).encode(errors="surrogateescape"), wanted.parameters)
         if not run.ended:
             return _object_of(run, left, failures | gone)
         reason = _reason(run.said, what)

@@ -11,6 +11,7 @@ import select
 import shutil
 import signal
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,10 +77,17 @@ def bpftrace_path() -> Path:
     return Path(found).resolve()
 
 
-def run_script(text: bytes) -> ScriptRun:
+def run_script(text: bytes, parameters: Sequence[str] = ()) -> ScriptRun:
     """Have bpftrace compile and load a script.
 
     Nothing of it is attached, and bpftrace has ended when this returns.
+
+    Parameters
+    ----------
+    text : bytes
+        The script.
+    parameters : sequence of str
+        What it calls ``$1``, ``$2`` and so on.
 
     Raises
     ------
@@ -87,7 +95,7 @@ def run_script(text: bytes) -> ScriptRun:
         bpftrace is missing, or cannot be run.
     """
     path = bpftrace_path()
-    with _Child(path, text) as child, child.maps() as maps:
+    with _Child(path, text, parameters) as child, child.maps() as maps:
         calls = child.calls(maps)
         ended = not child.serve(calls)
         programs = [] if ended else calls.programs()
@@ -98,8 +106,8 @@ def run_script(text: bytes) -> ScriptRun:
 class _Child(Closing):
     """The process that becomes bpftrace; it is killed when this is closed."""
 
-    def __init__(self, path: Path, text: bytes) -> None:
-        self._path = path
+    def __init__(self, path: Path, text: bytes, parameters: Sequence[str]) -> None:
+        self._path, self._parameters = path, parameters
         self._opened = ExitStack()
         self._process = 0
         try:
@@ -116,7 +124,7 @@ class _Child(Closing):
         with theirs:
             self._process = os.fork()
             if not self._process:
-                _become(self._path, script, self._said, theirs)
+                _become(self._path, self._parameters, script, self._said, theirs)
         self._process_fd = self._kept(os.pidfd_open(self._process))
         ours.settimeout(_PATIENCE_S)
         _, fds, _, _ = socket.recv_fds(ours, 1, 1)
@@ -170,7 +178,9 @@ class _Child(Closing):
         self._opened.close()
 
 
-def _become(path: Path, script: int, said: int, channel: socket.socket) -> NoReturn:
+def _become(
+    path: Path, parameters: Sequence[str], script: int, said: int, channel: socket.socket
+) -> NoReturn:
     """Be the child, and then bpftrace: whatever happens, do not go back to the parent's work."""
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -180,7 +190,8 @@ def _become(path: Path, script: int, said: int, channel: socket.socket) -> NoRet
             os.dup2(fd, standard)
         socket.send_fds(channel, [b"1"], [listened(COMMANDS)])
         settings = {key: each for key, each in os.environ.items() if key.startswith("BPFTRACE_")}
-        os.execve(path, ["bpftrace", "-"], {"PATH": _PLACES, "LC_ALL": "C", **settings})
+        words = ["bpftrace", "-", *parameters]
+        os.execve(path, words, {"PATH": _PLACES, "LC_ALL": "C", **settings})
     except BaseException as error:
         os.write(said, str(error).encode())
     finally:

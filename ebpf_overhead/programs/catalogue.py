@@ -72,8 +72,14 @@ class Program:
     @property
     def in_object(self) -> str | None:
         """Name of the object file, if it has several programs."""
-        several = len(self.settings.programs) > 1
-        return self.name.removesuffix(f":{self.function}") if several else None
+        several = max(len(self.settings.programs), len(self.settings.places)) > 1
+        return self.name.removesuffix(f":{self.label}") if several else None
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others of its file: its function, and which of several places."""
+        alone = len(self.settings.sections(self.function, self.section)) == 1
+        return self.function if alone else f"{self.function}={self.section}"
 
 
 def _group(group: str, *rows: tuple[str, str] | tuple[str, str, str, str]) -> list[Program]:
@@ -234,18 +240,35 @@ def _in_file(path: Path, name: str, settings: ObjectSettings) -> list[Program]:
     """Return the programs of a file: of a C source the one that it is."""
     if path.suffix == SOURCE:
         return _in_source(path, name, settings)
-    found = probes_in(path, settings) if path.suffix == SCRIPT else functions(object_in(path))
+    found = _placed_functions(path, settings)
     wanted = settings.programs or tuple(each.name for each in found if each.is_loaded)
     if unknown := set(wanted) - {each.name for each in found}:
-        raise UnknownNameError(f"program of {name}", min(unknown), (each.name for each in found))
+        known = dict.fromkeys(each.name for each in found)
+        raise UnknownNameError(f"program of {name}", min(unknown), known)
     if not wanted:
         raise BadUseError(f"{path} holds no program that is loaded by itself", "name one: --only")
     settings = replace(settings, programs=wanted)
+    return _named(
+        name, [of_object(name, path, each, settings) for each in found if each.name in wanted]
+    )
+
+
+def _placed_functions(path: Path, settings: ObjectSettings) -> list[ObjectFunction]:
+    """Return the functions of an object file or a script, once for each of their places."""
+    if path.suffix == SCRIPT:
+        return probes_in(path, settings)
     return [
-        of_object(name if len(wanted) == 1 else f"{name}:{each.name}", path, each, settings)
-        for each in found
-        if each.name in wanted
+        ObjectFunction(each.name, section)
+        for each in functions(object_in(path))
+        for section in settings.sections(each.name, each.section)
     ]
+
+
+def _named(name: str, programs: list[Program]) -> list[Program]:
+    """Return programs of a file by its name, and by their own where there are several."""
+    if len(programs) == 1:
+        return programs
+    return [replace(each, name=f"{name}:{each.label}") for each in programs]
 
 
 def _in_source(path: Path, name: str, settings: ObjectSettings) -> list[Program]:
@@ -260,15 +283,12 @@ def _in_source(path: Path, name: str, settings: ObjectSettings) -> list[Program]
     if not wanted:
         return [Program(name, "", _OWN, path, settings=settings)]
     settings = replace(settings, programs=wanted)
-    return [
-        Program(
-            *(name if len(wanted) == 1 else f"{name}:{each}", "", _OWN, path),
-            function=each,
-            section=sections.get(each, ""),
-            settings=settings,
-        )
+    found = (
+        ObjectFunction(each, section)
         for each in wanted
-    ]
+        for section in settings.sections(each, sections.get(each, ""))
+    )
+    return _named(name, [of_object(name, path, each, settings) for each in found])
 
 
 def of_object(name: str, path: Path, function: ObjectFunction, settings: ObjectSettings) -> Program:

@@ -10,6 +10,7 @@ from ebpf_overhead.errors import BadUseError
 # Variables of the kernel's configuration, which libbpf looks up by itself.
 _OF_KERNEL = "CONFIG_"
 _MOST = (1 << 32) - 1
+_MOST_PARAMETERS = 99
 
 
 @dataclass(frozen=True)
@@ -27,17 +28,36 @@ class ObjectSettings:
         Values of global variables that differ from it.
     kernel_config : str
         Lines like those of a kernel's configuration, which count before the kernel's own.
+    places : tuple of (str, str)
+        Programs, and where they are attached, as sections say it: in place of what the file says.
+        A program may have several.
     """
 
     programs: tuple[str, ...] = ()
     map_sizes: tuple[tuple[str, int, int], ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     kernel_config: str = ""
+    places: tuple[tuple[str, str], ...] = ()
 
     @property
     def entries(self) -> dict[str, int]:
         """Entries of maps, where they differ."""
         return {name: entries for name, entries, _ in self.map_sizes}
+
+    @property
+    def parameters(self) -> list[str]:
+        """Return the positional parameters of a script, ``--set 1=VALUE``; 0 for those left out."""
+        given = {int(name): value for name, value in self.variables if is_parameter(name)}
+        return [given.get(number, "0") for number in range(1, max(given, default=0) + 1)]
+
+    def sections(self, function: str, section: str) -> tuple[str, ...]:
+        """Return where a function is attached, whose file says ``section``."""
+        return tuple(place for name, place in self.places if name == function) or (section,)
+
+
+def is_parameter(name: str) -> bool:
+    """Whether what is set is a positional parameter of a script: 1, 2 and so on."""
+    return name.isascii() and name.isdecimal() and 0 < int(name[:4]) <= _MOST_PARAMETERS
 
 
 AS_BUILT = ObjectSettings()
@@ -51,7 +71,8 @@ def object_settings(
     Parameters
     ----------
     programs : iterable of str
-        Names of the programs to load; none means all that libbpf would load.
+        Names of the programs to load; none means all that libbpf would load.  ``NAME=SECTION``
+        says where one is attached, ``trace_entry=kprobe/vfs_read``.
     sizes, values : iterable of str
         ``MAP=ENTRIES`` or ``MAP=ENTRIES:VALUE_BYTES``, and ``VARIABLE=VALUE``.
 
@@ -60,17 +81,28 @@ def object_settings(
     BadUseError
         One of them is no such pair.
     """
+    wanted = [_program(each) for each in programs]
     entries = [_pair(each, _SIZE) for each in sizes]
     variables = [_pair(each, "VARIABLE=VALUE") for each in values]
     return ObjectSettings(
-        tuple(programs),
+        tuple(dict.fromkeys(name for name, _ in wanted)),
         tuple((name, *_size(name, size)) for name, size in entries),
         tuple(each for each in variables if not each[0].startswith(_OF_KERNEL)),
         "".join(f"{name}={value}\n" for name, value in variables if name.startswith(_OF_KERNEL)),
+        tuple(dict.fromkeys(each for each in wanted if each[1])),
     )
 
 
 _SIZE = "MAP=ENTRIES or MAP=ENTRIES:VALUE_BYTES"
+
+
+def _program(text: str) -> tuple[str, str]:
+    name, equals, section = text.partition("=")
+    if equals and not (name and section):
+        raise BadUseError(
+            f"{text!r} is no NAME=SECTION", "write --only trace_entry=kprobe/vfs_read"
+        )
+    return name, section
 
 
 def _pair(text: str, form: str) -> tuple[str, str]:

@@ -137,6 +137,17 @@ def test_functions_of_a_file_are_known_by_their_places():
     assert "bpftrace finds no such place" in str(found.failures["uprobe:libc:no_such_function"])
 
 
+def test_a_script_is_given_its_parameters():
+    text = 'tracepoint:raw_syscalls:sys_enter /$1 == 5 && str($2) == "abc"/ { @[1] = count(); }'
+    codes = set()
+    for parameters in (["5", "abc"], ["6", "abc"]):
+        run = run_script(text.encode(), parameters)
+        codes.add(run.programs[0].function.code)
+        for fd in run.map_fds.values():
+            os.close(fd)
+    assert len(codes) == 2
+
+
 def test_bpftrace_attaches_nothing_and_leaves_nothing():
     """It makes system calls itself after it would have attached this."""
     before, children = open_descriptors(), _children()

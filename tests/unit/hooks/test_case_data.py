@@ -55,7 +55,9 @@ def test_a_program_of_the_users_own_is_named_by_its_whole_path(tmp_path, monkeyp
 
 def test_programs_of_an_object_keep_their_settings_and_their_places(monkeypatch):
     monkeypatch.chdir(OBJECTS)
-    settings = object_settings((), ["counts=16:8"], ["text=abc", "CONFIG_HZ=250"])
+    settings = object_settings(
+        ["enter=kprobe/f", "leave"], ["counts=16:8"], ["text=abc", "CONFIG_HZ=250"]
+    )
     cases = select((), ["pair.bpf.o"], (), settings)
     assert [case.program.name for case in cases] == ["pair.bpf.o:enter", "pair.bpf.o:leave"]
     data = json.dumps([*map(to_data, cases)])

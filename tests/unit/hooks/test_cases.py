@@ -21,7 +21,7 @@ from ebpf_overhead.hooks.cases import (
 )
 from ebpf_overhead.programs.catalogue import PROGRAM_GROUPS, programs_named
 from ebpf_overhead.programs.compiled import source_path
-from ebpf_overhead.programs.object_settings import ObjectSettings
+from ebpf_overhead.programs.object_settings import ObjectSettings, object_settings
 from ebpf_overhead.workload.workloads import WORKLOADS
 
 
@@ -165,6 +165,25 @@ def test_one_function_of_a_tool_is_chosen_and_attached_anywhere(tool):
     assert (case.program.function, case.program.section) == ("trace_entry", "")
     assert case.program.settings.entries == {"start": 5}
     assert not case.program.is_object
+
+
+def test_functions_of_a_tool_are_attached_where_the_user_says(tool):
+    wanted = ["trace_entry=kprobe/vfs_read", "trace_entry=fentry/vfs_write", "kprobe__sys_getpid"]
+    cases = select([], ["tool.c"], settings=object_settings(wanted, (), ()))
+    assert [(case.program.name, case.attach.name, str(case.points[0])) for case in cases] == [
+        ("tool.c:trace_entry=kprobe/vfs_read", "kprobe", "vfs_read"),
+        ("tool.c:trace_entry=fentry/vfs_write", "fentry", "vfs_write"),
+        ("tool.c:kprobe__sys_getpid", "kprobe", "__do_sys_getpid"),
+    ]
+    assert {case.program.in_object for case in cases} == {"tool.c"}
+    (alone,) = select([], ["tool.c"], settings=object_settings(["trace_entry=xdp"], (), ()))
+    assert (alone.program.name, alone.attach.name) == ("tool.c", "xdp")
+
+
+def test_places_of_a_script_stay(own, tmp_path):
+    (tmp_path / "a.bt").write_text("kprobe:f { }")
+    with pytest.raises(BadUseError, match="is a script, which says where it is attached"):
+        select([], ["a.bt"], settings=object_settings(["kprobe:f=kprobe/g"], (), ()))
 
 
 def test_nothing_is_set_in_c_source(tool):

@@ -14,6 +14,7 @@ from ebpf_overhead.hooks import exercising
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.hooks.exercising import exercised, settled
 from ebpf_overhead.hooks.object_cases import with_groups
+from ebpf_overhead.programs.object_settings import object_settings
 from ebpf_overhead.workload.workloads import WORKLOADS
 
 PAIR = str(Path(__file__).parents[2] / "data/objects/pair.bpf.o")
@@ -26,11 +27,12 @@ class Kernel:
     def __init__(self) -> None:
         self.per_call: dict[str, dict[str, int]] = {}
         self.refused: set[str] = set()
+        self.unknown: set[str] = set()  # attach types
         self.counts: dict[str, int] = {}
         self.others = iter(())
 
     def load(self, case):
-        if case.program.function in self.refused:
+        if case.program.function in self.refused or case.attach.name in self.unknown:
             raise UnsupportedError(f"{case.program.function} refused")
         return Probe(self, case)
 
@@ -131,8 +133,14 @@ def test_the_workload_that_runs_most_of_a_group(kernel):
 
 
 def test_a_group_of_which_one_runs_is_none(kernel):
-    kernel.per_call = {"read": {"enter": 1}}
-    with pytest.raises(UnsupportedError, match=r"no workload runs two of the programs of pair"):
+    kernel.per_call = {"sendto": {"enter": 1}}
+    words = r"no workload runs two of the programs of pair\.bpf\.o, and sendto runs enter; it is"
+    with pytest.raises(UnsupportedError, match=words):
+        exercised(GROUP)
+    kernel.per_call = {}
+    with pytest.raises(
+        UnsupportedError, match=r"runs any program of pair\.bpf\.o \(read, sendto\)"
+    ):
         exercised(GROUP)
 
 
@@ -144,3 +152,31 @@ def test_programs_of_a_group_that_cannot_be_loaded_are_left_out(kernel):
     kernel.refused = {"enter", "leave"}
     with pytest.raises(UnsupportedError, match="leave refused"):
         exercised(GROUP)
+
+
+def test_of_two_programs_at_one_place_a_group_has_the_one_by_btf(kernel):
+    places = ["enter=kprobe/f", "leave=kprobe/g", "leave=fentry/f"]
+    cases = select((), [PAIR], settings=object_settings(places, (), ()))
+    group = replace(with_groups(cases)[0], open_to=(READ,))
+    kernel.per_call = {"read": {"enter": 1, "leave": 1}}
+    found = exercised(group)
+    assert _places(found) == ["kprobe/g", "fentry/f"]
+    kernel.unknown = {"fentry"}
+    assert _places(exercised(group)) == ["kprobe/f", "kprobe/g"]
+
+
+def _places(group):
+    return [each.program.section for each in (*group.co_attached.cases, group)]
+
+
+def test_many_workloads_are_counted_and_not_named(kernel):
+    with pytest.raises(UnsupportedError, match=rf"point \(all {len(WORKLOADS)} were tried\)"):
+        exercised(replace(ENTER, open_to=tuple(WORKLOADS.values())))
+
+
+def test_a_workload_that_does_not_run_it_is_tried_once(kernel, monkeypatch):
+    called = []
+    monkeypatch.setattr(exercising._workload, "run", lambda *call: called.append(call))
+    with pytest.raises(UnsupportedError, match="no workload runs"):
+        exercised(ENTER)
+    assert called == [("read", 100), ("sendto", 100)]

@@ -24,16 +24,21 @@ def program(kind: str, *names: str, code: bytes = b"") -> ScriptProgram:
     return ScriptProgram(Function(code), load, ScriptPoint(kind, names))
 
 
+passed: list[str] = []  # positional parameters of the script that was run last
+
+
 @pytest.fixture
 def ran(monkeypatch):
     """Have bpftrace attach programs or say something, and not run."""
     given: list[bytes] = []
+    passed.clear()
 
     def run(*answers: ScriptRun):
         left = list(answers)
 
-        def answer(text: bytes) -> ScriptRun:
+        def answer(text: bytes, parameters: list[str]) -> ScriptRun:
             given.append(text)
+            passed[:] = parameters
             return left.pop(0)
 
         monkeypatch.setattr(bpftrace_object, "run_script", answer)
@@ -166,12 +171,22 @@ def test_a_script_is_its_probes(script):
     ("sizes", "values", "why"),
     [
         (["@=5"], [], "BPFTRACE_MAP_KEYS_MAX"),
-        ([], ["x=5"], "in which nothing is set"),
+        ([], ["x=5"], r"only its parameters \$1, \$2, … are set; write --set 1=VALUE"),
+        ([], ["CONFIG_HZ=250"], "only its parameters"),
+        ([], ["0=5"], "only its parameters"),
     ],
 )
 def test_scripts_have_no_settings(script, sizes, values, why):
     with pytest.raises(BadUseError, match=why):
         programs_named([str(script)], object_settings([], sizes, values))
+
+
+def test_parameters_of_a_script(ran, script):
+    settings = object_settings(["kprobe:a"], [], ["3=abc", "1=500"])
+    assert [each.function for each in programs_named([str(script)], settings)] == ["kprobe:a"]
+    ran(attached(program("kprobe", "a", code=b"1")))
+    of_script("kprobe:a { }", settings, "a.bt")
+    assert passed == ["500", "0", "abc"]
 
 
 def test_a_script_that_others_can_write_is_refused(script):

@@ -22,6 +22,20 @@ def test_settings():
     )
 
 
+def test_places_of_programs():
+    wanted = ["enter=kprobe/f", "leave", "enter=kprobe/g", "enter=kprobe/f"]
+    settings = object_settings(wanted, (), ())
+    assert settings.programs == ("enter", "leave")
+    assert settings.sections("enter", "kprobe") == ("kprobe/f", "kprobe/g")
+    assert settings.sections("leave", "kretprobe") == ("kretprobe",)
+
+
+@pytest.mark.parametrize("text", ["enter=", "=kprobe/f", "="])
+def test_what_is_no_place(text):
+    with pytest.raises(BadUseError, match="is no NAME=SECTION; write --only"):
+        object_settings([text], (), ())
+
+
 @pytest.mark.parametrize(
     "size", ["counts", "=3", "counts=", "counts=0", "counts=-1", "c=4294967296"]
 )
