@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ebpf_overhead.bpf import maps
 from ebpf_overhead.errors import FailedError, OverheadError, UnsupportedError
-from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
+from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
 from ebpf_overhead.measure.outcome import Outcome
@@ -40,8 +40,7 @@ ATTACH_CHOICES = tuple(
     for name, each in ATTACH_TYPES.items()
     if each.workload_kind == GETPID.kind and each.runs_per_call == 1
 )
-# The cheapest on most kernels.
-ATTACH_DEFAULT = "tp_btf"
+ATTACH_DEFAULT = REFERENCE[0]
 
 _ROUNDS = 16
 # What sets the calls of a window where they follow each other directly.

@@ -35,7 +35,7 @@ def _table(buffer: str, cases: list[dict[str, Any]], rates: list[int]) -> Table:
 
 
 def _cell(case: dict[str, Any] | None) -> str:
-    """Return ``+1240 | 2100``, ns of the caller and the reader; with the share that was lost."""
+    """Return ``+1240 / 2100``, ns of the caller and the reader; with the share that was lost."""
     if case is None:
         return ""
     if case["status"] != "measured":
@@ -44,7 +44,7 @@ def _cell(case: dict[str, Any] | None) -> str:
     text = f"{caller.estimate:+,.0f} ± {caller.half_width:,.0f}"
     if case["reader_ns"] is not None:
         busy = READERS[case["reader"]].waits == "never"
-        text += f" | {_WHOLE_CPU if busy else format(case['reader_ns'], ',.0f')}"
+        text += f" / {_WHOLE_CPU if busy else format(case['reader_ns'], ',.0f')}"
     lost = case["lost"] / max(case["lost"] + case["records"], 1)
     return f"{text} ({_share(lost)} lost)" if lost else text
 
@@ -56,7 +56,7 @@ def _share(lost: float) -> str:
 
 def notes(record: Record) -> list[str]:
     """Return what the cells mean, the rates that were not reached, and why there is no number."""
-    lines = ["cells: ns per record of the caller | of the reader, by its CPU time"]
+    lines = ["cells: ns per record of the caller / of the reader, by its CPU time"]
     if any(case["status"] == "measured" and case["lost"] for case in record["cases"]):
         lines.append("lost: what found no room in the buffer; it costs the caller less")
     lines += [

@@ -225,6 +225,7 @@ def test_every_source_is_in_the_catalogue():
     shipped = {path.stem for path in source_path("empty").parent.glob("*.c")}
     assert shipped == {each.file or each.name for each in PROGRAMS.values()} | {
         "caller_counter",
+        "delivery",
         "map_state",
     }
 

@@ -226,8 +226,8 @@ def test_tables_have_readers_by_rates(record):
     assert first.rows == [("none", "+80 ± 9", "")]
     assert second.headings == ("Reader", "10,000/s", "flat out")
     assert second.rows == [
-        ("woken", "+1,234 ± 9 | 2,100", "+1,234 ± 9 | 2,100 (10 % lost)"),
-        ("busy", "+1,234 ± 9 | a CPU", ""),
+        ("woken", "+1,234 ± 9 / 2,100", "+1,234 ± 9 / 2,100 (10 % lost)"),
+        ("busy", "+1,234 ± 9 / a CPU", ""),
     ]
     assert third.rows == [("woken", "refused", "")]
 
