@@ -45,7 +45,7 @@ class UnmeasuredCommand(record.Asked, record.Unmeasured):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity:
+class RunQuantity:
     """What a run is known by.
 
     Attributes
@@ -91,7 +91,7 @@ class MeasuredCommand(record.Asked, record.Measured):
         How often the program ran while the command ran once; for other processes, too.
     rounds : int
         How many rounds there were.
-    quantities : list of Quantity
+    quantities : list of RunQuantity
         What it costs.
     findings : list of Finding, optional
         What the program did not do, or did in vain.
@@ -102,7 +102,7 @@ class MeasuredCommand(record.Asked, record.Measured):
     hook: str
     runs_per_command: record.Count
     rounds: record.Positive
-    quantities: list[Quantity]
+    quantities: list[RunQuantity]
     findings: list[Finding] | None = None
     runs: RunsOfCommand
 
@@ -138,9 +138,9 @@ def _row(found: CommandOutcome) -> MeasuredCommand | UnmeasuredCommand:
     )
 
 
-def _quantity(found: CommandOutcome, name: QuantityName) -> Quantity:
+def _quantity(found: CommandOutcome, name: QuantityName) -> RunQuantity:
     value = QUANTITIES[name]
-    return Quantity(
+    return RunQuantity(
         name=name,
         baseline=quartiles(map(value, found.baseline)),
         probed=quartiles(map(value, found.probed)),
