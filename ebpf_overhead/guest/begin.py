@@ -10,12 +10,16 @@ import ctypes
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 # The root in memory, which is covered where directories of the host are mounted.
 _MEMORY = "/.guest/memory"
 _COPIES = "/.guest/copies"
+# Where the kernel's modules are, as far as the host has no directory for those of its own.
+MODULES = "/.guest/kernel"
+_MODPROBE = Path("/.guest/modprobe")
 
 # linux/mount.h
 _READ_ONLY, _NO_SETUID, _NO_DEVICES, _BIND = 1, 2, 4, 4096
@@ -46,6 +50,8 @@ def begin(message: dict[str, Any]) -> None:
     if message["readahead_kib"] is not None:  # The share comes later and is not cached.
         for setting in Path("/sys/class/bdi").glob("9p-*/read_ahead_kb"):
             setting.write_text(str(message["readahead_kib"]))
+    if any(place.startswith(f"{MODULES}/") for place in shown):
+        _load_from(MODULES)
     _keep_mapped(shown)
     # cache=none: host and guest see each other's writes at once.
     _mount_9p("share", message["share"], f"cache=none,{options}")
@@ -67,6 +73,14 @@ def _make(place: str, shown: Sequence[str]) -> None:
         # It cannot be made in a directory that is read-only.
         _mount("tmpfs", str(Path(place).parent), "tmpfs", data="mode=755")
     Path(place).mkdir(parents=True, exist_ok=True)
+
+
+def _load_from(directory: str) -> None:
+    """Have the kernel load what it wants from another directory's ``lib/modules``."""
+    _MODPROBE.write_text(f'#!/bin/sh\nexec modprobe -d {directory} "$@"\n')
+    _MODPROBE.chmod(0o755)
+    with suppress(OSError):  # a kernel that loads no modules by itself
+        Path("/proc/sys/kernel/modprobe").write_text(str(_MODPROBE))
 
 
 def _keep_mapped(shown: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.guest import command, interpreter, modules, ninep
+from ebpf_overhead.guest.begin import MODULES
 from ebpf_overhead.guest.console import Console
 from ebpf_overhead.guest.monitor import Monitor
 from ebpf_overhead.guest.origin import GuestOrigin, Setting
@@ -220,13 +221,14 @@ def _copies(base: View, seen: View, directory: Path) -> list[tuple[str, int]]:
     return found
 
 
-def _mounts(seen: View, tree: Path | None) -> dict[str, str]:
+def _mounts(seen: View, tree: Path | None, host: str = "/lib/modules") -> dict[str, str]:
     # Directory of the host -> its place in the guest, in the order of mounting.
     mounts = {directory: directory for directory in seen.directories}
-    host = os.path.realpath("/lib/modules")
-    # What the host has in /lib/modules is of no use to another kernel.
-    if tree is not None and Path(host).is_dir():
-        mounts[str(tree.resolve())] = f"{host}/{tree.name}"
+    host = os.path.realpath(host)
+    if tree is not None:
+        # What the host has there is of no use to another kernel.
+        place = host if Path(host).is_dir() else f"{MODULES}/lib/modules"
+        mounts[str(tree.resolve())] = f"{place}/{tree.name}"
     if len(mounts) > command.MOST_SHOWN:
         raise BadUseError(
             f"{len(mounts)} directories to show to a guest, of at most {command.MOST_SHOWN}",

@@ -48,7 +48,7 @@ def test_no_device_leads_to_more_than_is_mounted(guest):
         assert (found.exit_status, found.stdout) == (0, ""), tag
     places = {line.split()[1] for line in lines}
     assert places == {*guest.view.directories, str(guest.share)} | {
-        place for place in places if place.startswith("/usr/lib/modules/")
+        place for place in places if "/lib/modules/" in place
     }
 
 

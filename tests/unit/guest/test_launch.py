@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.guest import launch
+from ebpf_overhead.guest import begin, launch
 from ebpf_overhead.guest.user import unprivileged
 from ebpf_overhead.guest.view import View
 
@@ -68,3 +68,16 @@ def test_file_too_large_to_copy_is_refused(tmp_path):
         file.truncate(65 << 20)
     with pytest.raises(BadUseError, match=r"large \(65 MiB\).*show the directory"):
         launch._copies(View(), View((), (str(large),)), tmp_path)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_modules_are_where_the_guest_looks_for_them(tmp_path, there):
+    host = tmp_path / "host/lib/modules"
+    if there:
+        host.mkdir(parents=True)
+    tree = tmp_path / "kernel/lib/modules/6.12"
+    tree.mkdir(parents=True)
+    mounts = launch._mounts(View(("/usr",)), tree, str(host))
+    place = str(host) if there else f"{begin.MODULES}/lib/modules"
+    assert list(mounts.values()) == ["/usr", f"{place}/6.12"]
+    assert launch._mounts(View(("/usr",)), None) == {"/usr": "/usr"}
