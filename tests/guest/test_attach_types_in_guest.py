@@ -39,14 +39,17 @@ def test_baseline_is_that_of_the_target(measured):
         by_target.setdefault(target, []).append(case["baseline"]["median"])
     for target, baselines in by_target.items():
         # What the network does differs a little from boot to boot, and within one.
-        within = 1.05 if target.startswith("packet") else 1.01
-        assert max(baselines) < within * min(baselines), target
+        within = 0.05 if target.startswith("packet") else 0.01
+        # Reading the clock takes a few instructions more in a tick that reaches into the next
+        # second, and the readings are shared by a hundred calls or more.
+        assert max(baselines) - min(baselines) < max(within * min(baselines), 0.15), target
     # Call, return, two of the loop, and what is in the function: as the disassembly shows.
+    least = {target: min(baselines) for target, baselines in by_target.items()}
     for target, instructions in {"function": 5, "function_push": 6, "function_ret": 4}.items():
-        # The two readings of the clock, 82 instructions, are shared by a hundred calls or more.
-        assert instructions - 0.02 <= by_target[target][0] <= instructions + 0.85, target
-    assert by_target["function_push"][0] - by_target["function"][0] == pytest.approx(1, abs=0.02)
-    assert by_target["function"][0] - by_target["function_ret"][0] == pytest.approx(1, abs=0.02)
+        # The two readings of the clock take 82 instructions.
+        assert instructions - 0.02 <= least[target] <= instructions + 0.85, target
+    assert least["function_push"] - least["function"] == pytest.approx(1, abs=0.02)
+    assert least["function"] - least["function_ret"] == pytest.approx(1, abs=0.02)
 
 
 def test_paths_are_the_ones_they_are_called_after(measured):
