@@ -283,6 +283,13 @@ static int64_t difference_ns(const struct timespec *start, const struct timespec
     return (int64_t)(end->tv_sec - start->tv_sec) * 1000000000 + (end->tv_nsec - start->tv_nsec);
 }
 
+const char *failed_result(const struct workload *workload, long result)
+{
+    int failed = workload->system_call != NULL && decode_result(result) == -1;
+
+    return failed ? workload->system_call : NULL;
+}
+
 /* The result is checked after the window: in the loop, that would add an instruction per call. */
 static const char *time_prepared_window(const struct workload *workload, uint64_t calls,
                                         int64_t *elapsed_ns)
@@ -298,10 +305,8 @@ static const char *time_prepared_window(const struct workload *workload, uint64_
 
     if (start_failed || end_failed)
         return "clock_gettime";
-    if (workload->system_call != NULL && decode_result(result) == -1)
-        return workload->system_call;
     *elapsed_ns = difference_ns(&start, &end);
-    return NULL;
+    return failed_result(workload, result);
 }
 
 static const char *count_prepared_window(const struct workload *workload, uint64_t calls,
@@ -321,10 +326,8 @@ static const char *count_prepared_window(const struct workload *workload, uint64
         errno = ENODATA;
     if (start_bytes != (ssize_t)sizeof(start) || end_bytes != (ssize_t)sizeof(end))
         return "read";
-    if (workload->system_call != NULL && decode_result(result) == -1)
-        return workload->system_call;
     *counted = (int64_t)(end - start);
-    return NULL;
+    return failed_result(workload, result);
 }
 
 /* With the clock, or with a counter that is not negative. */

@@ -29,6 +29,10 @@ extern const struct workload workloads[];
 /* The workload of that name, or NULL. */
 const struct workload *find_workload(const char *name);
 
+/* NULL, or the name of the workload's system call where its loop's result says that it failed; then
+ * errno is set. */
+const char *failed_result(const struct workload *workload, long result);
+
 /* Both store the time between two readings of the clock.  They return NULL, or the name of the
  * system call that failed, with errno set. */
 const char *time_window(const struct workload *workload, uint64_t calls, int64_t *elapsed_ns);

@@ -1,15 +1,5 @@
 #include "_workload_paced.h"
-
-#include <time.h>
-
-static int64_t now_ns(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC_RAW,
-                  &now); /* it cannot fail: the kernel has had it since 2.6.28 */
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
+#include "_workload_clock.h"
 
 static const char *pace_prepared(const struct workload *workload, uint64_t calls, int64_t gap_ns,
                                  int64_t most_ns, struct pace *pace)
@@ -32,7 +22,7 @@ static const char *pace_prepared(const struct workload *workload, uint64_t calls
         next_ns = ended_ns > next_ns + gap_ns ? ended_ns : next_ns + gap_ns;
     }
     pace->window_ns = ended_ns - first_ns;
-    return result < 0 ? workload->system_call : NULL;
+    return failed_result(workload, result);
 }
 
 const char *pace_window(const struct workload *workload, uint64_t calls, int64_t gap_ns,

@@ -1,6 +1,7 @@
 /* For cpu_set_t of any size. */
 #define _GNU_SOURCE
 #include "_workload_threads.h"
+#include "_workload_clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -76,14 +77,6 @@ static int pin(int cpu)
     failed = sched_setaffinity(0, size_bytes, cpus);
     CPU_FREE(cpus);
     return failed;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 /* Returns the number of calls, or sets the crew's failure. */
