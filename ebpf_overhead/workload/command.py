@@ -11,13 +11,14 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from resource import struct_rusage
 from typing import NamedTuple
 
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.printable import shortened
+from ebpf_overhead.workload.affinity import on_cpus
 
 # What is kept of the output, from its end: a number is looked for in it.
 _KEPT_BYTES = 1 << 20
@@ -110,7 +111,7 @@ class UserCommand:
             It failed, did not print the number, or a victim ended.
         """
         before = self._victims_ns()
-        with _pinned(self.cpu):
+        with nullcontext() if self.cpu is None else on_cpus({self.cpu}):
             start_ns = time.monotonic_ns()
             child = self._started()
         with _ended(child):
@@ -175,20 +176,6 @@ def _cpu_time_ns(process: int) -> int:
             f"the CPU time of process {process} cannot be read: {error.strerror}",
             "name a process that runs all the time: --victim",
         ) from error
-
-
-@contextmanager
-def _pinned(cpu: int | None) -> Iterator[None]:
-    """Keep this thread, and what it starts, on a CPU while the block runs."""
-    if cpu is None:
-        yield
-        return
-    earlier = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {cpu})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, earlier)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from functools import partial
 
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.affinity import on_cpus
 from ebpf_overhead.workload.worker_thread import WorkerThread
 
 # Indexes of the five words that both threads share: see _workload.watch().
@@ -61,14 +62,12 @@ def watching(workload: str, cpu: int) -> Iterator[GapWatch]:
         The CPU on which it is called.
     """
     words = memoryview(bytearray(8 * _WORDS)).cast("Q")
-    allowed = os.sched_getaffinity(0)
     caller = WorkerThread()
-    os.sched_setaffinity(0, allowed - {cpu})
-    try:
-        caller.start()
-        caller.begin(partial(_workload.watch, workload, words, cpu))
-        yield GapWatch(words, caller)
-    finally:
-        words[_STOP] = 1
-        caller.end()
-        os.sched_setaffinity(0, allowed)
+    with on_cpus(os.sched_getaffinity(0) - {cpu}):
+        try:
+            caller.start()
+            caller.begin(partial(_workload.watch, workload, words, cpu))
+            yield GapWatch(words, caller)
+        finally:
+            words[_STOP] = 1
+            caller.end()
