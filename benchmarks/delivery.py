@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
+from ebpf_overhead.hooks.attach_types import REFERENCE
 from ebpf_overhead.measure import machine_lock
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.studies.delivery import cells, run
@@ -33,7 +34,7 @@ class Woken(Tracked):
         self.cell = cells.DeliveryCell(cells.BUFFERS[buffer], cells.READERS["woken"], rate)
 
     def track_caller(self, buffer: str, rate: int) -> float:
-        (found,) = run.measure([self.cell], run.ATTACH_DEFAULT, Sampling(time_s=1.0))
+        (found,) = run.measure([self.cell], REFERENCE[0], Sampling(time_s=1.0))
         if found.outcome.status in ("unsupported", "refused"):
             raise SkipNotImplemented(f"{found.outcome.status}: {found.outcome.reason}")
         if found.delivery is None:

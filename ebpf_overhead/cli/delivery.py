@@ -8,6 +8,7 @@ from ebpf_overhead.cli import options
 from ebpf_overhead.cli.measuring import measured, wait_option
 from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.output import Output
+from ebpf_overhead.hooks.attach_types import REFERENCE
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.phases import mark_started
 from ebpf_overhead.studies.delivery import cells, run
@@ -50,8 +51,8 @@ _TIME_S = 0.6
 )
 @click.option(
     "--attach",
-    type=NameType("attach type", run.ATTACH_CHOICES),
-    default=run.ATTACH_DEFAULT,
+    type=options.RUN_ONCE_ATTACH_TYPE,
+    default=REFERENCE[0],
     help="Attach type.",
 )
 @options.time("case", _TIME_S)

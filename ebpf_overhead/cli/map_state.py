@@ -54,7 +54,7 @@ Examples:
 )
 @click.option(
     "--attach",
-    type=NameType("attach type", run.ATTACH_CHOICES),
+    type=options.RUN_ONCE_ATTACH_TYPE,
     default=REFERENCE[0],
     help="Attach type.",
 )

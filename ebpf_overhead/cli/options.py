@@ -34,6 +34,15 @@ GETPID_ATTACH_TYPE = NameType(
     [name for name, each in ATTACH_TYPES.items() if each.workload_kind == GETPID.kind],
     metavar="NAME",
 )
+# Of those the ones whose program runs once for a call.
+RUN_ONCE_ATTACH_TYPE = NameType(
+    "attach type",
+    [
+        name
+        for name, each in ATTACH_TYPES.items()
+        if each.workload_kind == GETPID.kind and each.runs_per_call == 1
+    ],
+)
 _ATTACH_OR_GROUP = NameType("attach type", [*GROUPS, *ATTACH_TYPES], metavar="NAME|GROUP")
 WORKLOAD = NameType("workload", WORKLOADS, metavar="NAME")
 PROGRAM = NameType("program", PROGRAMS, metavar="NAME")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -90,17 +91,11 @@ class LibbpfBuffer(Closing):
 
 
 class ReadingThread:
-    """A thread that reads a buffer, and what the kernel says of it.
+    """The calling thread as one that reads a buffer: what the kernel says of it, for others."""
 
-    Parameters
-    ----------
-    thread : threading.Thread
-        The thread, which runs.
-    """
-
-    def __init__(self, thread: threading.Thread) -> None:
-        self._clock = time.pthread_getcpuclockid(thread.ident or 0)
-        self._status = Path(f"/proc/self/task/{thread.native_id}/status")
+    def __init__(self) -> None:
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._status = Path(f"/proc/self/task/{threading.get_native_id()}/status")
 
     def cpu_ns(self) -> int:
         """Return its CPU time so far."""
@@ -135,11 +130,13 @@ def reading(
         Reading failed; raised when the block has ended.
     """
     failures: list[OSError] = []
+    begun: queue.SimpleQueue[ReadingThread] = queue.SimpleQueue()
     poll, consume = (
         (buffer.function("poll"), 0) if sleep_ns is None else (0, buffer.function("consume"))
     )
 
     def run() -> None:
+        begun.put(ReadingThread())  # made here: a thread that has ended has no clock
         try:
             read(poll, consume, buffer.pointer, sleep_ns or 0, buffer.words, cpu)
         except OSError as error:
@@ -149,7 +146,7 @@ def reading(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield ReadingThread(thread)
+        yield begun.get()
     finally:
         buffer.words[_STOP] = 1
         thread.join()

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from ebpf_overhead.hooks.attach_types import REFERENCE
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.studies.delivery import run
 from ebpf_overhead.studies.delivery.cells import choose
@@ -31,7 +32,7 @@ def test_every_record_is_accounted_for(buffer, reader):
     # That those read are those written is checked by what is tested.
     (found,) = [
         each
-        for each in run.measure(choose([buffer], [reader], [0]), run.ATTACH_DEFAULT, _SAMPLING)
+        for each in run.measure(choose([buffer], [reader], [0]), REFERENCE[0], _SAMPLING)
         if each.cell.buffer.name == buffer
     ]
     assert found.outcome.status == "measured", found.outcome.reason

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.phases import spent
 from ebpf_overhead.report import record
-from ebpf_overhead.studies.delivery.run import DeliveryResult
+from ebpf_overhead.studies.delivery.run import Delivery, DeliveryResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,35 +35,8 @@ class UnmeasuredDelivery(AskedDelivery, record.Unmeasured):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasuredDelivery(AskedDelivery, record.Measured):
-    """What a record costs, in ns.
-
-    Attributes
-    ----------
-    caller : Interval
-        What a call takes longer for it.
-    baseline_ns : float
-        A call without the probe, at the same rate, with one reading of the clock.
-    per_s : float
-        Calls per second, as they came out.
-    records, lost : int
-        Records handed over in the windows, and those that found no room.
-    left_out : int
-        Calls that do not count, as another task had the CPU meanwhile.
-    reader_ns : float or None
-        CPU time of the reader; null where nobody reads.
-    wakeups : float or None
-        How often the reader was woken up.
-    """
-
-    caller: Interval
-    baseline_ns: float
-    per_s: float
-    records: record.Count
-    lost: record.Count
-    left_out: record.Count
-    reader_ns: float | None
-    wakeups: float | None
+class MeasuredDelivery(Delivery, AskedDelivery, record.Measured):
+    """A case with what a record costs."""
 
 
 ROWS = (MeasuredDelivery, UnmeasuredDelivery)

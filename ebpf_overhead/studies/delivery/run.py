@@ -13,12 +13,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from ebpf_overhead.bpf import maps
 from ebpf_overhead.errors import FailedError, OverheadError, UnsupportedError
-from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE
+from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
 from ebpf_overhead.measure.outcome import Outcome
@@ -29,18 +29,14 @@ from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import compiled as programs
 from ebpf_overhead.programs.bcc_compile import Source
 from ebpf_overhead.programs.catalogue import Program
+from ebpf_overhead.programs.compiled import CompiledProgram
 from ebpf_overhead.programs.libbpf_reader import LibbpfBuffer, ReadingThread, reading
 from ebpf_overhead.programs.program_object import Constant
+from ebpf_overhead.report.record import Count
 from ebpf_overhead.studies.delivery.cells import NONE, PERF, RING, DeliveryCell
 from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload.affinity import on_cpus
 from ebpf_overhead.workload.workloads import GETPID
-
-ATTACH_CHOICES = tuple(
-    name
-    for name, each in ATTACH_TYPES.items()
-    if each.workload_kind == GETPID.kind and each.runs_per_call == 1
-)
-ATTACH_DEFAULT = REFERENCE[0]
 
 _ROUNDS = 16
 # What sets the calls of a window where they follow each other directly.
@@ -54,20 +50,20 @@ _LOOK_NS = 10_000_000
 _FILL = 40_000
 # How long a reader has to take out what a window has written.
 _CATCH_UP_S = 0.03
-_FILE, _FUNCTIONS = "delivery", ("program",)
+_FILE = "delivery"
 _CALLBACKS = {RING: _workload.COUNT_RING_RECORD, PERF: _workload.COUNT_PERF_EVENT}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """What a cell costs, in ns per record.
+    """What a record costs, in ns.
 
     Attributes
     ----------
     caller : Interval
         What a call takes longer for it.
     baseline_ns : float
-        A call without the probe at the same rate.
+        A call without the probe, at the same rate, with one reading of the clock.
     per_s : float
         Calls per second, as they came out.
     records, lost : int
@@ -83,11 +79,11 @@ class Delivery:
     caller: Interval
     baseline_ns: float
     per_s: float
-    records: int
-    lost: int
-    left_out: int
-    reader_ns: float | None = None
-    wakeups: float | None = None
+    records: Count
+    lost: Count
+    left_out: Count
+    reader_ns: float | None
+    wakeups: float | None
 
 
 @dataclass(frozen=True)
@@ -122,11 +118,11 @@ def measure(
     DeliveryResult
         One a cell, in order; never an exception for what this kernel cannot do.
     """
-    lot = random.Random(sampling.seed)
+    order = random.Random(sampling.seed)
     for cell in cells:
         case = Case(GETPID, ATTACH_TYPES[attach], _program(cell))
         try:
-            found = _measured(cell, case, sampling, lot, progress)
+            found = _measured(cell, case, sampling, order, progress)
         except OverheadError as error:
             yield DeliveryResult(cell, Outcome.of_error(case, error))
         else:
@@ -148,15 +144,11 @@ def _measured(
     cell: DeliveryCell,
     case: Case,
     sampling: Sampling,
-    lot: random.Random,
+    order: random.Random,
     progress: Callable[[DeliveryCell, float], None],
 ) -> Delivery:
     cpu = choose_cpu(sampling.cpu)
-    others = sorted(os.sched_getaffinity(0) - {cpu})
-    if cell.reader.beside and cell.reader.waits != "absent" and not others:
-        raise UnsupportedError(
-            "the reader needs another CPU, and there is only one", "measure on more CPUs"
-        )
+    reader_cpu = _cpu_of_reader(cell, cpu)
     constants = {"CALLER": threading.get_native_id()}
     if cell.buffer.kind == RING:
         constants["WAKEUP"] = cell.buffer.flags
@@ -165,33 +157,49 @@ def _measured(
     )
     with ExitStack() as stack:
         with phase("load"):
-            compiled = programs.with_maps(
-                case.program.name, source, constants, functions=_FUNCTIONS
-            )
+            compiled = programs.with_maps(case.program.name, source, constants)
             probe = stack.enter_context(load(case, compiled))
             buffer = None
             if cell.buffer.kind != NONE:
-                buffer = stack.enter_context(
-                    LibbpfBuffer(
-                        compiled.maps.fds["events"],
-                        cell.buffer.wakeup_events,
-                        _CALLBACKS[cell.buffer.kind],
-                    )
-                )
-        if cell.reader.waits == "absent" or buffer is None:
-            reader: AbstractContextManager[ReadingThread | None] = nullcontext()
-        else:
-            sleeps = {"woken": None, "time": _LOOK_NS, "never": 0}[cell.reader.waits]
-            where = others[0] if cell.reader.beside else cpu
-            reader = reading(buffer, _workload.read_events, where, sleeps)
+                buffer = stack.enter_context(_opened(cell, compiled))
         session = _Session(cell, probe, buffer, cpu)
-        with reader as thread:
+        # Between windows, too: a perf buffer of another CPU would have room.
+        with on_cpus({cpu}), _read(cell, buffer, reader_cpu) as thread:
             session.begin(sampling.time_s)
             for done in range(_ROUNDS):
-                session.round(thread, lot)
+                session.round(thread, order)
                 progress(cell, (done + 1) / _ROUNDS)
             probe.detach()
         return session.result()
+
+
+def _cpu_of_reader(cell: DeliveryCell, cpu: int) -> int:
+    if not cell.reader.beside or cell.reader.waits == "absent":
+        return cpu
+    others = os.sched_getaffinity(0) - {cpu}
+    if not others:
+        raise UnsupportedError(
+            "the reader needs another CPU, and there is only one", "measure on more CPUs"
+        )
+    return min(others)
+
+
+def _opened(cell: DeliveryCell, compiled: CompiledProgram) -> LibbpfBuffer:
+    callback = _CALLBACKS[cell.buffer.kind]
+    return LibbpfBuffer(compiled.maps.fds["events"], cell.buffer.wakeup_events, callback)
+
+
+@contextmanager
+def _read(
+    cell: DeliveryCell, buffer: LibbpfBuffer | None, cpu: int
+) -> Iterator[ReadingThread | None]:
+    """Have the cell's reader read while the block runs; None where there is none."""
+    if buffer is None or cell.reader.waits == "absent":
+        yield None
+        return
+    sleep_ns = {"woken": None, "time": _LOOK_NS, "never": 0}[cell.reader.waits]
+    with reading(buffer, _workload.read_events, cpu, sleep_ns) as thread:
+        yield thread
 
 
 class _Session:
@@ -231,10 +239,10 @@ class _Session:
             _workload.run(GETPID.name, _FILL, cpu=self._cpu)
             self._probe.detach()
 
-    def round(self, thread: ReadingThread | None, lot: random.Random) -> None:
+    def round(self, thread: ReadingThread | None, order: random.Random) -> None:
         """Measure a window with the probe and one without."""
         found = {}
-        first = lot.random() < 0.5
+        first = order.random() < 0.5
         for attached in (first, not first):
             with phase("switch"):
                 self._probe.switch(attached)
@@ -302,12 +310,12 @@ class _Session:
                 )
         events = max(self._made + self._lost, 1)
         return Delivery(
-            interval(self._differences),
-            median(self._baselines),
-            median(self._pace),
-            self._made,
-            self._lost,
-            self._left_out,
-            self._reader_ns / events if self._read else None,
-            self._waits / events if self._read else None,
+            caller=interval(self._differences),
+            baseline_ns=median(self._baselines),
+            per_s=median(self._pace),
+            records=self._made,
+            lost=self._lost,
+            left_out=self._left_out,
+            reader_ns=self._reader_ns / events if self._read else None,
+            wakeups=self._waits / events if self._read else None,
         )

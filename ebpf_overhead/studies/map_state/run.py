@@ -15,12 +15,6 @@ from ebpf_overhead.studies.map_state.filled import FilledProgram, Outcomes, fill
 from ebpf_overhead.studies.map_state.states import Size, State
 from ebpf_overhead.workload.workloads import GETPID
 
-ATTACH_CHOICES = tuple(
-    name
-    for name, each in ATTACH_TYPES.items()
-    if each.workload_kind == GETPID.kind and each.runs_per_call == 1
-)
-
 
 @dataclass(frozen=True)
 class Cell:
