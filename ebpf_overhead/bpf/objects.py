@@ -71,15 +71,9 @@ def programs() -> dict[int, KernelProgram]:
     UnsupportedError
         The kernel has no BPF.
     """
-    found = {}
-    try:
-        for number in ids(BpfCommand.PROG_GET_NEXT_ID):
-            each = program(number)
-            if each is not None:
-                found[number] = each
-    except OSError as error:
-        raise _cannot_walk(error) from error
-    return found
+    with _walking():
+        read = ((number, program(number)) for number in ids(BpfCommand.PROG_GET_NEXT_ID))
+        return {number: each for number, each in read if each is not None}
 
 
 def program(number: int) -> KernelProgram | None:
@@ -98,10 +92,8 @@ def program_ids() -> set[int]:
     UnsupportedError
         The kernel has no BPF.
     """
-    try:
+    with _walking():
         return set(ids(BpfCommand.PROG_GET_NEXT_ID))
-    except OSError as error:
-        raise _cannot_walk(error) from error
 
 
 def ids(command: BpfCommand) -> Iterator[int]:
@@ -173,6 +165,15 @@ def held_memory_bytes(fd: int) -> int | None:
     """Return the memory that the kernel accounts to a map; None if it does not tell."""
     found = re.search(r"^memlock:\s*(\d+)$", Path(f"/proc/self/fdinfo/{fd}").read_text(), re.M)
     return int(found[1]) if found else None
+
+
+@contextmanager
+def _walking() -> Iterator[None]:
+    """Say of a failure in the block that programs cannot be listed, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise _cannot_walk(error) from error
 
 
 def _cannot_walk(error: OSError) -> OverheadError:

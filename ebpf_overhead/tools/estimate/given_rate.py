@@ -25,12 +25,11 @@ from ebpf_overhead.tools.estimate.costs import (
     Costs,
     attach_types_for,
     comparable,
-    wakes_reader,
     workload_for,
 )
 from ebpf_overhead.tools.estimate.event_cost import EventCost
 from ebpf_overhead.tools.estimate.places import Place, serving
-from ebpf_overhead.tools.estimate.run import READER_SLEEPS, Question, attach_type_for, judged, notes
+from ebpf_overhead.tools.estimate.run import Question, attach_type_for, judged, notes, reader_notes
 
 _OTHERS_PAY = (
     "a probe on a system call costs the other system calls, too: their rate was not given, so"
@@ -82,7 +81,7 @@ def estimate_elsewhere(
         for case in record["cases"]
         if case["attach"] in names
     }
-    told = [READER_SLEEPS] if wakes_reader(question.program) else []
+    told = reader_notes(question.program)
     answer = _answer(question, place, events_per_second, cost, chosen, told)
     return replace(answer, kernel=record["machine"]["kernel"]["release"])
 

@@ -27,7 +27,7 @@ from ebpf_overhead.tools.tracers.filters import Filters
 from ebpf_overhead.tools.tracers.waiting import Watch
 
 _LATENCY_S = 2.0
-READER_SLEEPS = (
+_READER_SLEEPS = (
     "its reader never slept while the cost was measured, in continuous calls; at real rates each"
     " record may wake it up, which costs microseconds: ebpf-overhead study delivery"
 )
@@ -141,7 +141,12 @@ def notes(program: str) -> list[str]:
     """Return what else is to be known of this machine now, and of the program's cost."""
     warning = statistics.warning()
     found = [] if warning is None else [f"{warning}; a stored cost is without them"]
-    return [*found, *([READER_SLEEPS] if wakes_reader(program) else [])]
+    return [*found, *reader_notes(program)]
+
+
+def reader_notes(program: str) -> list[str]:
+    """Return what else is to be known of the cost of a program that hands records to a reader."""
+    return [_READER_SLEEPS] if wakes_reader(program) else []
 
 
 def attach_type_for(place: Place, wanted: str | None) -> str:
