@@ -40,8 +40,8 @@ CLOCK = PerCallClock()
 class Window:
     """One timed batch of calls of a workload, of a length suited to this machine.
 
-    Each is called in a thread drawn by lot, as the samples of an overhead are.  asv sets a
-    benchmark up anew for each sample, so each has its program loaded anew, too.
+    Each is called in a random thread, as the samples of an overhead are.  asv sets a
+    benchmark up anew for each sample, so each has its program reloaded, too.
 
     Parameters
     ----------

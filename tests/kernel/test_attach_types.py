@@ -85,7 +85,7 @@ def test_loaded_anew_it_runs_as_often_and_in_any_thread(probe, caller_counter):
             loadings.add(probe.program.info().prog_id)
             hits = count_hits(probe, CALLS, call_target(probe.case), caller_counter)
             assert hits.hits == hits.expected == expected
-            # Who else calls is not told apart from there.
+            # Who else calls cannot be distinguished there.
             assert threads.turn()(lambda: runs(probe)) >= expected
         probe.switch(False)
     assert len(loadings) == 3

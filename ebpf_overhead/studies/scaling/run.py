@@ -1,7 +1,7 @@
 """Many CPUs calling at once: what a probe costs then, and how much throughput is left.
 
-A round measures every number of CPUs, with the probe and without, in an order drawn by
-lot.  The differences and ratios of all rounds give the estimates and their intervals.
+A round measures every number of CPUs, with the probe and without, in random order.  The
+differences and ratios of all rounds give the estimates and their intervals.
 
 What it costs to share a cache line depends on where the CPUs are, which in a virtual machine
 changes without notice.  So the cases take turns, a round each, and all of them see the same.
