@@ -26,6 +26,7 @@ _COMMANDS = {
         "impact": "measure what a whole tool costs the work beside it, on and off",
         "funclatency": "show how long calls of a function take, and how many there are",
         "profile": "show where the time of a probed call goes, with perf and a flame graph",
+        "explain": "show where the instructions of a probed call go, in a guest",
         "selfcheck": "check that numbers measured here can be trusted",
         "doctor": "say what this machine is and what can be measured on it",
         "workloads": "list what can be called, and which attach points a call passes how often",

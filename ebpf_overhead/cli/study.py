@@ -20,6 +20,7 @@ _OWN = (
         "validation",
     ),
     "selfcheck",
+    "explain",
 )
 
 _EXAMPLES = """

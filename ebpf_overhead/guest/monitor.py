@@ -1,4 +1,4 @@
-"""QEMU's own control connection (QMP): stopping a guest, saving its state, restoring it.
+"""QEMU's own control connection (QMP): saving and restoring a guest, stepping through it.
 
 https://www.qemu.org/docs/master/interop/qmp-spec.html
 """
@@ -18,6 +18,7 @@ from ebpf_overhead.errors import FailedError
 _TIMEOUT_S = 60.0
 _POLL_S = 0.005
 _FILE = "state"  # The name under which QEMU has the file.
+_DEBUGGER = "debugger"  # The same for the debugger's socket.
 # QEMU saves slowly unless told otherwise, as if to a network that others use.
 _BYTES_PER_S = 1 << 40
 
@@ -93,6 +94,36 @@ class Monitor(Closing):
         """
         self._await("query-status", "inmigrate", "paused")
 
+    def attach_debugger(self, descriptor: int) -> None:
+        """Have a socket served by QEMU's debugger interface; the guest stops.
+
+        Parameters
+        ----------
+        descriptor : int
+            The socket's.
+
+        Raises
+        ------
+        FailedError
+            QEMU does not do it, and says why.
+        """
+        self._execute("getfd", [descriptor], fdname=_DEBUGGER)
+        address = {"type": "fd", "data": {"str": _DEBUGGER}}
+        backend = {"type": "socket", "data": {"addr": address, "server": False}}
+        self._execute("chardev-add", id=_DEBUGGER, backend=backend)
+        self._command(f"gdbserver chardev:{_DEBUGGER}")
+
+    def detach_debugger(self) -> None:
+        """End what `attach_debugger` began, and let the guest run.
+
+        Raises
+        ------
+        FailedError
+            QEMU does not do it, and says why.
+        """
+        self._command("gdbserver none")  # QEMU closes the socket with it.
+        self.go_on()
+
     def go_on(self) -> None:
         """Let the guest run.
 
@@ -113,6 +144,10 @@ class Monitor(Closing):
             if time.monotonic() > deadline_s:
                 raise FailedError(f"QEMU's {question} says {answer} for {_TIMEOUT_S:g} s")
             time.sleep(_POLL_S)
+
+    def _command(self, line: str) -> None:
+        # What QEMU has only for people: it answers with words, whether it failed or not.
+        self._execute("human-monitor-command", (), **{"command-line": line})
 
     def _give(self, descriptor: int) -> None:
         self._execute("getfd", [descriptor], fdname=_FILE)

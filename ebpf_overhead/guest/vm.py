@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 import weakref
@@ -16,6 +17,7 @@ from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.guest import accel as acceleration
 from ebpf_overhead.guest import command, interpreter
 from ebpf_overhead.guest.console import Tail, tail
+from ebpf_overhead.guest.debugger import Debugger
 from ebpf_overhead.guest.errors import GuestBootError, GuestLostError
 from ebpf_overhead.guest.launch import (
     COMMAND_SOCKET,
@@ -302,6 +304,27 @@ class Guest:
                 yield session
         except ConnectionLostError as error:
             raise self._lost(str(error)) from None
+
+    @contextmanager
+    def debugger(self) -> Iterator[Debugger]:
+        """Stop the guest to be stepped through; it runs on when the block ends.
+
+        Raises
+        ------
+        FailedError
+            QEMU does not do it, and says why.
+        """
+        if self._launch is None:
+            raise BadUseError("the guest has not been started, or was lost")
+        monitor = self._launch.monitor
+        ours, theirs = socket.socketpair()
+        with Debugger(ours) as debugger:
+            with theirs:
+                monitor.attach_debugger(theirs.fileno())
+            try:
+                yield debugger
+            finally:
+                monitor.detach_debugger()
 
     # How.
 

@@ -37,6 +37,7 @@ STUDIES = {
     "attach-latency": "how long load, attach and detach take, and whether calls stall",
     "bpf-stats": "what the kernel's run statistics cost, and what they say about a probe",
     "decomposition": "which part of an overhead is the hook, which the program",
+    "explain": "where the instructions of a probed call go, function by function",
     "validation": "whether predictions of estimate come true",
     "selfcheck": "whether the numbers that are measured here can be trusted",
 }

@@ -307,6 +307,17 @@ static PyObject *workload_symbol_of(PyObject *Py_UNUSED(module), PyObject *args,
     return workload == NULL ? NULL : locate_workload(workload);
 }
 
+PyDoc_STRVAR(loop_address_doc, "loop_address(workload)\n--\n\n"
+                               "Where in this process the loop of a workload begins.");
+
+static PyObject *workload_loop_address(PyObject *Py_UNUSED(module), PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+    const struct workload *workload = text == NULL ? NULL : parse_workload(text);
+
+    return workload == NULL ? NULL : PyLong_FromVoidPtr((void *)(uintptr_t)workload->loop);
+}
+
 PyDoc_STRVAR(packet_network_doc, "packet_network()\n--\n\n"
                                  "Descriptor of the network namespace that packets pass.");
 
@@ -360,6 +371,7 @@ static PyMethodDef methods[] = {
     {"read_events", workload_read_events, METH_VARARGS, read_events_doc},
     {"clock_cost", (PyCFunction)(void (*)(void))workload_clock_cost, METH_VARARGS | METH_KEYWORDS,
      clock_cost_doc},
+    {"loop_address", workload_loop_address, METH_O, loop_address_doc},
     {"packet_network", workload_packet_network, METH_NOARGS, packet_network_doc},
     {"workload_symbol", (PyCFunction)(void (*)(void))workload_symbol_of,
      METH_VARARGS | METH_KEYWORDS, workload_symbol_doc},

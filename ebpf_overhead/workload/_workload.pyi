@@ -292,6 +292,20 @@ def clock_cost(windows: int = 1000) -> list[int]:
         As in `run`.
     """
 
+def loop_address(workload: str) -> int:
+    """Return where in this process the loop of a workload begins.
+
+    Parameters
+    ----------
+    workload : str
+        One of `WORKLOADS`.
+
+    Raises
+    ------
+    ValueError
+        If the workload is unknown.
+    """
+
 def packet_network() -> int:
     """Return the network namespace that the packets of ``"packet"`` pass.
 

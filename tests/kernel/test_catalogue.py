@@ -12,11 +12,13 @@ from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks import probe as attach
 from ebpf_overhead.hooks.cases import Case, CoAttached, select
 from ebpf_overhead.measure import sampler, session
+from ebpf_overhead.measure.outcome import Outcome
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.run import measure_case
 from ebpf_overhead.programs.catalogue import PROGRAM_GROUPS, PROGRAMS
 
 # Programs whose map "counts" stays empty: that is what they are about.
+_TRIES = 5
 IDLE = {"filter_mismatch"}
 WITH_A_HASH = {
     *("simple", "complex", "percpu_hash", "lru_hash", "lru_percpu_hash", "hash_reinsert"),
@@ -33,7 +35,7 @@ def case(request, support) -> Case:
 
 
 def test_every_program_is_measured_or_refused_by_the_verifiers_words(case, caller_counter):
-    result = measure_case(case, Sampling(time_s=0.05))
+    result = _measured_with_a_reader_in_time(case)
     if result.status == "unsupported":
         assert " by the verifier: " in result.reason
         return
@@ -59,6 +61,15 @@ def test_every_program_is_measured_or_refused_by_the_verifiers_words(case, calle
         assert measured.consumer_waits == (len(os.sched_getaffinity(0)) > 1)
     else:
         assert measured.records is None
+
+
+def _measured_with_a_reader_in_time(case: Case) -> Outcome:
+    """Measure again where other work kept the reader of a buffer from its CPU."""
+    for _ in range(_TRIES - 1):
+        result = measure_case(case, Sampling(time_s=0.05))
+        if "no room" not in (result.reason or ""):
+            return result
+    return measure_case(case, Sampling(time_s=0.05))
 
 
 @pytest.mark.parametrize("name", PROGRAM_GROUPS["buffers"])

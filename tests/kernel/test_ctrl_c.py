@@ -41,17 +41,17 @@ def look(self):
 turns.Turns._sampled = look
 main(prog_name="ebpf-overhead")
 """
-# Says when a process has measured, or when it begins to.
+# Says when the first process begins to measure, or when it has measured and the next one begins.
 PROCESSES = """
 import sys
 from ebpf_overhead.cli import main, processes
 usual = processes.MeasuringProcess.record
+begun = []
 def record(self, *limits):
-    if sys.argv[-1] == "begins":
-        print("begins", file=sys.stderr, flush=True)
-    found = usual(self, *limits)
-    print("ends", file=sys.stderr, flush=True)
-    return found
+    begun.append(self)
+    if len(begun) == ["begins", "ends"].index(sys.argv[-1]) + 1:
+        print(sys.argv[-1], file=sys.stderr, flush=True)
+    return usual(self, *limits)
 processes.MeasuringProcess.record = record
 main(args=sys.argv[1:-1], prog_name="ebpf-overhead")
 """

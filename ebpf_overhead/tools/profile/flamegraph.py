@@ -45,6 +45,8 @@ class Panel:
         What all samples represent: the time per call, or the number of samples.
     unit : str
         Unit of the total.
+    exact : bool
+        Whether the samples are all there was.
     """
 
     title: str
@@ -52,6 +54,7 @@ class Panel:
     target: Target
     total: float
     unit: str
+    exact: bool = False
 
 
 @dataclass
@@ -131,7 +134,8 @@ def _panel(panel: Panel, tree: _Node, left: float, width: float, bottom: float) 
     pixels = width / tree.samples
     describe = _describer(panel, tree.samples)
     parts = [_text(left, 18, panel.title, bold=True)]
-    parts.append(_text(left, 34, f"{panel.total:,.4g} {panel.unit}, {tree.samples:,} samples"))
+    counted = "" if panel.exact else f", {tree.samples:,} samples"
+    parts.append(_text(left, 34, f"{panel.total:,.4g} {panel.unit}{counted}"))
     for box in _seen(tree, width):
         x, y = left + box.offset * pixels, bottom - (box.row + 1) * _ROW
         wide = box.node.samples * pixels

@@ -231,7 +231,8 @@ def test_command_imports_only_what_it_needs(words, allowed):
 
 def _measuring() -> list[tuple[str, ...]]:
     """The commands that take time for an answer about this machine."""
-    studies = [("study", name) for name in registry.STUDIES if name != "decomposition"]
+    elsewhere = {"decomposition", "explain"}
+    studies = [("study", name) for name in registry.STUDIES if name not in elsewhere]
     return [("measure",), ("estimate",), ("funclatency",), ("impact",), ("profile",), *studies]
 
 
