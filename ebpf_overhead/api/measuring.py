@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.hooks.object_cases import with_configuration, with_groups
 from ebpf_overhead.measure import machine_lock, preflight
@@ -97,6 +98,7 @@ def there(
     say: Callable[[str], None] = lambda line: None,
     *,
     restore: bool = True,
+    variant: Variant = USUAL,
 ) -> Record:
     """Measure in a guest.
 
@@ -110,6 +112,8 @@ def there(
         Told in a line what goes on.
     restore : bool, optional
         Whether the guest may be restored from a saved state; else it is booted.
+    variant : Variant, optional
+        What the guest has that others do not.
 
     Raises
     ------
@@ -126,4 +130,6 @@ def there(
     programs = list(dict.fromkeys(case.program for case in job.cases))
     arguments = ["-c", cases_run.CODE, job.to_json()]
     preload = [cases_run.__name__]
-    return measure_in_guest(kernel, arguments, say, programs, preload=preload, restore=restore)
+    return measure_in_guest(
+        kernel, arguments, say, programs, preload=preload, restore=restore, variant=variant
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.measuring import measured, wait_option
 from ebpf_overhead.cli.names import NameType
@@ -39,7 +39,7 @@ Examples:
     default=15,
     help="How often each is loaded, attached and detached; fewer than 8 give no interval.",
 )
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result("table", *TABLE_FORMATS)
 def command(

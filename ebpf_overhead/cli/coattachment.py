@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.measure import measure_job
 from ebpf_overhead.cli.measuring import wait_option
 from ebpf_overhead.cli.names import NameType
@@ -57,7 +57,7 @@ Examples:
 )
 @options.time("row", Sampling.time_s)
 @options.seed
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result("table", *FORMATS)
 def command(

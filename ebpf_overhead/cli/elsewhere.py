@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from ebpf_overhead.cli.options import to_be_booted
+from ebpf_overhead.cli.guest_options import guest_variant, to_be_booted
 from ebpf_overhead.cli.progress import showing_steps
 from ebpf_overhead.programs.catalogue import Program, is_file, programs_named
 
@@ -23,6 +23,8 @@ _KEPT = frozenset(
         "kernel",
         "kernels",
         "boot",
+        "boot_args",
+        "cpu_model",
         "wait",
         "output",
         "format_name",
@@ -68,7 +70,7 @@ def measure_there(kernel: str, job: Job) -> Record:
     from ebpf_overhead.api.measuring import there
 
     with showing_steps() as show:
-        return there(kernel, job, show, restore=not to_be_booted())
+        return there(kernel, job, show, restore=not to_be_booted(), variant=guest_variant())
 
 
 def _measure(
@@ -76,9 +78,9 @@ def _measure(
 ) -> Record:
     from ebpf_overhead.measure.in_guest import measure_in_guest
 
-    restore = not to_be_booted()
+    how: dict[str, Any] = {"restore": not to_be_booted(), "variant": guest_variant()}
     with showing_steps() as show:
-        return measure_in_guest(kernel, arguments, show, programs, preload=preload, restore=restore)
+        return measure_in_guest(kernel, arguments, show, programs, preload=preload, **how)
 
 
 def given_options(context: click.Context) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.cli.progress import showing_steps
 from ebpf_overhead.errors import BadUseError
@@ -59,7 +59,7 @@ Exit status: 0 explained, 1 a case failed, 2 bad use, 3 nothing could be measure
     "--plot",
     help_text="Draw flame graphs of the first case into this SVG file, without and with the probe.",
 )
-@options.kernels
+@guest_options.kernels
 @options.result("table", *TABLE_FORMATS)
 def command(
     attach: tuple[str, ...],
@@ -96,8 +96,13 @@ def command(
 
 def _explain(kernel: str, cases: list[Case], with_code: bool) -> Record:
     with showing_steps() as show:
-        restore = not options.to_be_booted()
-        return make_record(explain(kernel, cases, show, with_code=with_code, restore=restore))
+        found = explain(
+            *(kernel, cases, show),
+            with_code=with_code,
+            restore=not guest_options.to_be_booted(),
+            variant=guest_options.guest_variant(),
+        )
+        return make_record(found)
 
 
 def _shown(disassemble: bool) -> Any:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from ebpf_overhead.cli.durations import DurationType
+from ebpf_overhead.cli.guest_options import boot, guest_variant, to_be_booted, variant
 from ebpf_overhead.cli.names import KERNEL, NameType
-from ebpf_overhead.cli.options import add_options, boot, to_be_booted
+from ebpf_overhead.cli.options import add_options
 from ebpf_overhead.cli.progress import say
 from ebpf_overhead.guest.client import shell_status, write_through
 from ebpf_overhead.guest.initrd import OWN_DIRECTORIES
@@ -74,6 +75,7 @@ _OPTIONS = (
         help="The guest's memory in MiB.",
     ),
     boot,
+    variant,
 )
 
 
@@ -135,7 +137,8 @@ def _guest(kernel: str, options: dict[str, Any]) -> Guest:
     here = _here()
     shown = [*named, *([] if here is None or is_private(here) else [here])]
     restore = not to_be_booted()
-    return Guest(catalogue.find(kernel), log=say, shown=shown, restore=restore, **options)
+    how = {"restore": restore, "variant": guest_variant(), **options}
+    return Guest(catalogue.find(kernel), log=say, shown=shown, **how)
 
 
 def _description(guest: Guest) -> str:

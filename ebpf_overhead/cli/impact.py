@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 from rich.console import Console
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.durations import DurationType, ShareType
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.measuring import wait_option
@@ -104,7 +104,7 @@ _FORMATS: Mapping[str, Callable[[Record], str]] = {
 @options.openmetrics
 @options.cpu
 @options.seed
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result("table", *_FORMATS)
 def command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.measuring import measured, wait_option
 from ebpf_overhead.cli.names import NameType
@@ -62,7 +62,7 @@ Examples:
 @options.time("case", Sampling.time_s)
 @options.cpu
 @options.seed
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result("table", *TABLE_FORMATS)
 def command(

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from ebpf_overhead.api.measuring import here
-from ebpf_overhead.cli import measure_command, options
+from ebpf_overhead.cli import guest_options, measure_command, options
 from ebpf_overhead.cli.elsewhere import measure_there
 from ebpf_overhead.cli.measuring import wait_option
 from ebpf_overhead.cli.output import Output
@@ -106,7 +106,7 @@ Examples:
 @options.time("case", Sampling.time_s)
 @options.cpu
 @options.seed
-@options.kernels
+@guest_options.kernels
 @wait_option
 @options.result("table", *FORMATS)
 @options.openmetrics

@@ -11,7 +11,7 @@ import click
 
 from ebpf_overhead.cli.durations import DurationType, PrecisionType
 from ebpf_overhead.cli.files import check_writable
-from ebpf_overhead.cli.names import KERNEL, NameType
+from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
@@ -169,45 +169,6 @@ def duration(help_text: str, default: str | None) -> _Decorator[Any]:
         default=default,
         help=help_text,
     )
-
-
-_BOOT = "ebpf_overhead.boot"
-# Whoever starts the guest asks `to_be_booted`: no other part of a command needs to know.
-boot = click.option(
-    "--boot",
-    is_flag=True,
-    expose_value=False,
-    callback=lambda context, _, value: context.meta.update({_BOOT: value}),
-    help="Boot the guest, and do not restore what was saved of an earlier one.",
-)
-
-
-def to_be_booted() -> bool:
-    """Whether the command at hand was given ``--boot``."""
-    return bool(click.get_current_context().meta.get(_BOOT))
-
-
-def kernel(function: _Function) -> _Function:
-    """Add the options for doing it in a guest: ``kernel``, and ``--boot``."""
-    option = click.option(
-        "--kernel",
-        type=KERNEL,
-        help="Do it in a guest on this kernel, in instructions; see kernels list.",
-    )
-    return add_options(function, [option, boot])
-
-
-def kernels(function: _Function) -> _Function:
-    """Add the options for doing it in guests: ``kernels``, and ``--boot``."""
-    option = click.option(
-        "--kernel",
-        "kernels",
-        type=KERNEL,
-        multiple=True,
-        help="Do it in a guest on this kernel, in instructions; see kernels list.  May be"
-        " repeated: then there is one table of all.",
-    )
-    return add_options(function, [option, boot])
 
 
 cpu = click.option(

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from ebpf_overhead import machine
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.measuring import wait_option
 from ebpf_overhead.cli.output import Output
@@ -64,7 +64,7 @@ Exit status: 0 profiled, 1 failed, 2 bad use, 3 not possible here: perf is missi
     "--plot",
     help_text="Draw flame graphs into this SVG file, unprobed and probed side by side.",
 )
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result(help_text="How to print the result; json has every stack.")
 def command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.measuring import measured, wait_option
 from ebpf_overhead.cli.output import Output
@@ -40,7 +40,7 @@ Exit status: 0 all checks passed, 1 one did not, 2 bad use, 3 nothing here can b
 )
 @options.cpu
 @options.seed
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result("table", *TABLE_FORMATS)
 def command(

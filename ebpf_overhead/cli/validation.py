@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.durations import DurationType
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.measuring import measured, wait_option
@@ -75,7 +75,7 @@ _TIME_S = 3.0
     help="What the truth is taken from: the load's CPU time, or the time of its calls alone, which"
     " shows small differences between long sleeps.",
 )
-@options.kernel
+@guest_options.kernel
 @wait_option
 @options.result("table", *TABLE_FORMATS)
 def command(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import click
 from rich.console import Console
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import guest_options, options
 from ebpf_overhead.cli.elsewhere import run_in_guest
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.errors import BadUseError, ExitStatus
@@ -35,7 +35,7 @@ _FORMATS: Mapping[str, Callable[[Record], str]] = {"markdown": text.markdown, "j
 @click.command(name="workloads", epilog=_EXAMPLES)
 @click.argument("names", nargs=-1, type=options.WORKLOAD, metavar="[WORKLOAD]...")
 @click.option("--count", is_flag=True, help="Count it here, with a probe on each attach point.")
-@options.kernel
+@guest_options.kernel
 @options.result("table", "json", "markdown")
 def command(names: tuple[str, ...], count: bool, kernel: str | None, output: Output) -> None:
     """List the workloads, and which attach points a call of each passes how often.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ebpf_overhead.errors import MissingToolError, UnsupportedError
+from ebpf_overhead.guest.variants import USUAL, Variant
 
 Clock = Literal["icount", "wall"]
 Accelerator = Literal["tcg", "kvm"]
@@ -100,23 +101,25 @@ def qemu_package(arch: str) -> str:
     return _INSTALL[arch]
 
 
-def cpu_model(accel: Accelerator) -> str:
+def cpu_model(accel: Accelerator, variant: Variant = USUAL) -> str:
     """Return the CPU model; part of what identifies a series of results.
 
     TCG's ``max`` is an AMD-like processor without Meltdown, so the kernel leaves page-table
     isolation off.  ``la57=off``: five-level page tables would make every walk longer on the
     kernels that use them and not on the others.
     """
-    return "max,la57=off" if accel == "tcg" else "host"
+    return variant.cpu_model or ("max,la57=off" if accel == "tcg" else "host")
 
 
-def kernel_command_line(clock: Clock) -> str:
+def kernel_command_line(clock: Clock, variant: Variant = USUAL) -> str:
     """Return the guest kernel's command line.
 
     Parameters
     ----------
     clock : str
         What the guest's time means.
+    variant : Variant, optional
+        What it has that others do not.
     """
     words = [
         "console=ttyS0",  # The boot log, kept and shown when a boot fails.
@@ -148,7 +151,7 @@ def kernel_command_line(clock: Clock) -> str:
             "tsc=reliable",
             "clocksource=tsc",
         ]
-    return " ".join(words)
+    return " ".join([*words, *variant.boot_args.split()])
 
 
 def qemu_command(
@@ -160,6 +163,7 @@ def qemu_command(
     memory_mib: int,
     files: Files,
     sandbox: bool = True,
+    variant: Variant = USUAL,
 ) -> list[str]:
     """Return the command that boots a guest.
 
@@ -177,6 +181,8 @@ def qemu_command(
         What QEMU is given to work with.
     sandbox : bool, optional
         Whether this QEMU was built with its sandbox.
+    variant : Variant, optional
+        What the guest has that others do not.
 
     Returns
     -------
@@ -195,8 +201,8 @@ def qemu_command(
     return [
         binary,
         *(("-sandbox", SANDBOX) if sandbox else ()),
-        *_machine(clock, accel, memory_mib),
-        *_kernel(clock, files.boot),
+        *_machine(clock, accel, memory_mib, variant),
+        *_kernel(clock, files.boot, variant),
         *_ports(files),
         *_file_systems(files),
     ]
@@ -207,7 +213,7 @@ def dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _machine(clock: Clock, accel: Accelerator, memory_mib: int) -> list[str]:
+def _machine(clock: Clock, accel: Accelerator, memory_mib: int, variant: Variant) -> list[str]:
     words = [
         "-no-user-config",  # Nobody's configuration file changes the machine,
         "-nodefaults",  # and it has no device that is not named here.
@@ -216,7 +222,7 @@ def _machine(clock: Clock, accel: Accelerator, memory_mib: int) -> list[str]:
         # The older chipset: fewer devices for the kernel to look for than q35.
         *("-machine", "pc"),
         *("-accel", accel),
-        *("-cpu", cpu_model(accel)),
+        *("-cpu", cpu_model(accel, variant)),
         *("-smp", "1"),  # One: icount allows no more, and a second could only disturb.
         *("-m", str(memory_mib)),
         "-no-reboot",  # A panic or a reboot ends QEMU, so that it is noticed.
@@ -240,13 +246,13 @@ def boot_program(image: bytes) -> str:
     return "pvh.bin" if image.startswith(b"\x7fELF") else "linuxboot_dma.bin"
 
 
-def _kernel(clock: Clock, boot: tuple[int, int] | str) -> list[str]:
+def _kernel(clock: Clock, boot: tuple[int, int] | str, variant: Variant) -> list[str]:
     if isinstance(boot, str):
         return [*("-incoming", "defer"), *("-option-rom", boot)]
     return [
         *("-kernel", _path(boot[0])),
         *("-initrd", _path(boot[1])),
-        *("-append", kernel_command_line(clock)),
+        *("-append", kernel_command_line(clock, variant)),
     ]
 
 

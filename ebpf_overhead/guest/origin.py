@@ -14,6 +14,7 @@ from ebpf_overhead.errors import BadUseError, UnsupportedError
 from ebpf_overhead.guest import command, image, initrd, interpreter, modules, states
 from ebpf_overhead.guest.interpreter import Interpreter
 from ebpf_overhead.guest.qemu import Emulator
+from ebpf_overhead.guest.variants import Variant
 from ebpf_overhead.guest.view import View
 from ebpf_overhead.programs.store import fingerprint
 
@@ -71,6 +72,8 @@ class Setting:
         What executes it.
     restore : bool
         Whether it may be restored from a saved state, and its state be saved.
+    variant : Variant
+        What it has that others do not.
     log : callable
         Told in a line what is noteworthy.
     """
@@ -84,6 +87,7 @@ class Setting:
     memory_mib: int
     accel: command.Accelerator
     restore: bool
+    variant: Variant
     log: Callable[[str], None]
 
 
@@ -186,6 +190,7 @@ class GuestOrigin:
             accel=setting.accel,
             memory_mib=setting.memory_mib,
             files=replace(_NOTHING, shown=[0] * self.shown),
+            variant=setting.variant,
         )
         files = [kernel.image, Path(self.program.path), initrd.busybox()]
         return states.key_of(

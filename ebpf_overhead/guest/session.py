@@ -24,6 +24,8 @@ _READ_BYTES = 1 << 16
 # How long a guest may take to end a command, or to answer at all, before it counts as hung.
 # It may share its processor with much other work.
 GRACE_S = 60.0
+# The same by QEMU's processor time, for a guest that hangs and keeps its processor busy.
+BUSY_GRACE_S = 15.0
 _HELLO_AGAIN_S = 5.0
 # Of a command that prints without end; a record of measurements has kilobytes.
 MOST_KEPT_BYTES = 64 << 20
@@ -72,6 +74,33 @@ class _Output:
         return out, error
 
 
+class _Kill:
+    """A command that was killed: how long its end is waited for."""
+
+    def __init__(self, processor_s: float | None) -> None:
+        self.processor_s = processor_s
+        self._latest_s = time.monotonic() + GRACE_S
+
+    def again(self, processor_s: float | None) -> float:
+        """Return until when to wait before this is asked again.
+
+        Raises
+        ------
+        ConnectionLostError
+            It has been waited for long enough.
+        """
+        now_s = time.monotonic()
+        busy = (
+            self.processor_s is not None
+            and processor_s is not None
+            and processor_s - self.processor_s > BUSY_GRACE_S
+        )
+        if busy or now_s >= self._latest_s:
+            waited = f"{BUSY_GRACE_S:g} s of processor time" if busy else f"{GRACE_S:g} s"
+            raise ConnectionLostError(f"it did not end a killed command within {waited}")
+        return min(self._latest_s, now_s + 1.0)
+
+
 class Session(Closing):
     """A connection to the agent of a guest.
 
@@ -83,6 +112,8 @@ class Session(Closing):
         How long to wait for the agent.
     still_there : callable, optional
         Asked while waiting; returns False when waiting is pointless.
+    processor_s : callable, optional
+        Returns the seconds that QEMU has had a processor, if they are known.
 
     Raises
     ------
@@ -95,8 +126,10 @@ class Session(Closing):
         path: Path,
         timeout_s: float = GRACE_S,
         still_there: Callable[[], bool] = lambda: True,
+        processor_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._still_there = still_there
+        self._processor_s = processor_s
         self._lines = wire.Lines()
         self._messages: list[wire.Message] = []
         deadline_s = time.monotonic() + timeout_s
@@ -162,7 +195,7 @@ class Session(Closing):
         self.start(argv, cwd=cwd, env=env)
         output = _Output(on_output)
         deadline_s = None if timeout is None else time.monotonic() + timeout
-        killed = False
+        killed: _Kill | None = None
         interruption: KeyboardInterrupt | None = None
         while True:
             try:
@@ -176,18 +209,18 @@ class Session(Closing):
             except TimeoutError:
                 if interruption is not None:
                     raise interruption from None
-                if killed:
-                    raise ConnectionLostError(
-                        f"it did not end a killed command within {GRACE_S:g} s"
-                    ) from None
+                if killed is not None:
+                    deadline_s = killed.again(self._processor_s())
+                    continue
                 event = {"event": "late"}
             if event["event"] == "exit":
                 break
             if event["event"] == "output":
                 output.take(_STREAMS[event["stream"]], wire.unpack(event["data"]))
-            if not killed and (event["event"] == "late" or output.too_much):
+            if killed is None and (event["event"] == "late" or output.too_much):
                 self._send({"op": "kill"})
-                killed, deadline_s = True, time.monotonic() + GRACE_S
+                killed = _Kill(self._processor_s())
+                deadline_s = killed.again(killed.processor_s)
         out, error = output.texts()
         if output.too_much:
             raise FailedError(

@@ -15,7 +15,7 @@ from typing import Any
 
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.guest import accel as acceleration
-from ebpf_overhead.guest import command, interpreter
+from ebpf_overhead.guest import command, interpreter, variants
 from ebpf_overhead.guest.console import Tail, tail
 from ebpf_overhead.guest.debugger import Debugger
 from ebpf_overhead.guest.errors import GuestBootError, GuestLostError
@@ -30,6 +30,7 @@ from ebpf_overhead.guest.origin import KernelFiles, Setting
 from ebpf_overhead.guest.qemu import Qemu, find_qemu, inspect, qemu_version
 from ebpf_overhead.guest.rundir import RunDirectory
 from ebpf_overhead.guest.session import CompletedRun, ConnectionLostError, OnOutput, Session
+from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.guest.view import View
 
 # Far above what a boot takes (5 to 20 s).
@@ -56,6 +57,8 @@ class Guest:
         which goes with the guest, by default.
     memory_mib : int, optional
         Its memory in MiB.
+    variant : Variant, optional
+        What it has that others do not.
     restore : bool, optional
         Whether it may be restored from the saved state of one that was booted before; else it
         is booted.
@@ -91,6 +94,7 @@ class Guest:
         accel: acceleration.AcceleratorWish = "auto",
         share: Path | None = None,
         memory_mib: int = 1024,
+        variant: Variant = USUAL,
         restore: bool = True,
         log: Callable[[str], None] | None = None,
         python: str = sys.executable,
@@ -102,6 +106,7 @@ class Guest:
         self.boot_seconds = 0.0
         self._wish = (clock, accel)
         self._memory_mib = memory_mib
+        self._variant = variant
         self._restore = restore
         self._log = log or (lambda line: None)
         self._share = None if share is None else share.resolve()
@@ -146,14 +151,15 @@ class Guest:
     @property
     def description(self) -> dict[str, Any]:
         """What the results depend on besides the kernel: to be kept with each of them."""
-        choice = self.choice
+        choice, variant = self.choice, self._variant
         return {
             "clock": choice.clock,
             "accel": choice.accel,
-            "cpu_model": command.cpu_model(choice.accel),
+            "cpu_model": command.cpu_model(choice.accel, variant),
             "qemu_version": command.dotted(qemu_version(find_qemu(self.kernel.arch))),
-            "kernel_command_line": command.kernel_command_line(choice.clock),
+            "kernel_command_line": command.kernel_command_line(choice.clock, variant),
             "memory_mib": self._memory_mib,
+            **({"variant": str(variant)} if variant != USUAL else {}),
         }
 
     @property
@@ -227,6 +233,9 @@ class Guest:
             self.stop()
             raise
         self.boot_seconds = time.monotonic() - began_s
+        if left_out := variants.not_emulated(_text(self._directory / QEMU_LOG)):
+            cpu = command.cpu_model(choice.accel, self._variant)
+            self._log(f"QEMU does not emulate, of CPU {cpu}: {', '.join(left_out)}")
 
     def stop(self) -> None:
         """End the guest and remove what it had; may be called at any time and again."""
@@ -300,7 +309,12 @@ class Guest:
         if self._qemu is None:
             raise BadUseError("the guest has not been started, or was lost")
         try:
-            with Session(self.socket_path, still_there=lambda: self.alive) as session:
+            qemu = self._qemu
+            with Session(
+                self.socket_path,
+                still_there=lambda: self.alive,
+                processor_s=lambda: qemu.processor_s,
+            ) as session:
                 yield session
         except ConnectionLostError as error:
             raise self._lost(str(error)) from None
@@ -339,7 +353,7 @@ class Guest:
         self._run_directory = RunDirectory()
         setting = Setting(
             *(self.kernel, choice.clock, self._python, self._preload, self._shown, self._share),
-            *(self._memory_mib, choice.accel, self._restore, self._log),
+            *(self._memory_mib, choice.accel, self._restore, self._variant, self._log),
         )
         program = inspect(find_qemu(self.kernel.arch))
         with prepare(setting, self._directory, program) as launch:
@@ -354,6 +368,7 @@ class Guest:
                 memory_mib=self._memory_mib,
                 files=launch.files,
                 sandbox=program.sandbox,
+                variant=self._variant,
             )
             messages = self._directory / QEMU_LOG
             self._qemu = Qemu(arguments, messages, launch.files.descriptors, launch.user)
@@ -379,6 +394,7 @@ class Guest:
         try:
             with Session(self.socket_path, timeout_s, still_there=self._still_boots) as session:
                 self._check(session.facts)
+                variants.refuse_unknown(self._variant, _text(self.console_path))
                 launch.save()
                 session.begin(launch.beginning)
         except ConnectionLostError as error:
@@ -452,6 +468,10 @@ class Guest:
         finally:
             trial.stop()
         return ""
+
+
+def _text(log: Path) -> str:
+    return log.read_bytes().decode("utf-8", "replace") if log.exists() else ""
 
 
 def _clean_up(

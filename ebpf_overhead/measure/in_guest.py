@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.guest.vm import PRELOAD, Guest
 from ebpf_overhead.kernels import catalogue
 from ebpf_overhead.measure.in_process import LAST_WORDS_S, record_of
@@ -22,6 +23,7 @@ def measure_in_guest(
     *,
     preload: Sequence[str] = PRELOAD,
     restore: bool = True,
+    variant: Variant = USUAL,
 ) -> dict[str, Any]:
     """Have this interpreter measure in a guest and return the record that it prints.
 
@@ -40,6 +42,8 @@ def measure_in_guest(
         Modules that it imports first: a command that is forked then finds them imported.
     restore : bool
         Whether the guest may be restored from a saved state; else it is booted.
+    variant : Variant
+        What the guest has that others do not.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def measure_in_guest(
     compile_ahead(programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS], kernel.release)
     shown = [each.source.absolute() for each in programs if each.source is not None]
     shown += [header for path in shown for header in path.parent.glob("*.h")]
-    with Guest(kernel, preload=preload, log=say, shown=shown, restore=restore) as guest:
+    how: dict[str, Any] = {"restore": restore, "variant": variant}
+    with Guest(kernel, preload=preload, log=say, shown=shown, **how) as guest:
         say(f"Measuring on {kernel.release} (up after {guest.boot_seconds:.1f} s)")
         run = guest.run([sys.executable, "-I", *arguments], last_words_s=LAST_WORDS_S)
         description = guest.description

@@ -52,6 +52,8 @@ def _summary(record: Record) -> str:
     cases = measured(record)
     kernel = ", ".join(kernels(record))
     text = f"{len(cases)} of {len(record['cases'])} cases measured on kernel {kernel}"
+    if variant := record.get("guest", {}).get("variant"):
+        text += f" ({variant})"
     if "processes" in record:
         text += f", in {record['processes']} processes"
     if all({"hits", "runs_per_call"} <= case.keys() for case in cases):

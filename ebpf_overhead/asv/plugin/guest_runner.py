@@ -22,6 +22,7 @@ from ebpf_overhead.errors import MissingToolError, OverheadError, UnsupportedErr
 from ebpf_overhead.guest.errors import GuestTimeoutError
 from ebpf_overhead.guest.rundir import RunDirectory
 from ebpf_overhead.guest.user import hand_over
+from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.guest.vm import Guest
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.measure import machine_lock
@@ -86,6 +87,7 @@ class GuestRunner:
         way: Way,
         benchmarks: Path,
         python: str = sys.executable,
+        variant: Variant = USUAL,
     ) -> None:
         """Boot a kernel for a revision; if it does not, every benchmark will fail for it.
 
@@ -101,6 +103,8 @@ class GuestRunner:
             The directory of the benchmarks.
         python : str, optional
             The interpreter of the benchmarks.
+        variant : Variant, optional
+            What the guest has that others do not.
 
         Raises
         ------
@@ -120,6 +124,7 @@ class GuestRunner:
             shown=[benchmarks.absolute(), Path(asv.__file__).parent],
             python=python,
             preload=_PRELOAD,
+            variant=variant,
         )
         self._start()
 

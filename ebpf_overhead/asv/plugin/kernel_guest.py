@@ -19,6 +19,7 @@ from ebpf_overhead.asv.plugin.guest_runner import (
 from ebpf_overhead.asv.plugin.ways import emulated, native, way_of
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.guest.interpreter import compile_sources
+from ebpf_overhead.guest.variants import Variant
 from ebpf_overhead.kernels import catalogue
 from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.record import KernelRecord
@@ -30,10 +31,10 @@ class KernelGuest(environment.Environment):
     """The kernel that a revision of the kernel history stands for.
 
     Clock, accelerator and CPU model are part of the environment's name, so results that
-    mean different things never share a series.  A configuration may ask for a clock; if it
-    does not, each kernel is measured in the way of its own, and the name changes with the
-    revision: the running kernel is timed where asv runs, every other one counts
-    instructions in an emulated guest.
+    mean different things never share a series.  So are the boot arguments and the CPU model that
+    the matrix of a configuration asks for.  It may ask for a clock; if it does not, each kernel
+    is measured in the way of its own, and the name changes with the revision: the running kernel
+    is timed where asv runs, every other one counts instructions in an emulated guest.
     """
 
     tool_name = "kernel"
@@ -48,11 +49,12 @@ class KernelGuest(environment.Environment):
         self._asked_for = dict(tagged_env_vars)
         if (clock := tagged_env_vars.get(CLOCK)) not in (None, "icount", "wall"):
             raise util.UserError(f"no clock is called {clock!r}: use icount or wall")
+        self._variant = _variant(tagged_env_vars)
         self._runner = GuestRunner()
         self._benchmarks = Path(conf.benchmark_dir)
         self._python = f"{sys.version_info.major}.{sys.version_info.minor}"
         self._requirements: dict[str, str] = {}  # asv asks for the name before it sets them
-        self._usual = self._way = native() if clock == "wall" else emulated()
+        self._usual = self._way = native() if clock == "wall" else emulated(self._variant)
         super().__init__(conf, self._python, {}, {**tagged_env_vars, **self._usual.tags})
 
     def check_presence(self) -> bool:
@@ -80,7 +82,7 @@ class KernelGuest(environment.Environment):
         self._runner.leave()
         try:
             self._record = _record_of(commit_hash, History(Path(conf.repo)))
-            self._way = way_of(self._record, self._asked_for.get(CLOCK))
+            self._way = way_of(self._record, self._asked_for.get(CLOCK), self._variant)
         except OverheadError as error:
             self._way = self._usual
             self._runner.excuse(commit_hash, error)
@@ -105,13 +107,25 @@ class KernelGuest(environment.Environment):
         if self._way.accel == "native" or self._runner.is_ready(self._revision):
             return
         try:
-            self._runner.boot(self._revision, _here(self._record), self._way, self._benchmarks)
+            kernel = _here(self._record)
+            self._runner.boot(
+                self._revision, kernel, self._way, self._benchmarks, variant=self._variant
+            )
         except OverheadError as error:
             self._runner.excuse(self._revision, error)
 
     def __del__(self) -> None:
         if hasattr(self, "_runner"):
             self._runner.leave()
+
+
+def _variant(variables: dict[tuple[str, str], str]) -> Variant:
+    """Return what a configuration's matrix says of its guests."""
+    asked = [variables.get(("nobuild", name), "") for name in ("BOOT_ARGS", "CPU")]
+    try:
+        return Variant(*asked)
+    except OverheadError as error:
+        raise util.UserError(str(error)) from error
 
 
 def _record_of(commit_hash: str, history: History) -> KernelRecord:

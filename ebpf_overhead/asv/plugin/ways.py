@@ -9,6 +9,7 @@ from typing import Literal
 
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.guest.command import Clock, cpu_model
+from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.machine import describe
@@ -39,9 +40,9 @@ class Way:
         return {("nobuild", name): value for name, value in variables.items()}
 
 
-def emulated() -> Way:
+def emulated(variant: Variant = USUAL) -> Way:
     """Return the way that exists on every machine: a guest whose clock counts instructions."""
-    return Way("icount", "tcg", cpu_model("tcg").partition(",")[0])
+    return Way("icount", "tcg", variant.cpu_model or cpu_model("tcg").partition(",")[0])
 
 
 def native() -> Way:
@@ -49,7 +50,9 @@ def native() -> Way:
     return Way("wall", "native", _host_cpu())
 
 
-def way_of(kernel: Kernel | KernelRecord, clock: str | None = None) -> Way:
+def way_of(
+    kernel: Kernel | KernelRecord, clock: str | None = None, variant: Variant = USUAL
+) -> Way:
     """Return how to measure a kernel.
 
     Parameters
@@ -59,6 +62,8 @@ def way_of(kernel: Kernel | KernelRecord, clock: str | None = None) -> Way:
     clock : str, optional
         ``icount`` or ``wall``; by default the running kernel is timed, and every other one
         emulated to count instructions.
+    variant : Variant, optional
+        What the guest has that others do not.
 
     Raises
     ------
@@ -66,7 +71,12 @@ def way_of(kernel: Kernel | KernelRecord, clock: str | None = None) -> Way:
         That kernel cannot be measured by that clock.
     """
     if kernel.source != "running":
-        return Way("wall", "kvm", _host_cpu()) if clock == "wall" else emulated()
+        return Way("wall", "kvm", _host_cpu()) if clock == "wall" else emulated(variant)
+    if variant != USUAL:
+        raise UnsupportedError(
+            f"{kernel.release} is the running kernel, and no guest: it was booted with what it has",
+            "leave BOOT_ARGS and CPU out of the matrix for it",
+        )
     if kernel.release != os.uname().release:
         raise UnsupportedError(
             f"{kernel.release} was added as the running kernel, which is {os.uname().release} now",

@@ -13,6 +13,7 @@ from ebpf_overhead.errors import FailedError
 from ebpf_overhead.guest import wire
 from ebpf_overhead.guest.debugger import Debugger, Stop
 from ebpf_overhead.guest.session import Session
+from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.guest.vm import Guest
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.object_cases import with_configuration
@@ -98,6 +99,7 @@ def explain(
     *,
     with_code: bool = False,
     restore: bool = True,
+    variant: Variant = USUAL,
 ) -> Explanation:
     """Measure cases in a guest, then step through one call of each without and with its probe.
 
@@ -113,6 +115,8 @@ def explain(
         Whether to read the instructions themselves as well.
     restore : bool, optional
         Whether the guest may be restored from a saved state; else it is booted.
+    variant : Variant, optional
+        What the guest has that others do not.
 
     Raises
     ------
@@ -127,9 +131,8 @@ def explain(
     compile_ahead(programs, kernel.release)
     shown = [each.source.absolute() for each in programs if each.source is not None]
     shown += [header for path in shown for header in path.parent.glob("*.h")]
-    with Guest(
-        kernel, preload=[cases_run.__name__], log=say, shown=shown, restore=restore
-    ) as guest:
+    how: dict[str, Any] = {"restore": restore, "variant": variant}
+    with Guest(kernel, preload=[cases_run.__name__], log=say, shown=shown, **how) as guest:
         say(f"Measuring on {kernel.release}")
         measured = {**_measure(guest, cases), "guest": guest.description}
         explained = []

@@ -33,7 +33,7 @@ def track_hang():
     return 1
 
 
-track_hang.timeout = 15
+track_hang.timeout = 10
 
 
 def track_stuck():
@@ -42,4 +42,4 @@ def track_stuck():
     return 1
 
 
-track_stuck.timeout = 15
+track_stuck.timeout = 10

@@ -29,8 +29,9 @@ class Runner(kernel_guest.GuestRunner):
         super().__init__()
         self.booted = []
 
-    def boot(self, revision, kernel, way, benchmarks):
+    def boot(self, revision, kernel, way, benchmarks, *, variant):
         self.leave(revision)
+        self.variant = variant
         self.booted.append(kernel.release)
         self._guest = type("Alive", (), {"alive": True, "stop": lambda self: None})()
 

@@ -9,6 +9,7 @@ import pytest
 from kernels_fakes import make_record
 
 from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.guest.variants import Variant
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.kernels.store import Origin
 
@@ -65,6 +66,17 @@ def test_the_running_kernel_cannot_count():
 def test_a_kernel_that_ran_once_cannot_be_measured_now(clock):
     with pytest.raises(UnsupportedError, match=f"which is {HERE} now; boot it"):
         ways.way_of(kernel("4.4.0-other", "running"), clock)
+
+
+def test_another_cpu_model_is_another_series():
+    usual, other = ways.emulated(), ways.emulated(Variant(cpu_model="Nehalem"))
+    assert usual.tags != other.tags
+    assert other.tags["nobuild", "CPU"] == "Nehalem"
+
+
+def test_the_running_kernel_has_what_it_was_booted_with():
+    with pytest.raises(UnsupportedError, match="and no guest"):
+        ways.way_of(kernel(HERE, "running"), None, Variant("audit=1"))
 
 
 def test_ways_never_share_a_series():

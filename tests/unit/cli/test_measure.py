@@ -231,7 +231,7 @@ def test_statistics_of_the_kernel(run, monkeypatch):
 def test_guest_gets_the_users_own_programs_by_their_whole_path(run, own, monkeypatch):
     asked = []
 
-    def there(*arguments, preload, restore):
+    def there(*arguments, preload, restore, variant):
         asked.append((*arguments, preload, restore))
         return {"cases": [], "machine": {"kernel": {"release": "6.12"}}}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.guest import session as module
 from ebpf_overhead.guest import wire
 from ebpf_overhead.guest.session import Session
 
@@ -85,3 +87,15 @@ def test_without_last_words_ctrl_c_ends_it_at_once(agent):
     with pytest.raises(KeyboardInterrupt):
         session.run(["measure"])
     assert "interrupt" not in heard.heard
+
+
+def test_a_killed_command_is_waited_for_as_long_as_its_guest_may_need(monkeypatch):
+    waiting = module._Kill(1.0)
+    now_s = time.monotonic()
+    for spent_s in (1.0, 1.0 + module.BUSY_GRACE_S, None):
+        assert now_s < waiting.again(spent_s) <= time.monotonic() + 1.0
+    with pytest.raises(module.ConnectionLostError, match="within 15 s of processor time"):
+        waiting.again(1.1 + module.BUSY_GRACE_S)
+    monkeypatch.setattr(module, "GRACE_S", 0.0)
+    with pytest.raises(module.ConnectionLostError, match="within 0 s"):
+        module._Kill(None).again(None)

@@ -193,7 +193,7 @@ def test_the_command_writes_a_record(monkeypatch, tmp_path):
 def test_a_guest_is_asked_the_same(monkeypatch):
     asked = []
 
-    def there(kernel, arguments, say, sources, *, preload, restore):
+    def there(kernel, arguments, say, sources, *, preload, restore, variant):
         asked.append((kernel, Job.of_json(arguments[-1])))
         return {"cases": [], "machine": {"kernel": {"release": "6.12"}}, "study": "coattachment"}
 
