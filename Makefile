@@ -3,7 +3,6 @@
 
 PYTHON ?= python3
 BIN    := .venv/bin
-ASV    := $(BIN)/asv
 # The commit that `make bench` measures.
 COMMIT ?= HEAD
 # Where: the running kernel, or a release or series in a guest.  auto: the running one if it
@@ -42,15 +41,11 @@ bench-all: bench ## The same for every group of benchmarks, which takes long
 kernels: .setup/bench ## Measure every kernel of the history in guests, one a CPU, publish the site
 	@scripts/setup guest
 	@$(BIN)/ebpf-overhead kernels measure
-	@$(ASV) publish --config asv.kernels.json > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }
-	@$(BIN)/asv-tachyon install .asv/kernels/html > /dev/null
 	@echo "results: $(CURDIR)/.asv/kernels/results (ebpf-overhead kernels keep puts them under version control)"
-	@echo "site:    $(CURDIR)/.asv/kernels/html ($(ASV) preview --config asv.kernels.json shows it)"
+	@$(BIN)/ebpf-overhead publish
 
-publish: .setup/bench ## Publish the stored results as a self-contained site
-	@$(ASV) publish > .setup/publish.log 2>&1 || { cat .setup/publish.log; exit 1; }
-	@$(BIN)/asv-tachyon install .asv/html > /dev/null
-	@echo "site:    $(CURDIR)/.asv/html ($(BIN)/asv preview shows it)"
+publish: .setup/bench ## Publish the stored results as a site that opens from disk
+	@$(BIN)/ebpf-overhead publish
 
 docs: .setup/bench ## Write docs/commands.md from what --help says
 	@$(BIN)/python -I -m ebpf_overhead.cli.reference markdown > docs/commands.md

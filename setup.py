@@ -33,6 +33,7 @@ setup(
             "py.typed",
             "*/*.pyi",
             "programs/headers/**/*.h",
+            "site/page/*",
             "tools/tracers/*.[ch]",
         ],
     },

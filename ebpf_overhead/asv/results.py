@@ -19,6 +19,8 @@ _PROBED = "getpid.Probed.time_getpid"
 _WITH_OVERHEAD = "getpid.Overhead.track_"
 _OVERHEAD = f"{_WITH_OVERHEAD}overhead"
 _COUNTED = "getpid.Instructions.track_"
+# What a result of the reference grid has, by whether it was counted or timed.
+REFERENCE = {True: f"{_COUNTED}overhead", False: _OVERHEAD}
 _STATUS_MEASURED = {"status": "measured", "reason": None, "remedy": None}
 
 
@@ -62,7 +64,7 @@ def _latest_record(
     conf_path: Path, commit: str | None, kernel: str | None, machine: str | None
 ) -> Record:
     release = kernel or os.uname().release
-    wanted = _OVERHEAD if kernel is None else f"{_COUNTED}overhead"
+    wanted = REFERENCE[kernel is not None]
     found = [
         result
         for result in stored.stored_results(conf_path)
@@ -82,13 +84,30 @@ def _latest_record(
         )
     newest = max(found, key=stored.measured_at)
     measured_on = str(newest.params.get("machine"))
-    reasons = stored.reasons_of(conf_path, newest)
-    make = _timed_cases if kernel is None else _counted_cases
+    others = sorted(machines - {measured_on})
+    record = record_of(conf_path, newest, release, counted=kernel is not None)
+    return {**record, "asv_machines": [measured_on, *others]}
+
+
+def record_of(conf_path: Path, result: Any, release: str, *, counted: bool) -> Record:
+    """Return a result of the reference grid as a record, with what asv keeps.
+
+    Parameters
+    ----------
+    conf_path : Path
+        asv's configuration.
+    result : asv.results.Results
+        One of `stored.stored_results`.
+    release : str
+        The kernel.
+    counted : bool
+        Whether to take its instructions or its times.
+    """
+    make = _counted_cases if counted else _timed_cases
     return {
         "machine": {"kernel": {"release": release}},
-        "commit": newest.commit_hash,
-        "asv_machines": [measured_on, *sorted(machines - {measured_on})],
-        "cases": make(newest, reasons),
+        "commit": result.commit_hash,
+        "cases": make(result, stored.reasons_of(conf_path, result)),
     }
 
 

@@ -35,6 +35,7 @@ _COMMANDS = {
         "plot": "draw figures from records that were stored as JSON",
         "compare": "compare any two results: kernels, records, commits, programs",
         "history": "show what probes cost on every kernel that was measured",
+        "publish": "publish the stored results as a site that opens from disk",
         "kernels": "fetch, list and remove kernels to measure on",
         "guest": "run a command in a guest booted on a kernel",
         "cache": "show what is kept on disk for later commands, and clear it",

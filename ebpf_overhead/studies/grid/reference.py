@@ -12,8 +12,8 @@ from ebpf_overhead.report.table import UNIT_HEADINGS, Table
 from ebpf_overhead.studies.grid.tables import per_call
 from ebpf_overhead.workload.workloads import GETPID
 
-# A row of the table: one of the reference's attach types and programs.
-_ROWS = [(attach, program) for attach in REFERENCE for program in STANDARD_PROGRAMS]
+# The rows of the table below the call itself: attach type and program.
+ROWS = [(attach, program) for attach in REFERENCE for program in STANDARD_PROGRAMS]
 
 
 def table(record: Record) -> Table:
@@ -29,14 +29,14 @@ def table(record: Record) -> Table:
         for case in record["cases"]
         if case["target"] == GETPID.name and not {"beside", "bystander"} & case.keys()
     }
-    cases = [found[row] for row in _ROWS if row in found]
+    cases = [found[row] for row in ROWS if row in found]
     unit = UNIT_HEADINGS[cases[0]["unit"] if cases else "ns"]
     headings = ("Probe", "Program", unit, f"Overhead {unit}", "Overhead percent")
     reasons = dict.fromkeys(why_not(case) for case in cases if case["status"] != "measured")
     return Table(
         "The ten rows of the reference benchmark",
         headings,
-        [_baseline(cases), *(_row(*row, found.get(row)) for row in _ROWS)],
+        [_baseline(cases), *(_row(*row, found.get(row)) for row in ROWS)],
         words=(0, 1),
         below=tuple(reasons),
     )

@@ -69,7 +69,7 @@ def known_machine(clone):
 
 def test_publish_shows_every_committed_kernel(clone):
     clone.asv("publish")
-    html = clone.folder / ".asv/kernels/html"
+    html = clone.folder / ".asv/html/kernels"
     index = json.loads((html / "index.json").read_text())
     assert sorted(index["tags"]) == KERNELS
     assert len(KERNELS) >= 11

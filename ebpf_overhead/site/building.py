@@ -1,0 +1,94 @@
+"""Building the site from what is stored: nothing is measured, fetched or asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+
+from ebpf_overhead.asv import history, stored
+from ebpf_overhead.asv.history import Step
+from ebpf_overhead.asv.workspace import Workspace
+from ebpf_overhead.closing import write_atomically
+from ebpf_overhead.errors import BadUseError, MissingToolError
+from ebpf_overhead.site import asv_pages, entrance, places
+from ebpf_overhead.site.entrance import Published
+
+_PAGE = ("index.html", "entrance.css", "entrance.js")
+# What differs by less from the kernel before is no step, as in docs/kernels.md.
+_LEAST_STEP = 0.1
+
+
+def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
+    """Publish what is stored of kernels and of the project's commits, with the entrance.
+
+    Parameters
+    ----------
+    kernels, project : Path
+        asv's configurations; those that do not exist, or have no results, are left out.
+    warn : callable
+        Told what of this machine cannot be read.
+
+    Returns
+    -------
+    Path
+        The entrance.
+
+    Raises
+    ------
+    BadUseError
+        Nothing is stored, or the two configurations publish to different places.
+    MissingToolError
+        asv, asv-tachyon or vl-convert is not installed.
+    """
+    chart = _charting_library()
+    parts = [*_published(kernels, project, warn)]
+    if not parts:
+        raise BadUseError(f"no results beside {kernels} and {project}", "make bench, make kernels")
+    site, *others = {part.pages.folder.parent for part in parts}
+    if others:
+        raise BadUseError(
+            f"{kernels} and {project} publish to {site} and {others[0]}",
+            "let html_dir of both be in one folder",
+        )
+    found = entrance.data(parts, _steps(kernels, parts), kernels.absolute().parent, site)
+    write_atomically(site / "vega.js", chart)
+    write_atomically(site / "data.js", f"window.ENTRANCE = {json.dumps(found)};\n")
+    for name in _PAGE:
+        page = resources.files("ebpf_overhead.site").joinpath("page", name)
+        write_atomically(site / name, page.read_text(encoding="utf-8"))
+    return site / _PAGE[0]
+
+
+def _published(kernels: Path, project: Path, warn: Callable[[str], None]) -> Iterator[Published]:
+    if kernels.exists():
+        workspace = Workspace(kernels.absolute().parent)
+        workspace.prepare(warn=warn)
+        known = history.known_kernels(workspace.history)
+        with stored.naming_files(kernels):
+            if found := [*places.of_kernels(kernels, known)]:
+                yield Published(asv_pages.publish(kernels), found)
+    if project.exists():
+        with stored.naming_files(project):
+            if found := [*places.of_machines(project)]:
+                yield Published(asv_pages.publish(project), found)
+
+
+def _steps(kernels: Path, parts: list[Published]) -> list[Step]:
+    if not any(place.counted and place.conf_path == kernels for p in parts for place in p.places):
+        return []
+    workspace = Workspace(kernels.absolute().parent)
+    costs = history.costs(kernels, history.known_kernels(workspace.history))
+    return [*history.steps(costs, _LEAST_STEP)]
+
+
+def _charting_library() -> str:
+    """Return Vega-Lite and all that it needs as one script, which sets ``vegaEmbed``."""
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise MissingToolError(
+            "vl-convert not found, which has Vega-Lite", "pip install 'ebpf-overhead[bench]'"
+        ) from error
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
