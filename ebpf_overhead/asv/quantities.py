@@ -111,7 +111,7 @@ class StoredSide:
             for row, stat in stored.by_parameters(self._result, benchmark).items():
                 if stat is not None:
                     of = _of(benchmark, tuple(map(str, row)))
-                    value = _interval(stat, _NS_PER_S if unit == "seconds" else 1.0)
+                    value = interval_of(stat, _NS_PER_S if unit == "seconds" else 1.0)
                     exact = unit == INSTRUCTIONS
                     yield Quantity(
                         what=method.partition("_")[2].replace("_", " "),
@@ -174,7 +174,8 @@ def _likely_unit(benchmark: str) -> str:
     return INSTRUCTIONS if "Instructions." in benchmark else "ns"
 
 
-def _interval(stat: Mapping[str, float], factor: float) -> Interval:
+def interval_of(stat: Mapping[str, float], factor: float = 1.0) -> Interval:
+    """Return a number that asv stored, with its interval; without one it counts as exact."""
     value = stat["value"]
     low, high = stat.get("ci_99_a", value), stat.get("ci_99_b", value)
     return Interval(value * factor, low * factor, high * factor, CONFIDENCE)

@@ -10,6 +10,7 @@ import importlib
 import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def configuration(conf_path: Path) -> Any:
     BadUseError
         It is none.
     """
+    changed_ns = conf_path.stat().st_mtime_ns if conf_path.exists() else 0
+    return _configuration(conf_path, changed_ns)
+
+
+@lru_cache
+def _configuration(conf_path: Path, changed_ns: int) -> Any:
+    """Read a configuration once, unless it changes: asv's reader of JSON5 is slow."""
     user_error = _asv("util").UserError
     try:
         return _asv("config").Config.load(str(conf_path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
@@ -42,8 +43,10 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
     MissingToolError
         asv, asv-tachyon or vl-convert is not installed.
     """
-    chart = _charting_library()
-    parts = [*_published(kernels, project, warn)]
+    with ThreadPoolExecutor() as pool:
+        library = pool.submit(_charting_library)
+        parts = [*_published(kernels, project, warn)]
+        chart = library.result()
     if not parts:
         raise BadUseError(f"no results beside {kernels} and {project}", "make bench, make kernels")
     site, *others = {part.pages.folder.parent for part in parts}

@@ -6,15 +6,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from ebpf_overhead.asv import results
+from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.reading import read_json
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.site.asv_pages import AsvPages
+from ebpf_overhead.report.table import with_width
+from ebpf_overhead.site import grids
+from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
 from ebpf_overhead.site.matrices import Matrix, PageTable
 from ebpf_overhead.site.places import Place
 from ebpf_overhead.studies.grid import reference
 
-_BASELINES = {True: "getpid.Instructions.track_baseline", False: "getpid.Unprobed.time_getpid"}
+# The call itself, probed, and what the probe adds; counted, and timed.
+_REFERENCE = {
+    True: tuple(
+        f"getpid.Instructions.track_{each}" for each in ("baseline", "instructions", "overhead")
+    ),
+    False: (
+        "getpid.Unprobed.time_getpid",
+        "getpid.Probed.time_getpid",
+        "getpid.Overhead.track_overhead",
+    ),
+}
+# A row: text, or text and the address that it leads to.
+Cells = list["str | tuple[str, str]"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +41,8 @@ class EntranceTable:
         What is said above it; how and when it was measured.
     headings : tuple of str
         Of its columns.
-    rows : list
-        Cells: text, or text and the address that it leads to.
+    rows : list of list
+        Their cells.
     words : int
         How many columns, from the left, are words.
     below : tuple of str
@@ -38,7 +52,7 @@ class EntranceTable:
     title: str
     about: str
     headings: tuple[str, ...]
-    rows: list[list[str | tuple[str, str]]]
+    rows: list[Cells]
     words: int = 1
     below: tuple[str, ...] = ()
 
@@ -68,48 +82,47 @@ def graph(begin: str, benchmark: str, index: int | None) -> str:
 def reference_rows(begin: str, place: Place, pages: AsvPages, record: Record) -> EntranceTable:
     """Return the ten rows of the reference benchmark at a place."""
     table = reference.table(record)
-    name = results.REFERENCE[place.counted]
-    params = pages.benchmarks[name].params
-    index = {
-        (attach, program): number_a * len(params[1]) + number_b
-        for number_a, attach in enumerate(params[0])
-        for number_b, program in enumerate(params[1])
-    }
-    targets = [
-        _BASELINES[place.counted] in pages.benchmarks
-        and graph(begin, _BASELINES[place.counted], None)
-    ]
-    targets += [graph(begin, name, index[repr(a), repr(b)]) for a, b in reference.ROWS]
-    rows: list[list[str | tuple[str, str]]] = [
-        [*row[:2], *((cell, to) if cell and to else cell for cell in row[2:])]
-        for row, to in zip(table.rows, targets, strict=True)
+    baseline, probed, overhead = (pages.benchmarks.get(name) for name in _REFERENCE[place.counted])
+
+    def to(benchmark: PublishedBenchmark | None, row: tuple[str, ...]) -> str:
+        found = grids.combinations(benchmark) if benchmark else []
+        known = benchmark is not None and row in found
+        return graph(begin, benchmark.name, found.index(row)) if benchmark and known else ""
+
+    first = graph(begin, baseline.name, None) if baseline else ""
+    targets = [(first, "", "")]
+    targets += [(to(probed, row), to(overhead, row), to(overhead, row)) for row in reference.ROWS]
+    rows: list[Cells] = [
+        [*row[:2], *zip(row[2:], addresses, strict=True)]
+        for row, addresses in zip(table.rows, targets, strict=True)
     ]
     return EntranceTable(table.title, place.about, table.headings, rows, 2, table.below)
 
 
 def matrix_table(begin: str, matrix: Matrix) -> EntranceTable:
     """Return the table of a matrix."""
-    benchmark = matrix.benchmark
-    rows: list[list[str | tuple[str, str]]] = [
-        [str(name), *("" if cell is None else _linked(begin, benchmark.name, cell) for cell in row)]
-        for name, row in zip(matrix.rows, matrix.cells, strict=True)
-    ]
-    first, second = benchmark.param_names
-    what = benchmark.name.rpartition("track_")[2].replace("_", " ")
-    title = f"{matrix.place.name}: {what} in {benchmark.unit}, {second} by {first}"
-    headings = (first, *map(str, matrix.columns))
-    return EntranceTable(title, matrix.place.about, headings, rows)
+    name = matrix.benchmark.name
+    write = with_width if name.endswith(grids.OVERHEAD) else "{0.estimate:.0f}".format
 
+    def linked(cell: tuple[Interval, int] | None) -> tuple[str, str]:
+        return ("", "") if cell is None else (write(cell[0]), graph(begin, name, cell[1]))
 
-def _linked(begin: str, benchmark: str, cell: tuple[float, float | None, int]) -> tuple[str, str]:
-    value, half, index = cell
-    width = f" ± {half:.0f}" if half is not None and half >= 0.5 else ""
-    return f"{value:+.0f}{width}".replace("-0", "+0"), graph(begin, benchmark, index)
+    first, second = matrix.benchmark.param_names
+    what = name.rpartition("track_")[2].replace("_", " ")
+    return EntranceTable(
+        f"{matrix.place.name}: {what} in {matrix.benchmark.unit}, {second} by {first}",
+        matrix.place.about,
+        (first, *map(str, matrix.columns)),
+        [
+            [str(each), *map(linked, row)]
+            for each, row in zip(matrix.rows, matrix.cells, strict=True)
+        ],
+    )
 
 
 def of_page(table: PageTable, source: str) -> EntranceTable:
     """Return a table of the documentation."""
-    rows: list[list[str | tuple[str, str]]] = [[*row] for row in table.rows]
+    rows: list[Cells] = [[*row] for row in table.rows]
     return EntranceTable(table.title, f"from {source}", tuple(table.headings), rows)
 
 
@@ -153,7 +166,7 @@ def tools_table(path: Path) -> EntranceTable:
     return EntranceTable("Whole tools", about, headings, [*map(_tool, measured)], 3, below)
 
 
-def _tool(tool: _Tool) -> list[str | tuple[str, str]]:
+def _tool(tool: _Tool) -> Cells:
     overhead, call = tool.overhead or 0.0, tool.call or 0.0
     half = ((tool.high or overhead) - (tool.low or overhead)) / 2
     width = f" ± {half:,.0f}" if half >= 0.5 else ""

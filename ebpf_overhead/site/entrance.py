@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from ebpf_overhead.asv import results
 from ebpf_overhead.asv.history import Step
@@ -21,9 +20,10 @@ from ebpf_overhead.site.asv_pages import AsvPages
 from ebpf_overhead.site.causes import causes
 from ebpf_overhead.site.cells import EntranceTable
 from ebpf_overhead.site.grids import Grid
-from ebpf_overhead.site.places import Place
+from ebpf_overhead.site.places import Place, Row
 from ebpf_overhead.workload.workloads import GETPID
 
+_T = TypeVar("_T")
 _EMPTY = STANDARD_PROGRAMS[0]
 UNITS = {True: "instructions", False: "ns"}
 
@@ -101,30 +101,34 @@ def _grid(grid: Grid, site: Path) -> dict[str, Any]:
 
 
 def _place(grid: Grid, place: Place, site: Path) -> dict[str, Any]:
-    numbers = {name: place.numbers(name) for name in {each.benchmark for each in grid.series}}
-    why = {name: place.reasons(name) for name in numbers}
-    rows = {name: grids.combinations(grid.pages.benchmarks[name]) for name in numbers}
-    stats = [numbers[each.benchmark].get(rows[each.benchmark][each.index]) for each in grid.series]
-    reasons = [why[each.benchmark].get(rows[each.benchmark][each.index]) for each in grid.series]
+    values = [*_of_series(grid, place.numbers)]
+    reasons = _of_series(grid, place.reasons)
     begin = cells.address(grid.pages, place, site)
     record = _record(place)
     overheads = {
-        each.attach: stat["value"]
-        for each, stat in zip(grid.series, stats, strict=True)
-        if stat and (each.workload, each.program) == (GETPID.name, _EMPTY)
+        each.attach: value.estimate
+        for each, value in zip(grid.series, values, strict=True)
+        if value and (each.workload, each.program) == (GETPID.name, _EMPTY)
     }
     return {
         "name": place.name,
         "label": place.label,
         "about": place.about,
         "at": begin,
-        "baseline": _baseline(record),
-        "values": [stat and stat["value"] for stat in stats],
-        "widths": [stat and matrices.half_width(stat) for stat in stats],
+        "values": [each and each.estimate for each in values],
+        "widths": [each and each.half_width for each in values],
         "reasons": {number: each for number, each in enumerate(reasons) if each},
         "reference": record and vars(cells.reference_rows(begin, place, grid.pages, record)),
         "advice": [*advice(overheads, UNITS[grid.counted])],
     }
+
+
+def _of_series(grid: Grid, read: Callable[[str], Mapping[Row, _T]]) -> Iterator[_T | None]:
+    """Yield what a place has of each series: its number, or why it has none."""
+    found = {name: read(name) for name in {each.benchmark for each in grid.series}}
+    rows = {name: grids.combinations(grid.pages.benchmarks[name]) for name in found}
+    for each in grid.series:
+        yield found[each.benchmark].get(rows[each.benchmark][each.index])
 
 
 def _record(place: Place) -> Record | None:
@@ -132,13 +136,6 @@ def _record(place: Place) -> Record | None:
     if result is None:
         return None
     return results.record_of(place.conf_path, result, place.release, counted=place.counted)
-
-
-def _baseline(record: Record | None) -> float | None:
-    found = [
-        case["baseline"]["median"] for case in (record or {}).get("cases", ()) if "baseline" in case
-    ]
-    return median(found) if found else None
 
 
 def _steps(steps: Sequence[Step], page: Path) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,8 @@ from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
 from ebpf_overhead.site.places import Place, Row
 from ebpf_overhead.workload.workloads import GETPID
 
-_OVERHEAD = ".track_overhead"
+# What a benchmark is called whose numbers are what a probe adds.
+OVERHEAD = ".track_overhead"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def grids(pages: AsvPages, places: Sequence[Place]) -> Iterator[Grid]:
 
 def _all_series(pages: AsvPages, places: Sequence[Place]) -> Iterator[Series]:
     for benchmark in pages.benchmarks.values():
-        if not benchmark.name.endswith(_OVERHEAD):
+        if not benchmark.name.endswith(OVERHEAD):
             continue
         known = {row for place in places for row in place.numbers(benchmark.name)}
         known |= {row for place in places for row in place.reasons(benchmark.name)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
 from ebpf_overhead.site.grids import combinations
 from ebpf_overhead.site.places import Place
@@ -33,8 +34,8 @@ class Matrix:
     rows, columns : list
         Values of the first and of the second parameter, those that have a number.
     cells : list of list of tuple
-        For each row and column the number, half the width of its interval, if it has one, and
-        which of the benchmark's combinations it is; None where there is no number.
+        For each row and column the number, and which of the benchmark's combinations it is;
+        None where there is no number.
     """
 
     pages: AsvPages
@@ -42,7 +43,7 @@ class Matrix:
     benchmark: PublishedBenchmark
     rows: list[Any]
     columns: list[Any]
-    cells: list[list[tuple[float, float | None, int] | None]]
+    cells: list[list[tuple[Interval, int] | None]]
 
 
 @dataclass(frozen=True)
@@ -73,24 +74,10 @@ def matrices(
         for benchmark in chosen:
             if numbers := place.numbers(benchmark.name):
                 index = {row: number for number, row in enumerate(combinations(benchmark))}
-                rows, columns = (_in_order(numbers, axis) for axis in (0, 1))
-                cells = [
-                    [
-                        (stat["value"], half_width(stat), index[row, column])
-                        if (stat := numbers.get((row, column))) and (row, column) in index
-                        else None
-                        for column in columns
-                    ]
-                    for row in rows
-                ]
+                known = {row: (value, index[row]) for row, value in numbers.items() if row in index}
+                rows, columns = (list(dict.fromkeys(row[axis] for row in known)) for axis in (0, 1))
+                cells = [[known.get((row, column)) for column in columns] for row in rows]
                 yield Matrix(pages, place, benchmark, rows, columns, cells)
-
-
-def half_width(stat: dict[str, float]) -> float | None:
-    """Return half the width of a number's 99 % interval; None of an exact one."""
-    if "ci_99_a" not in stat or "ci_99_b" not in stat:
-        return None
-    return (stat["ci_99_b"] - stat["ci_99_a"]) / 2
 
 
 def page_tables(page: str) -> Iterator[PageTable]:
@@ -108,7 +95,3 @@ def page_tables(page: str) -> Iterator[PageTable]:
 
 def _cells(line: str) -> list[str]:
     return [each.strip().replace("\\", "") for each in line.split("|")]
-
-
-def _in_order(rows: Iterable[Sequence[Any]], axis: int) -> list[Any]:
-    return list(dict.fromkeys(row[axis] for row in rows))

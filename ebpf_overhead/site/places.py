@@ -10,7 +10,9 @@ from typing import Any
 
 from ebpf_overhead.asv import stored
 from ebpf_overhead.asv.history import NamedKernel
+from ebpf_overhead.asv.quantities import interval_of
 from ebpf_overhead.kernels.versions import upstream
+from ebpf_overhead.measure.stats import Interval
 
 # Combination of a benchmark's parameters.
 Row = tuple[Any, ...]
@@ -56,11 +58,11 @@ class Place:
         machine = {"machine": str(result.params.get("machine", ""))}
         return {**machine, **{f"f-env-{k}": str(v) for k, v in sorted(result.env_vars.items())}}
 
-    def numbers(self, benchmark: str) -> dict[Row, dict[str, float]]:
-        """Return a benchmark's values and statistics, for each combination that has any."""
+    def numbers(self, benchmark: str) -> dict[Row, Interval]:
+        """Return a benchmark's values, for each combination that has one."""
         result = self.results.get(benchmark)
         found = stored.by_parameters(result, benchmark) if result is not None else {}
-        return {row: each for row, each in found.items() if each is not None}
+        return {row: interval_of(each) for row, each in found.items() if each is not None}
 
     def reasons(self, benchmark: str) -> dict[Row, str]:
         """Return why a benchmark has no value, for each combination of which that is stored."""

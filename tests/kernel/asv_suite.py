@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
-import sysconfig
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,11 +57,8 @@ class Suite:
         self._asv(
             "continuous", "--quick", "--bench", "getpid.Unprobed", "HEAD~1", "HEAD", check=False
         )
-        self._asv("publish")
+        self.project.run(sys.executable, "-m", "ebpf_overhead.cli", "publish")
         self.site = self.project.folder / ".asv/html"
-        tachyon = Path(sysconfig.get_path("scripts")) / "asv-tachyon"
-        assert tachyon.exists(), "asv-tachyon is not installed: pip install 'ebpf-overhead[bench]'"
-        self.project.run(str(tachyon), "install", str(self.site))
 
     def _asv(self, *arguments: str, name: str | None = None, check: bool = True) -> None:
         self.printed[name or arguments[0]] = self.project.asv(*arguments, check=check)

@@ -191,9 +191,9 @@ def test_continuous_measures_both_commits_and_judges(suite):
 
 
 def test_publish_lists_the_benchmarks_with_the_kernel_as_a_selector(suite):
-    index = json.loads((suite.site / "index.json").read_text())
+    index = json.loads((suite.site / "commits/index.json").read_text())
     assert set(index["benchmarks"]) == set(MEASURED), "what was not run, or is n/a, is left out"
     assert index["params"]["env-KERNEL"] == [os.uname().release]
     assert set(index["revision_to_hash"].values()) == {suite.first, suite.second}
     for name in MEASURED:
-        assert list(suite.site.glob(f"graphs/**/env-KERNEL-*/**/{name}.json")), name
+        assert list(suite.site.glob(f"commits/graphs/**/env-KERNEL-*/**/{name}.json")), name

@@ -1,4 +1,4 @@
-"""The published site in a headless browser that reaches nothing but this machine."""
+"""asv's own pages of the published site in a headless browser that reaches nothing but this machine."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def open_page(origin, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def overview(open_page):
-    return open_page("/")
+    return open_page("/commits/")
 
 
 @pytest.fixture(scope="session")
 def explored(open_page):
-    return open_page(f"/#view=explore&bench={PROBED}")
+    return open_page(f"/commits/#view=explore&bench={PROBED}")
 
 
 def test_overview_shows_every_benchmark(overview):
@@ -131,11 +131,11 @@ def test_page_of_a_benchmark_has_drawn_its_graph(explored):
 @pytest.mark.parametrize("page", ["overview", "explored"])
 def test_pages_ask_this_machine_only(request, origin, page):
     asked = request.getfixturevalue(page).asked
-    assert f"{origin}/index.json" in asked
+    assert f"{origin}/commits/index.json" in asked
     assert [url for url in asked if not url.startswith(f"{origin}/")] == []
 
 
 def test_asvs_own_interface_would_ask_others(open_page, origin):
     """Which shows that such requests are seen."""
-    asked = open_page("/index.legacy.html").asked
+    asked = open_page("/commits/index.legacy.html").asked
     assert [url for url in asked if not url.startswith(f"{origin}/")] != []

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 
 import pytest
+from fresh_clones import Clone
 from processes import ROOT
 
 pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
@@ -17,42 +16,8 @@ OLD, NEW = "6.1.0-56-amd64", "7.3.4+deb13-amd64"
 KERNELS = sorted(path.name for path in (ROOT / "results/kernel-records").iterdir())
 
 
-class Clone:
-    """What is committed, with the extension modules that setting up would build."""
-
-    def __init__(self, folder) -> None:
-        self.folder = folder / "clone"
-        self.home = folder / "home"
-        self.home.mkdir()
-        self.run("git", "clone", "--quiet", str(ROOT), str(self.folder), cwd=folder)
-        for built in (ROOT / "ebpf_overhead").rglob("*.so"):
-            shutil.copy(built, self.folder / built.relative_to(ROOT))
-
-    def run(self, *command, cwd=None, check=True):
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.folder,
-            env={
-                "PATH": "/usr/bin:/bin",
-                "HOME": str(self.home),
-                "EBPF_OVERHEAD_DATA": str(self.home / "data"),
-            },
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    def asv(self, command, *arguments, check=True):
-        words = (sys.executable, "-m", "asv", command, "--config", "asv.kernels.json", *arguments)
-        return self.run(*words, check=check)
-
-
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    if not (ROOT / ".git").exists():
-        pytest.skip("no git repository: nothing can be cloned")
     return Clone(tmp_path_factory.mktemp("fresh"))
 
 

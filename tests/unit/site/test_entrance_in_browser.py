@@ -1,0 +1,229 @@
+"""The site in a headless browser, from disk: every switch, every kind of link, both schemes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+
+import gate
+import pytest
+import stored_times
+from fresh_clones import Clone
+
+pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# Names that others chose: shown as they are, and nothing but text.
+MACHINE, KERNEL = "<img src=x onerror=alert(1)>", "6.99.1-<b>bold"
+NO_KPROBES = {
+    "getpid.Overhead.track_overhead": {"'kprobe', 'empty'": "unsupported: no <i>kprobes</i>"}
+}
+TABLES = ("reference", "map", "bystanders", "contention", "tools")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A clone's site: the committed kernels, and times of two machines."""
+    clone = Clone(tmp_path_factory.mktemp("site"))
+    commit = clone.run("git", "rev-parse", "HEAD").stdout.strip()
+    stored_times.store(clone.folder, "here", "6.18.1", commit)
+    stored_times.store(clone.folder, MACHINE, KERNEL, commit, NO_KPROBES)
+    clone.run(sys.executable, "-m", "ebpf_overhead.cli", "publish")
+    return (clone.folder / ".asv/html/index.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        gate.cannot_run("no Chromium is installed: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        with driver.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser:
+            yield browser
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Open a page; no request may leave this disk, and nothing may be complained of."""
+    contexts, complaints, asked = [], [], []
+
+    def opened(address=site, **how):
+        context = browser.new_context(**how)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+    assert asked
+    assert [url for url in asked if not url.startswith(("file://", "data:"))] == []
+
+
+def numbers(page, table):
+    return page.locator(f"#{table}-table td, #{table}-tables td").all_inner_texts()
+
+
+def options(page, select):
+    return page.eval_on_selector_all(f"#{select} option", "all => all.map((each) => each.value)")
+
+
+def test_the_ten_rows_are_there_for_every_kernel(open_page):
+    page = open_page()
+    kernels = [each for each in options(page, "place") if each.startswith("0/")]
+    assert len(kernels) >= 11
+    for each in kernels:
+        page.select_option("#place", each)
+        rows = page.locator("#reference-table tbody tr").all_inner_texts()
+        assert len(rows) == 10
+        assert not [row for row in rows if "n/a" in row]
+        assert page.locator("#advice li").count() == 3
+        assert page.locator("#advice code").count() == 3
+
+
+def test_every_choice_of_every_switch_shows_a_table(open_page):
+    page = open_page()
+    page.wait_for_selector("#lines svg")
+    switches = page.eval_on_selector_all("select", "all => all.map((each) => each.id)")
+    assert len(switches) == 10
+    for switch in switches:
+        shown = set()
+        for each in options(page, switch):
+            page.eval_on_selector(
+                f"#{switch}",
+                "(select, value) => { select.value = value; select.onchange(); }",
+                each,
+            )
+            shown.add("".join(page.locator("main table").all_inner_texts()))
+            for table in TABLES:
+                assert re.search(r"\d", "".join(numbers(page, table))), (switch, each, table)
+        on_chart_only = switch.startswith("lines-")
+        assert on_chart_only or len(shown) == len(options(page, switch)), switch
+
+
+def test_the_lines_follow_their_switches(open_page):
+    page = open_page()
+    page.wait_for_selector("#lines svg")
+    page.select_option("#lines-attach", "all")
+    page.wait_for_function("document.querySelectorAll('#lines .mark-line > path').length === 9")
+    page.select_option("#lines-program", "complex")
+    # The diamonds of complex: steps of more than 10 % that the table has, too.
+    page.wait_for_function(
+        "document.querySelectorAll('#lines .mark-symbol.role-mark > path').length === 9 * 11"
+    )
+
+
+def test_every_step_has_a_cause(open_page):
+    page = open_page()
+    rows = page.locator("#steps tbody tr")
+    assert rows.count() >= 23
+    assert page.locator("#steps details").count() == rows.count()
+    page.locator("#steps summary").first.click()
+    assert "PREEMPT_DYNAMIC" in page.locator("#steps details").first.inner_text()
+
+
+@pytest.mark.parametrize("place", ["reference", "map", "bystanders", "contention"])
+def test_a_number_leads_to_its_graph(open_page, place):
+    page = open_page()
+    link = page.locator(f"#{place}-table td a, #{place}-tables td a").last
+    benchmark = re.search(r"&bench=([\w.]+)", link.get_attribute("href"))[1]
+    link.click()
+    page.wait_for_selector("canvas")
+    assert page.locator("h1, h2, h3").filter(has_text=benchmark).count()
+    assert f"bench={benchmark}" in page.url
+
+
+def test_all_graphs_that_are_linked_were_published(open_page, site):
+    page = open_page()
+    links = page.evaluate("[...document.querySelectorAll('td a')].map((each) => each.href)")
+    assert len(links) > 100
+    benchmarks = {each.partition("#")[0]: set() for each in links}
+    for each in links:
+        benchmarks[each.partition("#")[0]].add(re.search(r"&bench=([\w.]+)", each)[1])
+    assert {each.removeprefix(site.removesuffix("index.html")) for each in benchmarks} == {
+        "kernels/index.html",
+        "commits/index.html",
+    }
+    for address, names in benchmarks.items():
+        page.goto(address)
+        stored = page.evaluate("Object.keys(window.STORED_FILES)")
+        assert names <= {each.rpartition("/")[2].removesuffix(".json") for each in stored}
+
+
+def test_asvs_own_pages_are_linked_and_open_from_disk(open_page):
+    page = open_page()
+    for name in page.locator("nav #asv a").all_inner_texts():
+        page.locator("nav #asv a").filter(has_text=name).click()
+        page.wait_for_selector("[data-bench]")
+        page.go_back()
+
+
+def test_a_click_on_a_point_leads_to_its_graph(open_page):
+    page = open_page()
+    page.locator("#lines .mark-symbol.role-mark > path").last.click()
+    page.wait_for_url("**/kernels/index.html#*bench=getpid.Instructions.track_overhead*")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_it_can_be_read_by_everyone(open_page, scheme, width):
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.wait_for_selector("#lines svg")
+    page.select_option("#map-relative", "0")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    found = axe.Axe().run(page, options={"preload": False}).response
+    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    assert serious == []
+    assert len(found["passes"]) > 20
+    lightness = page.evaluate("getComputedStyle(document.body).backgroundColor").split("(")[1]
+    assert (int(lightness.split(",")[0]) > 128) == (scheme == "light")
+
+
+def test_the_lines_are_drawn_again_for_the_other_scheme(open_page):
+    page = open_page(color_scheme="light")
+    label = page.locator("#lines .role-axis-label text").first
+    light = label.get_attribute("fill")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "(light) => document.querySelector('#lines .role-axis-label text')?.getAttribute('fill') !== light",
+        arg=light,
+    )
+
+
+def test_the_keyboard_is_enough(open_page):
+    page = open_page()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "place"
+    before = numbers(page, "reference")
+    page.keyboard.press("Home")
+    assert numbers(page, "reference") != before
+    page.keyboard.press("Tab")  # the table, which may scroll
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('td') !== null")
+
+
+def test_names_of_others_are_text(open_page):
+    page = open_page()
+    (place,) = (
+        each["value"]
+        for each in page.eval_on_selector_all(
+            "#place option", "all => all.map(({ value, text }) => ({ value, text }))"
+        )
+        if MACHINE in each["text"]
+    )
+    page.select_option("#place", place)
+    assert f"{MACHINE}, {KERNEL}" in page.locator("#place option:checked").inner_text()
+    assert "no <i>kprobes</i>" in page.locator("#reference-table").inner_text()
+    assert page.locator("main img, main b, main i").count() == 0
