@@ -1,4 +1,4 @@
-"""asv's own pages of the published site in a headless browser that reaches nothing but this machine."""
+"""asv's own pages of the site in a headless browser that reaches nothing but this machine."""
 
 from __future__ import annotations
 

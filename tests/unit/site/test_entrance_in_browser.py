@@ -17,7 +17,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe i
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # Names that others chose: shown as they are, and nothing but text.
-MACHINE, KERNEL = "<img src=x onerror=alert(1)>", "6.99.1-<b>bold"
+MACHINE, KERNEL = "z<img src=x onerror=alert(1)>", "6.99.1-<b>bold"
 NO_KPROBES = {
     "getpid.Overhead.track_overhead": {"'kprobe', 'empty'": "unsupported: no <i>kprobes</i>"}
 }
@@ -40,9 +40,11 @@ def browser():
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         gate.cannot_run("no Chromium is installed: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        with driver.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser:
-            yield browser
+    with (
+        playwright.sync_playwright() as driver,
+        driver.chromium.launch(executable_path=path, args=["--no-sandbox"]) as browser,
+    ):
+        yield browser
 
 
 @pytest.fixture
@@ -190,13 +192,10 @@ def test_it_can_be_read_by_everyone(open_page, scheme, width):
 
 def test_the_lines_are_drawn_again_for_the_other_scheme(open_page):
     page = open_page(color_scheme="light")
-    label = page.locator("#lines .role-axis-label text").first
-    light = label.get_attribute("fill")
+    label = "document.querySelector('#lines .role-axis-label text')?.getAttribute('fill')"
+    light = page.wait_for_function(label).json_value()
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(
-        "(light) => document.querySelector('#lines .role-axis-label text')?.getAttribute('fill') !== light",
-        arg=light,
-    )
+    page.wait_for_function(f"(light) => {label} && {label} !== light", arg=light)
 
 
 def test_the_keyboard_is_enough(open_page):
