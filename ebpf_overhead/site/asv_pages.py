@@ -121,8 +121,12 @@ def _run(module: str, *arguments: str) -> None:
         said = done.stdout.decode(errors="replace").strip()
         if f"No module named {module}" in said:
             raise MissingToolError(f"{module} not found", "pip install 'ebpf-overhead[bench]'")
-        what = f"{module.replace('_', '-')} {arguments[0]} ended with status {done.returncode}"
-        raise FailedError(f"{what}: {shortened(said.splitlines()[-1] if said else 'no word')}")
+        program = module.replace("_", "-")
+        what = f"{program} {arguments[0]} ended with status {done.returncode}"
+        raise FailedError(
+            f"{what}: {shortened(said.splitlines()[-1] if said else 'no word')}",
+            f"{program} {' '.join(arguments)} says more",
+        )
 
 
 def _make_readable_from_disk(folder: Path) -> None:

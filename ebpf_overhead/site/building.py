@@ -16,7 +16,7 @@ from ebpf_overhead.errors import BadUseError, MissingToolError
 from ebpf_overhead.site import asv_pages, entrance, places
 from ebpf_overhead.site.entrance import Published
 
-_PAGE = ("index.html", "entrance.css", "entrance.js")
+_PAGE = ("index.html", "entrance.css", "parts.js", "lines.js", "entrance.js")
 # What differs by less from the kernel before is no step, as in docs/kernels.md.
 _LEAST_STEP = 0.1
 
@@ -94,4 +94,5 @@ def _charting_library() -> str:
         raise MissingToolError(
             "vl-convert not found, which has Vega-Lite", "pip install 'ebpf-overhead[bench]'"
         ) from error
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return f"(() => {{{bundle}}})();\n"  # Its names are its own.

@@ -13,7 +13,7 @@ from ebpf_overhead.report.table import with_width
 from ebpf_overhead.site import grids
 from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
 from ebpf_overhead.site.matrices import Matrix, PageTable
-from ebpf_overhead.site.places import Place
+from ebpf_overhead.site.places import MeasuredPlace
 from ebpf_overhead.studies.grid import reference
 
 # The call itself, probed, and what the probe adds; counted, and timed.
@@ -57,14 +57,14 @@ class EntranceTable:
     below: tuple[str, ...] = ()
 
 
-def address(pages: AsvPages, place: Place, site: Path) -> str:
+def address(pages: AsvPages, place: MeasuredPlace, site: Path) -> str:
     """Return the beginning of the addresses of asv's graphs of a place, seen from the entrance.
 
     Parameters
     ----------
     pages : AsvPages
         asv's pages.
-    place : Place
+    place : MeasuredPlace
         Where it was measured.
     site : Path
         The folder of the entrance.
@@ -79,7 +79,9 @@ def graph(begin: str, benchmark: str, index: int | None) -> str:
     return f"{begin}&bench={quote(benchmark, safe='')}{chosen}"
 
 
-def reference_rows(begin: str, place: Place, pages: AsvPages, record: Record) -> EntranceTable:
+def reference_rows(
+    begin: str, place: MeasuredPlace, pages: AsvPages, record: Record
+) -> EntranceTable:
     """Return the ten rows of the reference benchmark at a place."""
     table = reference.table(record)
     baseline, probed, overhead = (pages.benchmarks.get(name) for name in _REFERENCE[place.counted])

@@ -20,7 +20,7 @@ from ebpf_overhead.site.asv_pages import AsvPages
 from ebpf_overhead.site.causes import causes
 from ebpf_overhead.site.cells import EntranceTable
 from ebpf_overhead.site.grids import Grid
-from ebpf_overhead.site.places import Place, Row
+from ebpf_overhead.site.places import MeasuredPlace, Row
 from ebpf_overhead.workload.workloads import GETPID
 
 _T = TypeVar("_T")
@@ -36,12 +36,12 @@ class Published:
     ----------
     pages : AsvPages
         asv's pages.
-    places : list of Place
+    places : list of MeasuredPlace
         In order.
     """
 
     pages: AsvPages
-    places: list[Place]
+    places: list[MeasuredPlace]
 
 
 def data(
@@ -90,6 +90,7 @@ def _grid(grid: Grid, site: Path) -> dict[str, Any]:
     benchmarks = list(dict.fromkeys(each.benchmark for each in grid.series))
     return {
         "unit": UNITS[grid.counted],
+        "revisions": grid.pages.revisions,
         "title": f"{UNITS[grid.counted]}, by {grid.pages.revisions}",
         "benchmarks": benchmarks,
         "series": [
@@ -100,7 +101,7 @@ def _grid(grid: Grid, site: Path) -> dict[str, Any]:
     }
 
 
-def _place(grid: Grid, place: Place, site: Path) -> dict[str, Any]:
+def _place(grid: Grid, place: MeasuredPlace, site: Path) -> dict[str, Any]:
     values = [*_of_series(grid, place.numbers)]
     reasons = _of_series(grid, place.reasons)
     begin = cells.address(grid.pages, place, site)
@@ -131,7 +132,7 @@ def _of_series(grid: Grid, read: Callable[[str], Mapping[Row, _T]]) -> Iterator[
         yield found[each.benchmark].get(rows[each.benchmark][each.index])
 
 
-def _record(place: Place) -> Record | None:
+def _record(place: MeasuredPlace) -> Record | None:
     result = place.results.get(results.REFERENCE[place.counted])
     if result is None:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
-from ebpf_overhead.site.places import Place, Row
+from ebpf_overhead.site.places import MeasuredPlace, Row
 from ebpf_overhead.workload.workloads import GETPID
 
 # What a benchmark is called whose numbers are what a probe adds.
@@ -47,7 +47,7 @@ class Grid:
         asv's pages of them.
     counted : bool
         Whether the unit is instructions, and not ns.
-    places : list of Place
+    places : list of MeasuredPlace
         In order.
     series : list of Series
         Those that have a number anywhere.
@@ -55,7 +55,7 @@ class Grid:
 
     pages: AsvPages
     counted: bool
-    places: list[Place]
+    places: list[MeasuredPlace]
     series: list[Series]
 
 
@@ -65,7 +65,7 @@ def combinations(benchmark: PublishedBenchmark) -> list[Row]:
     return list(itertools.product(*values))
 
 
-def grids(pages: AsvPages, places: Sequence[Place]) -> Iterator[Grid]:
+def grids(pages: AsvPages, places: Sequence[MeasuredPlace]) -> Iterator[Grid]:
     """Yield what was counted, and what was timed, of a configuration."""
     for counted in (True, False):
         here = [each for each in places if each.counted == counted]
@@ -74,7 +74,7 @@ def grids(pages: AsvPages, places: Sequence[Place]) -> Iterator[Grid]:
             yield Grid(pages, counted, here, series)
 
 
-def _all_series(pages: AsvPages, places: Sequence[Place]) -> Iterator[Series]:
+def _all_series(pages: AsvPages, places: Sequence[MeasuredPlace]) -> Iterator[Series]:
     for benchmark in pages.benchmarks.values():
         if not benchmark.name.endswith(OVERHEAD):
             continue

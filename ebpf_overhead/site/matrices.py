@@ -10,7 +10,7 @@ from typing import Any
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
 from ebpf_overhead.site.grids import combinations
-from ebpf_overhead.site.places import Place
+from ebpf_overhead.site.places import MeasuredPlace
 
 # Names of the parameters by which the benchmarks of a question are known.
 BYSTANDERS = ("attach", "caller")
@@ -27,7 +27,7 @@ class Matrix:
     ----------
     pages : AsvPages
         asv's pages of it.
-    place : Place
+    place : MeasuredPlace
         Where it was measured.
     benchmark : PublishedBenchmark
         The benchmark.
@@ -39,7 +39,7 @@ class Matrix:
     """
 
     pages: AsvPages
-    place: Place
+    place: MeasuredPlace
     benchmark: PublishedBenchmark
     rows: list[Any]
     columns: list[Any]
@@ -66,7 +66,7 @@ class PageTable:
 
 
 def matrices(
-    pages: AsvPages, places: Iterable[Place], parameters: tuple[str, ...]
+    pages: AsvPages, places: Iterable[MeasuredPlace], parameters: tuple[str, ...]
 ) -> Iterator[Matrix]:
     """Yield what benchmarks with two such parameters found, place by place."""
     chosen = [each for each in pages.benchmarks.values() if tuple(each.param_names) == parameters]

@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Place:
+class MeasuredPlace:
     """A kernel on a machine, or in a guest that counts instructions.
 
     Attributes
@@ -73,7 +73,7 @@ class Place:
         return {tuple(row): why for (name, *row), why in reasons.items() if name == benchmark}
 
 
-def of_kernels(conf_path: Path, kernels: Iterable[NamedKernel]) -> Iterator[Place]:
+def of_kernels(conf_path: Path, kernels: Iterable[NamedKernel]) -> Iterator[MeasuredPlace]:
     """Yield the kernels of a history that were measured, in its order; where revisions are kernels.
 
     Parameters
@@ -87,10 +87,10 @@ def of_kernels(conf_path: Path, kernels: Iterable[NamedKernel]) -> Iterator[Plac
     for kernel in kernels:
         for counted, results in _by_clock(by_commit.get(kernel.commit, ())):
             label = upstream(kernel.version)
-            yield Place(conf_path, kernel.release, label, kernel.release, counted, results)
+            yield MeasuredPlace(conf_path, kernel.release, label, kernel.release, counted, results)
 
 
-def of_machines(conf_path: Path) -> Iterator[Place]:
+def of_machines(conf_path: Path) -> Iterator[MeasuredPlace]:
     """Yield each kernel of each machine; where revisions are commits."""
     groups = _grouped(
         conf_path,
@@ -99,7 +99,7 @@ def of_machines(conf_path: Path) -> Iterator[Place]:
     for (machine, release), found in sorted(groups.items()):
         name = ", ".join(filter(None, (machine, release)))
         for counted, results in _by_clock(found):
-            yield Place(conf_path, name, name, release, counted, results)
+            yield MeasuredPlace(conf_path, name, name, release, counted, results)
 
 
 def _grouped(conf_path: Path, key: Any) -> dict[Any, list[Any]]:
