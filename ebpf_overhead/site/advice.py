@@ -38,7 +38,7 @@ def advice(overheads: Mapping[str, float], unit: str) -> Iterator[str]:
         if others:
             times = overheads[others[0].name] / overheads[best.name]
             yield (
-                f"Where the kernel has not what that needs ({best.needs}): {cost(others[0])},"
+                f"Where the kernel lacks what it needs ({best.needs}): {cost(others[0])},"
                 f" {times:.1f} times as much."
             )
     if of_all:

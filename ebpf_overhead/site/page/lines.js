@@ -61,7 +61,8 @@ function lineSpec(grid, points, attachTypes) {
         axis: { title: narrow ? null : `instructions added to ${data.workload}` } },
       color: { field: "attach", type: "nominal",
         scale: { domain: attachTypes, range: attachTypes.map((_, n) => colour(`--c${n % 10}`)) },
-        legend: { orient: "bottom", columns: narrow ? 2 : 5, title: null, symbolType: "stroke", symbolStrokeWidth: 3 } },
+        legend: { orient: "bottom", columns: narrow ? 2 : 5, title: null,
+          symbolType: "stroke", symbolStrokeWidth: 3 } },
     },
     layer: [
       { mark: { type: "line", aria: false },

@@ -25,7 +25,7 @@ function table(caption, about, headings, rows, words) {
     element("th", { scope: "col", class: number < words && "word" }, text));
   return element("div", { class: "table", role: "group", tabindex: 0, "aria-label": caption },
     element("table", {},
-      element("caption", {}, caption, " ", element("span", {}, about)),
+      element("caption", {}, element("div", {}, caption, " ", element("span", {}, about))),
       element("thead", {}, element("tr", {}, ...head)),
       element("tbody", {}, ...rows.map((cells) => element("tr", {}, ...cells)))));
 }
