@@ -95,7 +95,7 @@ def reference_rows(
     targets = [(first, "", "")]
     targets += [(to(probed, row), to(overhead, row), to(overhead, row)) for row in reference.ROWS]
     rows: list[Cells] = [
-        [*row[:2], *zip(row[2:], addresses, strict=True)]
+        [*row[:2], *(row[2:] if row[2] == "n/a" else zip(row[2:], addresses, strict=True))]
         for row, addresses in zip(table.rows, targets, strict=True)
     ]
     return EntranceTable(table.title, place.about, table.headings, rows, 2, table.below)

@@ -145,7 +145,7 @@ function stepRow(step) {
 
 function showSteps() {
   byId("steps").replaceChildren(table("Against the kernel before", "the causes are those of docs/kernels.md",
-    ["kernels", "attach type", ...data.programs, "cause"], data.steps.map(stepRow), 2));
+    ["kernels", "attach type", ...data.programs, "cause"], data.steps.map(stepRow), 2, "cause"));
 }
 
 // --- All of it ------------------------------------------------------------------------------

@@ -19,10 +19,11 @@ const marked = (text) =>
 
 const linked = (text, href) => (href ? element("a", { href }, text) : text);
 
-// A table that scrolls by itself on narrow screens; rows are lists of <th> and <td>.
-function table(caption, about, headings, rows, words) {
+// A table that scrolls by itself on narrow screens; rows are lists of <th> and <td>.  The first
+// columns, and a last one that is called so, are words.
+function table(caption, about, headings, rows, words, last) {
   const head = headings.map((text, number) =>
-    element("th", { scope: "col", class: number < words && "word" }, text));
+    element("th", { scope: "col", class: (number < words || text === last) && "word" }, text));
   return element("div", { class: "table", role: "group", tabindex: 0, "aria-label": caption },
     element("table", {},
       element("caption", {}, element("div", {}, caption, " ", element("span", {}, about))),
