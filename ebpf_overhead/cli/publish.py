@@ -21,7 +21,7 @@ Examples:
 @options.config
 @click.option(
     "--commits",
-    type=click.Path(path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     default="asv.conf.json",
     help="asv's configuration for commits.",
 )

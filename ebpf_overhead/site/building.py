@@ -55,7 +55,9 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
             f"{kernels} and {project} publish to {site} and {others[0]}",
             "let html_dir of both be in one folder",
         )
-    found = entrance.data(parts, _steps(kernels, parts), kernels.absolute().parent, site)
+    with stored.naming_files(kernels):
+        steps = _steps(kernels, parts)
+        found = entrance.data(parts, steps, kernels.absolute().parent, site)
     write_atomically(site / "vega.js", chart)
     write_atomically(site / "data.js", f"window.ENTRANCE = {json.dumps(found)};\n")
     for name in _PAGE:

@@ -48,7 +48,7 @@ class MeasuredPlace:
         """Return how and when it was measured."""
         newest = max(map(stored.measured_at, self.results.values()))
         day = datetime.fromtimestamp(newest / 1000, tz=timezone.utc)
-        how = "instructions, in a guest" if self.counted else "ns, on the machine"
+        how = "instructions, in a guest" if self.counted else "on the machine"
         return f"{how}, {day:%Y-%m-%d}"
 
     @property
