@@ -98,7 +98,8 @@ def reference_rows(
         [*row[:2], *(row[2:] if row[2] == "n/a" else zip(row[2:], addresses, strict=True))]
         for row, addresses in zip(table.rows, targets, strict=True)
     ]
-    return EntranceTable(table.title, place.about, table.headings, rows, 2, table.below)
+    about = f"{place.name}, {place.about}"
+    return EntranceTable(table.title, about, table.headings, rows, 2, table.below)
 
 
 def matrix_table(begin: str, matrix: Matrix) -> EntranceTable:
