@@ -137,9 +137,11 @@ def test_the_lines_follow_their_switches(entrance):
     page.select_option("#lines-attach", "all")
     page.select_option("#lines-program", "complex")
     values = page.evaluate(
-        """ENTRANCE.grids[0].series.flatMap(([workload, , program], number) =>
-        workload === "getpid" && program === "complex"
-          ? [ENTRANCE.grids[0].places.filter((each) => each.values[number] !== null).length] : [])"""
+        """ENTRANCE.grids[0].series
+            .map((each, number) => [each[0], each[2], number])
+            .filter(([workload, program]) => workload === "getpid" && program === "complex")
+            .map(([, , number]) => ENTRANCE.grids[0].places
+                .filter((each) => each.values[number] !== null).length)"""
     )
     assert len(values) >= 9
     shapes = "document.querySelectorAll('#lines .mark-{}.role-mark path').length === {}"
