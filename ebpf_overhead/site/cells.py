@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from ebpf_overhead.asv import results
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.reading import read_json
 from ebpf_overhead.report.record import Record
@@ -98,7 +99,7 @@ def reference_rows(
         [*row[:2], *(row[2:] if row[2] == "n/a" else zip(row[2:], addresses, strict=True))]
         for row, addresses in zip(table.rows, targets, strict=True)
     ]
-    about = f"{place.name}, {place.about}"
+    about = f"{place.name}, {place.about(results.REFERENCE[place.counted])}"
     return EntranceTable(table.title, about, table.headings, rows, 2, table.below)
 
 
@@ -114,7 +115,7 @@ def matrix_table(begin: str, matrix: Matrix) -> EntranceTable:
     what = name.rpartition("track_")[2].replace("_", " ")
     return EntranceTable(
         f"{matrix.place.name}: {what} in {matrix.benchmark.unit}, {second} by {first}",
-        matrix.place.about,
+        matrix.place.about(name),
         (first, *map(str, matrix.columns)),
         [
             [str(each), *map(linked, row)]

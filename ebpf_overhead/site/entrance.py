@@ -114,7 +114,6 @@ def _place(grid: Grid, place: MeasuredPlace, site: Path) -> dict[str, Any]:
     return {
         "name": place.name,
         "label": place.label,
-        "about": place.about,
         "at": begin,
         "values": [each and each.estimate for each in values],
         "widths": [each and each.half_width for each in values],

@@ -43,11 +43,10 @@ class MeasuredPlace:
     counted: bool
     results: Mapping[str, Any]
 
-    @property
-    def about(self) -> str:
-        """Return how and when it was measured."""
-        newest = max(map(stored.measured_at, self.results.values()))
-        day = datetime.fromtimestamp(newest / 1000, tz=timezone.utc)
+    def about(self, benchmark: str) -> str:
+        """Return how and when a benchmark was measured."""
+        began_ms = self.results[benchmark].started_at.get(benchmark, 0)
+        day = datetime.fromtimestamp(began_ms / 1000, tz=timezone.utc)
         how = "instructions, in a guest" if self.counted else "on the machine"
         return f"{how}, {day:%Y-%m-%d}"
 

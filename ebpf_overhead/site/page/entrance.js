@@ -36,17 +36,30 @@ function ordered(names, first) {
     ...known.filter((each) => !first.includes(each))];
 }
 
-// The map's other switches depend on the unit; what was chosen stays where it can.
+// What was chosen stays where it can.
+function refill(id, options, changed) {
+  const kept = options.find(([value]) => value === byId(id).value) ?? options[0];
+  choices(byId(id), options, kept[0], changed);
+}
+
+// The map's other switches depend on the unit, and the last one on all others.
 function showMapSwitches() {
+  const series = mapGrid().series;
+  const pairs = (names) => names.map((name) => [name, name]);
+  refill("map-program", pairs(ordered(series.map((each) => each[2]), data.programs)), showBases);
+  refill("map-workload", pairs(ordered(series.map((each) => each[0]), [data.workload])), showBases);
+  showBases();
+}
+
+// Places that have a number, with where each is among all.
+const mapPlaces = (grid, columns) => grid.places.map((place, index) => [place, index])
+  .filter(([place]) => columns.some(([, number]) => place.values[number] !== null || place.reasons[number]));
+
+function showBases() {
   const grid = mapGrid();
-  const fill = (id, names) => {
-    const kept = names.includes(byId(id).value) ? byId(id).value : names[0];
-    choices(byId(id), names.map((name) => [name, name]), kept, showMap);
-  };
-  fill("map-program", ordered(grid.series.map((each) => each[2]), data.programs));
-  fill("map-workload", ordered(grid.series.map((each) => each[0]), [data.workload]));
-  const others = grid.places.map((place, number) => [String(number), `% more than ${place.name}`]);
-  choices(byId("map-relative"), [["", `${grid.unit} per call`], ...others], "", showMap);
+  const others = mapPlaces(grid, mapColumns(grid))
+    .map(([place, index]) => [String(index), `% more than ${place.name}`]);
+  refill("map-relative", [["", `${grid.unit} per call`], ...others], showMap);
   showMap();
 }
 
@@ -79,11 +92,12 @@ function showMap() {
   const grid = mapGrid();
   const base = byId("map-relative").value;
   const columns = mapColumns(grid);
-  const all = grid.places
+  const places = mapPlaces(grid, columns).map(([place]) => place);
+  const all = places
     .flatMap((place) => columns.map(([, number]) => mapValue(grid, place, number, base)))
     .filter((value) => value !== null);
   const colour = base === "" ? absoluteColour(all) : relativeColour;
-  const rows = grid.places.map((place) => [
+  const rows = places.map((place) => [
     element("th", { scope: "row", title: place.name }, place.label),
     ...columns.map((column) => mapCell(grid, place, column, base, colour)),
   ]);
