@@ -205,7 +205,8 @@ function showReleases() {
 }
 
 byId("asv").append(...data.pages.map((page) => element("a", { href: page.at }, page.name)));
-byId("made").append(`Made on ${data.made} by ebpf-overhead publish, from stored results. The lines are drawn by Vega-Lite.`);
+byId("made").append(
+  `Made on ${data.made} by ebpf-overhead publish, from stored results. The lines are drawn by Vega-Lite.`);
 showSection("reference", referencePlaces().length > 0, showPlaces);
 showSection("map", data.grids.length > 0, showUnits);
 for (const name of ["bystanders", "contention", "tools"]) {
