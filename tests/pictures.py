@@ -29,7 +29,7 @@ class FakeCosts:
     def unknown(self, kinds) -> set[str]:
         return {kind for kind in kinds if kind is not None} - self.kinds
 
-    def learn(self, kinds, traced: bool) -> None:
+    def learn(self, kinds, hooks=()) -> None:
         self.learned.append(set(kinds))
         self.kinds |= set(kinds)
 

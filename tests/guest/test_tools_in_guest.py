@@ -153,7 +153,7 @@ from ebpf_overhead.measure.run import measure_cases
 from ebpf_overhead.measure.cost_cache import Store
 
 costs = DispatchCosts(Store(Path("/tmp/dispatch.json")))
-costs.learn({WATCHED}, traced=False)
+costs.learn({WATCHED})
 seen = {{}}
 for result in measure_cases(select({WATCHED}, ["simple"], ["getpid"]), Sampling()):
     with attach.load(result.case) as probe, Statistics() as statistics:

@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_type import USER
-from ebpf_overhead.hooks.attach_types import GROUPS, like
+from ebpf_overhead.hooks.attach_types import like
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.hooks.first_instruction import NOP, NOP5, first_instruction
 from ebpf_overhead.measure import machine_lock
 from ebpf_overhead.measure.cost_cache import Store
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.top.attachments import Attachment
+from ebpf_overhead.tools.top.free_place import free_place
 from ebpf_overhead.tools.top.left_out import measure_left_out, measure_slow_path, measure_statistics
+from ebpf_overhead.tools.top.system_calls import on_system_calls
 
 _ALWAYS_ON = Path("/proc/sys/kernel/bpf_stats_enabled")
 _IN_A_FILE, _ON = re.compile(r"(/.+?)\+0x([0-9a-f]+)"), " on "
+# Values under "dispatch/" may have been measured beside other programs, by older versions.
+_DISPATCH = "dispatch alone/"
 _STATISTICS, _SLOW_PATH = "statistics/run", "slow path/system call"
 
 
@@ -69,17 +73,6 @@ def priced_as(attachment: Attachment) -> str | None:
         return None
     workload = first.workload or NOP5.workload
     return found.name if workload == NOP.workload else f"{found.name}{_ON}{workload}"
-
-
-def on_system_calls(attachment: Attachment) -> bool:
-    """Whether a hook puts all system calls on the slow path."""
-    on_tracepoint = attachment.attach in GROUPS["tracepoints"]
-    return on_tracepoint and attachment.target.startswith(("sys_enter", "sys_exit"))
-
-
-def runs_for_all(attachment: Attachment) -> bool:
-    """Whether a hook's program runs once per system call."""
-    return on_system_calls(attachment) and attachment.target in ("sys_enter", "sys_exit")
 
 
 class DispatchCosts:
@@ -126,25 +119,27 @@ class DispatchCosts:
         """Return which of the attach types :meth:`learn` is to see, once more perhaps."""
         return {kind for kind in kinds if kind is not None} - (self._known.keys() - self._postponed)
 
-    def learn(self, kinds: Iterable[str], traced: bool) -> None:
+    def learn(self, kinds: Iterable[str], hooks: Collection[Attachment] = ()) -> None:
         """Look up or measure the dispatch of attach types; statistics must be off.
 
         Parameters
         ----------
         kinds : iterable of str
             Attach types, from :func:`priced_as`.
-        traced : bool
-            Whether system calls are already traced; then the slow path cannot be measured.
+        hooks : collection of Attachment
+            The hooks of all programs.  Where some trace system calls already, the slow path
+            cannot be measured.
         """
+        traced = any(map(on_system_calls, hooks))
         measuring = self._measuring and not statistics_always_on()
         self._postponed.clear()
         for kind in sorted(kinds):
-            found = self._store.find(f"dispatch/{kind}")
+            found = self._store.find(_DISPATCH + kind)
             if found is not None:
                 date = time.strftime("%Y-%m-%d", time.localtime(found.measured_at))
                 self._known[kind] = Dispatch(found.interval, f"stored {date}")
             elif measuring:
-                self._known[kind] = self._measure(kind)
+                self._known[kind] = self._measure(kind, hooks)
             else:
                 self._known[kind] = Dispatch(None, reason=self._why_not())
         self.statistics = self._once(
@@ -162,20 +157,21 @@ class DispatchCosts:
             return f"not measured while {_ALWAYS_ON} is 1, which makes every run more expensive"
         return "not measured on this kernel"
 
-    def _measure(self, kind: str) -> Dispatch:
+    def _measure(self, kind: str, hooks: Collection[Attachment]) -> Dispatch:
+        attach, _, workload = kind.partition(_ON)
+        (case, *_) = select([attach], ["empty"], [workload] if workload else [])
         try:
+            place = free_place(case, hooks)
             with machine_lock.held():
                 self._say(f"Measuring the dispatch of {kind}, which run_time_ns leaves out")
-                attach, _, workload = kind.partition(_ON)
-            left_out = measure_left_out(
-                select([attach], ["empty"], [workload] if workload else [])[0]
-            )
+                left_out = measure_left_out(place.case)
         except machine_lock.BusyError as error:
             self._postponed.add(kind)
             return Dispatch(None, reason=f"not measured yet: {error.what}")
         except OverheadError as error:
             return Dispatch(None, reason=str(error))
-        self._store.put({f"dispatch/{kind}": left_out})
+        if place.alone:
+            self._store.put({_DISPATCH + kind: left_out})
         return Dispatch(left_out, "measured now")
 
     def _once(

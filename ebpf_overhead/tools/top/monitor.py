@@ -11,9 +11,9 @@ from ebpf_overhead.bpf import syscall
 from ebpf_overhead.bpf.objects import programs
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import RefusedError, UnsupportedError
-from ebpf_overhead.tools.top.dispatch import DispatchCosts, on_system_calls
+from ebpf_overhead.tools.top.dispatch import DispatchCosts
 from ebpf_overhead.tools.top.inventory import Inventory, ProgramDetails
-from ebpf_overhead.tools.top.usage import Picture, Reading, kind_of, picture
+from ebpf_overhead.tools.top.usage import Picture, Reading, kinds_of, picture
 from ebpf_overhead.tools.tracers.waiting import Watch
 
 
@@ -84,7 +84,7 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
                     details = inventory.details(after.programs)
                     yield picture(before, after, details, costs, cpus)
                     before = after
-                    if costs.unknown(kind_of(each.attachments) for each in details.values()):
+                    if costs.unknown(kinds_of(details.values())):
                         break
                 else:
                     return
@@ -92,7 +92,7 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
 
 
 def _learn(costs: DispatchCosts, details: dict[int, ProgramDetails]) -> None:
-    kinds = costs.unknown(kind_of(each.attachments) for each in details.values())
-    traced = any(on_system_calls(hook) for each in details.values() for hook in each.attachments)
+    kinds = costs.unknown(kinds_of(details.values()))
+    hooks = {hook for each in details.values() for hook in each.attachments}
     if kinds:
-        costs.learn(kinds, traced)
+        costs.learn(kinds, hooks)

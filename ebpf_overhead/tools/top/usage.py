@@ -9,14 +9,9 @@ from ebpf_overhead.bpf.objects import KernelProgram
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.estimate.answer import Share
 from ebpf_overhead.tools.top.attachments import Attachment
-from ebpf_overhead.tools.top.dispatch import (
-    Dispatch,
-    DispatchCosts,
-    on_system_calls,
-    priced_as,
-    runs_for_all,
-)
+from ebpf_overhead.tools.top.dispatch import Dispatch, DispatchCosts, priced_as
 from ebpf_overhead.tools.top.inventory import ProgramDetails
+from ebpf_overhead.tools.top.system_calls import traced_per_s
 
 
 @dataclass(frozen=True)
@@ -190,7 +185,7 @@ def picture(
         seconds=seconds,
         usages=sorted(usages, key=lambda usage: (-usage.total.estimate, usage.program.number)),
         gone=len(before.programs.keys() - after.programs.keys()),
-        syscalls_per_s=_traced_syscalls(usages),
+        syscalls_per_s=traced_per_s((each.runs_per_s, each.details.attachments) for each in usages),
         slow_path=costs.slow_path,
         own_share=(after.cpu_s - before.cpu_s) / seconds,
         statistics=costs.statistics,
@@ -198,10 +193,26 @@ def picture(
     )
 
 
-def kind_of(attachments: Iterable[Attachment]) -> str | None:
-    """Return the attach type with the dispatch of all hooks; None where they differ."""
-    kinds = {priced_as(each) for each in attachments}
-    return kinds.pop() if len(kinds) == 1 else None
+def kinds_of(details: Iterable[ProgramDetails]) -> set[str | None]:
+    """Return the attach types with the dispatch of the hooks of programs; None for unknown ones."""
+    return {priced_as(hook) for each in details for hook in each.attachments}
+
+
+def _dispatch(attachments: Iterable[Attachment], costs: DispatchCosts) -> Dispatch:
+    """Return the dispatch of a program at some hooks.
+
+    How often each of them runs it is not known.  So where they differ, it is between the cheapest
+    and the most expensive one.
+    """
+    found = [costs.of(kind) for kind in {priced_as(each) for each in attachments}]
+    known = [each.left_out for each in found if each.left_out is not None]
+    if not found:
+        return Dispatch(None, reason="the kernel does not say what it is attached to")
+    if len(known) < len(found):
+        return next(each for each in found if each.left_out is None)
+    middle = sum(each.estimate for each in known) / len(known)
+    low, high = min(each.low for each in known), max(each.high for each in known)
+    return Dispatch(Interval(middle, low, high, known[0].confidence), found[0].origin)
 
 
 def hook_name(usage: Usage) -> str:
@@ -220,20 +231,5 @@ def _usage(
     runs, run_time_ns = after.run_count, after.run_time_ns
     if before is not None:
         runs, run_time_ns = runs - before.run_count, run_time_ns - before.run_time_ns
-    dispatch = costs.of(kind_of(details.attachments))
-    if not details.attachments:
-        dispatch = Dispatch(None, reason="the kernel does not say what it is attached to")
+    dispatch = _dispatch(details.attachments, costs)
     return Usage(after, details, runs / seconds, run_time_ns / seconds / 1e9, dispatch)
-
-
-def _traced_syscalls(usages: list[Usage]) -> float | None:
-    """Return a lower bound of system calls on the slow path; None if none is traced.
-
-    A program that runs for all system calls gives the exact number.  Without one, only the
-    system calls that ran some program are counted.
-    """
-    tracing = [u for u in usages if any(map(on_system_calls, u.details.attachments))]
-    if not tracing:
-        return None
-    for_all = [u.runs_per_s for u in tracing if any(map(runs_for_all, u.details.attachments))]
-    return max(for_all, default=max(u.runs_per_s for u in tracing))

@@ -14,9 +14,10 @@ from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.console import PlainConsole
 from ebpf_overhead.tools.records import schema
 from ebpf_overhead.tools.top.attachments import Attachment
-from ebpf_overhead.tools.top.dispatch import on_system_calls, priced_as, runs_for_all
+from ebpf_overhead.tools.top.dispatch import Dispatch, priced_as
 from ebpf_overhead.tools.top.inventory import ProgramDetails
 from ebpf_overhead.tools.top.record import make_record
+from ebpf_overhead.tools.top.system_calls import on_system_calls, runs_for_all, traced_per_s
 from ebpf_overhead.tools.top.text import Room, render
 from ebpf_overhead.workload import _workload
 
@@ -114,12 +115,42 @@ def test_unknown_dispatch_is_reported_and_not_guessed():
     assert picture.total.estimate == pytest.approx(2 * 2_000 / 2 / 1e9)
 
 
-def test_hooks_of_two_attach_types_have_no_common_dispatch():
+def test_hooks_of_two_attach_types_cost_something_in_between():
     both = ProgramDetails((Attachment("kprobe", "a"), Attachment("kretprobe", "a")))
-    picture = seen(
-        [program(1, 0, 0)], [program(1, 5, 5)], {1: both}, FakeCosts("kprobe", "kretprobe")
-    )
+
+    class Costs(FakeCosts):
+        def of(self, kind):
+            value = {"kprobe": 40.0, "kretprobe": 60.0}[kind]
+            return Dispatch(Interval(value, value - 1, value + 1, 0.99), "stored 2026-11-25")
+
+    (usage,) = seen([program(1, 0, 0)], [program(1, 5, 5)], {1: both}, Costs()).usages
+    left_out = usage.dispatch.left_out
+    assert (left_out.low, left_out.estimate, left_out.high) == (39, 50, 61)
+
+
+def test_hooks_of_which_one_has_no_known_dispatch():
+    both = ProgramDetails((Attachment("kprobe", "a"), Attachment("xdp", "eth0")))
+    picture = seen([program(1, 0, 0)], [program(1, 5, 5)], {1: both}, FakeCosts("kprobe"))
     assert picture.usages[0].dispatch_share is None
+
+
+@pytest.mark.parametrize(
+    ("running", "calls_per_s"),
+    [
+        ([], None),
+        ([(5.0, ["vfs_read"])], None),
+        ([(5.0, ["sys_enter_read"]), (6.0, ["sys_exit_read"]), (2.0, ["sys_enter_write"])], 8.0),
+        ([(10.0, ["sys_enter_read", "sys_exit_read"])], 5.0),
+        ([(10.0, ["sys_enter_read", "sys_exit_write"]), (7.0, ["sys_enter_read"])], 7.0),
+        ([(10.0, ["sys_enter", "sys_exit"]), (9.0, ["sys_enter_read"])], 5.0),
+        ([(10.0, ["sys_enter_read", "sched_switch"])], 0.0),
+    ],
+)
+def test_system_calls_that_are_traced_at_least(running, calls_per_s):
+    hooks = (
+        (runs, [Attachment("tracepoint", each) for each in each_of]) for runs, each_of in running
+    )
+    assert traced_per_s(hooks) == calls_per_s
 
 
 def test_slow_path_is_paid_once_with_many_hooks():
