@@ -60,7 +60,15 @@ class _Tracing(Declared):
 
 
 class _Interface(Declared):
-    _fields_ = u32("ifindex")
+    _fields_ = u32("ifindex attach_type")
+
+
+class _Cgroup(Declared):
+    _fields_ = (*u64("cgroup_id"), *u32("attach_type"))
+
+
+class _NetworkNamespace(Declared):
+    _fields_ = u32("netns_ino attach_type")
 
 
 class _KprobeMultiInfo(Declared):
@@ -108,6 +116,8 @@ class _LinkOf(Union):
     _fields_ = (
         ("raw_tracepoint", _RawTracepoint),
         ("tracing", _Tracing),
+        ("cgroup", _Cgroup),
+        ("netns", _NetworkNamespace),
         ("xdp", _Interface),
         ("kprobe_multi", _KprobeMultiInfo),  # 6.6
         ("perf_event", _PerfEvent),  # 6.6

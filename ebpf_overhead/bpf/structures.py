@@ -145,6 +145,21 @@ class TaskFdQueryAttr(Declared):
     )
 
 
+class ProgQueryAttr(Declared):
+    """``BPF_PROG_QUERY``; the kernel writes how many programs there are into ``prog_cnt``.
+
+    It writes ``revision``, too, however short it was told that this is (``bpf_mprog_query``,
+    kernel/bpf/mprog.c, Linux 6.6): nothing may be left out.
+    """
+
+    _fields_ = (
+        *u32("target attach_type query_flags attach_flags"),
+        *u64("prog_ids"),
+        *u32("prog_cnt _padding"),
+        *u64("prog_attach_flags link_ids link_attach_flags revision"),
+    )
+
+
 class EnableStatsAttr(Declared):
     """``BPF_ENABLE_STATS``."""
 

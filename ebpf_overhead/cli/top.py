@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import options, progress
 from ebpf_overhead.cli.durations import DurationType
+from ebpf_overhead.cli.listening import ListenType
 from ebpf_overhead.cli.output import Output
-from ebpf_overhead.cli.progress import say
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.measure.cost_cache import Store
 from ebpf_overhead.report.console import PlainConsole
+from ebpf_overhead.report.metrics import of_top
+from ebpf_overhead.report.metrics_server import MetricsServer
+from ebpf_overhead.report.record import Record
 from ebpf_overhead.tools.top.dispatch import DispatchCosts
 from ebpf_overhead.tools.top.monitor import watch_programs
 from ebpf_overhead.tools.top.record import make_record
@@ -33,6 +38,7 @@ Examples:
   ebpf-overhead top                          live, until Ctrl-C
   ebpf-overhead top --once --interval 10s    one table, of ten seconds
   ebpf-overhead top --duration 1m --format json | jq .core_share
+  ebpf-overhead top --listen 127.0.0.1:9436  for Prometheus
 
 Exit status: 0 watched, 2 bad use, 3 programs cannot be listed here, or privileges are missing.
 """
@@ -66,6 +72,12 @@ Show = Callable[[Picture], None]
     default=True,
     help="Measure the dispatch of attach types for which none is stored, 2 s each, once.",
 )
+@options.openmetrics
+@click.option(
+    "--listen",
+    type=ListenType(),
+    help="Serve the newest look to Prometheus here, by HTTP.",
+)
 @options.result(help_text="How to print; JSON is one line per look.")
 def command(
     interval_s: float,
@@ -73,6 +85,8 @@ def command(
     duration_s: float | None,
     rows: int | None,
     measuring: bool,
+    openmetrics: Path | None,
+    listen: tuple[str, int] | None,
     output: Output,
 ) -> None:
     """Show what the BPF programs that are loaded on this machine cost, the most expensive first.
@@ -85,10 +99,25 @@ def command(
     live = output.on_terminal and output.format_name == "table" and not once
     showing = _live(rows) if live else _printing(output, rows)
     watch = Watch(interval_s if once else duration_s)
-    with showing as (show, say):
+    with ExitStack() as stack:
+        server = stack.enter_context(MetricsServer(*listen)) if listen else None
+        if server is not None:
+            progress.say(f"Serving {server.url}")
+        show, say = stack.enter_context(showing)
         costs = DispatchCosts(Store(), say, measuring)
         for seen in watch_programs(costs, watch, interval_s):
             show(seen)
+            if server is not None:
+                server.newest = of_top(_record(seen))
+            options.export(openmetrics, partial(_to_openmetrics, seen))
+
+
+def _to_openmetrics(seen: Picture) -> str:
+    return of_top(_record(seen)).text()
+
+
+def _record(seen: Picture) -> Record:
+    return make_record(seen, clock.current().unit, os.uname().release)
 
 
 @contextmanager
@@ -115,12 +144,12 @@ def _printing(output: Output, rows: int | None) -> Iterator[tuple[Show, Callable
     unit = clock.current().unit
 
     def to_json(seen: Picture) -> str:
-        return json.dumps(make_record(seen, unit, os.uname().release)) + "\n"
+        return json.dumps(_record(seen)) + "\n"
 
     def show(seen: Picture, console: Console) -> None:
         console.print(render(seen, unit, Room(console.width, rows or len(seen.usages))))
 
     yield (
         lambda seen: output.show(seen, show, {"json": to_json}),
-        say,
+        progress.say,
     )

@@ -6,20 +6,18 @@ pass them.  The cgroup is the one at the top: its hook is passed by packets of e
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
-import threading
 from collections.abc import Iterator
 
 from ebpf_overhead.bpf import links, pseudofs
+from ebpf_overhead.bpf.namespaces import in_network
 from ebpf_overhead.bpf.syscall import TraceAttachType
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload import _workload
 from ebpf_overhead.workload.workloads import Workload
 
-_NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 # XDP_FLAGS_SKB_MODE and XDP_FLAGS_DRV_MODE of include/uapi/linux/if_link.h.
 _GENERIC, _NATIVE = 1 << 1, 1 << 2
 
@@ -64,23 +62,9 @@ def open_cgroup(program: LoadedProgram, point: AttachPoint, at_return: bool) -> 
 
 
 def _in_namespace(prog_fd: int, point: AttachPoint, attach: TraceAttachType, flags: int = 0) -> int:
-    """Attach in a thread that enters the namespace: the kernel looks for the device there."""
-    found: list[int | OSError] = []
+    """Attach in the namespace: the kernel looks for the device there."""
 
-    def enter_and_attach() -> None:
-        try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.setns(_workload.packet_network(), _NEW_NETWORK) < 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            device = socket.if_nametoindex(point.name)
-            found.append(links.to_number(prog_fd, attach, device, flags))
-        except OSError as error:
-            found.append(error)
+    def attach_to_device() -> int:
+        return links.to_number(prog_fd, attach, socket.if_nametoindex(point.name), flags)
 
-    thread = threading.Thread(target=enter_and_attach)
-    thread.start()
-    thread.join()
-    (result,) = found
-    if isinstance(result, OSError):
-        raise result
-    return result
+    return in_network(_workload.packet_network(), attach_to_device)

@@ -1,4 +1,4 @@
-"""What ``measure``, ``estimate`` and ``impact`` found, as metrics (docs/metrics.md)."""
+"""What ``measure``, ``estimate``, ``impact`` and ``top`` found, as metrics (docs/metrics.md)."""
 
 from __future__ import annotations
 
@@ -151,4 +151,49 @@ _OF_TOOL = {
     "core_ratio": "CPU time of the tool's processes while workloads ran, share of one core.",
     "resident_bytes": "Resident memory of the tool's processes.",
     "programs": "BPF programs that the tool loaded.",
+}
+
+
+def of_top(record: Record) -> Metrics:
+    """Return a record of ``top`` as metrics."""
+    metrics = Metrics({"kernel": record["kernel"]})
+    unit, factor = _BASE_UNITS[record["unit"]]
+    for program in record["programs"]:
+        _add_program(metrics, program, unit, factor)
+    for which, text in (("core", "one core"), ("machine", "all CPUs")):
+        text = f"What all programs take, with a known slow path, share of {text}."
+        metrics.add_interval(f"top_total_{which}_ratio", text, record[f"{which}_share"])
+    text = "What the slow path of traced system calls takes, share of one core; part of the total."
+    metrics.add_interval("top_slow_path_core_ratio", text, record["system_calls"]["core_share"])
+    metrics.add("top_map_bytes", "Memory of all maps.", record["map_bytes"])
+    text = "What watching takes itself, without the kernel's statistics, share of one core."
+    metrics.add("top_own_core_ratio", text, record["own"]["core_share"])
+    text = "What the kernel's statistics take, share of one core."
+    metrics.add_interval("top_statistics_core_ratio", text, record["own"]["statistics_core_share"])
+    add_time(metrics)
+    return metrics
+
+
+def _add_program(metrics: Metrics, program: dict[str, Any], unit: str, factor: float) -> None:
+    hooks = program["hooks"]
+    labels = {
+        **{name: str(program[name]) for name in ("id", "name", "tag", "type")},
+        "attach": ",".join(dict.fromkeys(hook["attach"] for hook in hooks)),
+        "target": str(hooks[0]["target"]) if hooks else "",
+    }
+    for name, text in _OF_PROGRAM.items():
+        metrics.add(f"top_program_{name}", text, program[name], **labels)
+    reported, left_out = program["reported_a_run"], program["left_out_a_run"]
+    if reported is not None:
+        text = "A run of the program, as the kernel's statistics report it."
+        metrics.add(f"top_program_reported_{unit}", text, reported * factor, **labels)
+    text = "What reaching the program takes per run, which the statistics leave out."
+    metrics.add_interval(f"top_program_dispatch_{unit}", text, left_out, factor, **labels)
+    text = "What the program takes, share of one core; without dispatch where that is not known."
+    metrics.add_interval("top_program_core_ratio", text, program["core_share"], 1.0, **labels)
+
+
+_OF_PROGRAM = {
+    "runs_per_second": "Runs of the program per second.",
+    "missed": "Runs that the kernel skipped since the program was loaded, as it ran already.",
 }

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
+import urllib.request
 
 import leftovers
 import pytest
 from pictures import FakeCosts
 from processes import run_command, start_command
 
-from ebpf_overhead.bpf import btf, syscall
+from ebpf_overhead.bpf import _syscalls, btf, pseudofs, syscall
 from ebpf_overhead.bpf.objects import programs
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks import probe as attach
@@ -40,6 +42,9 @@ FOUND = {
     "uretprobe_multi": f"uretprobe_multi:{PATH}",
     "kprobe": "kprobe:",
     "fentry": "fentry:",
+    "xdp_generic": "xdp:lo in netns ",
+    "tcx": "tcx:lo ingress in netns ",
+    "cgroup_skb": "cgroup_inet_egress:/",
 }
 
 
@@ -87,6 +92,45 @@ def test_hook_and_process_are_found(support, name):
     assert str(hook).startswith(FOUND[name])
     assert os.getpid() in [process.pid for process in details.processes]
     assert ATTACH_TYPES[name].group != "uprobes" or hook.target.rpartition("+")[2].startswith("0x")
+
+
+def test_program_attached_to_a_cgroup_without_a_link(support):
+    if support["cgroup_skb"].status != "available":
+        pytest.skip(support["cgroup_skb"].reason)
+    top = pseudofs.open_fd("cgroup2", ".")
+    name = f"ebpf-overhead-test-{os.getpid()}"
+    os.mkdir(name, dir_fd=top)  # its end takes the program with it
+    try:
+        cgroup = os.open(name, os.O_RDONLY, dir_fd=top)
+        with attach.load(select(["cgroup_skb"], ["empty"])[0]) as probe:
+            number = probe.program.info().prog_id
+            _syscalls.bpf(8, bytearray(struct.pack("=IIII", cgroup, probe.program.fd, 1, 0)))
+            details = Inventory().details(programs())[number]
+        os.close(cgroup)
+    finally:
+        os.rmdir(name, dir_fd=top)
+        os.close(top)
+    assert list(map(str, details.attachments)) == [f"cgroup_inet_egress:/{name}"]
+
+
+def test_looks_are_served_to_prometheus(nothing_left):
+    process = start_command(
+        "top", "--no-measure", "--interval", "0.2", "--listen", "127.0.0.1:0", "--format", "json"
+    )
+    try:
+        line = process.stderr.readline()
+        url = line.split()[-1]
+        assert process.stdout.readline(), "a first look"
+        text = ""
+        while "top_total_core_ratio" not in text:
+            assert process.poll() is None, process.communicate()
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                text = answer.read().decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    nothing_left()
 
 
 def test_kernel_names_what_a_program_was_loaded_for(support):

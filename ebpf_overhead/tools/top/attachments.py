@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 from collections.abc import Callable
 from ctypes import addressof, c_uint64, create_string_buffer
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from enum import IntEnum
 
 from ebpf_overhead.bpf.infos import BpfLinkInfo
 from ebpf_overhead.bpf.objects import KernelProgram, ids, name_of, opened
+from ebpf_overhead.bpf.queries import HookType
 from ebpf_overhead.bpf.structures import TaskFdQueryAttr
 from ebpf_overhead.bpf.syscall import BpfCommand, TraceAttachType, call, object_info
 from ebpf_overhead.hooks.attach_type import TRACEPOINT, USER
@@ -99,8 +99,6 @@ def refine(attachment: Attachment, program: KernelProgram) -> Attachment:
     if attach == _link_name(_LinkType.RAW_TRACEPOINT) and program.kind == "tracing":
         # BPF_RAW_TRACEPOINT_OPEN makes the same kind of link for both.
         attach = _BY_BTF[TraceAttachType.RAW_TP]
-    if attach in ("cgroup", "netns"):
-        attach = program.kind
     if program.btf_id:
         target = names.btf_type(program.btf_object, program.btf_id) or target
     return Attachment(attach, target)
@@ -216,14 +214,18 @@ def _link_name(kind: int) -> str:
 
 
 def _interface(kind: _LinkType) -> Callable[[int, BpfLinkInfo], Attachment]:
-    def describe(fd: int, told: BpfLinkInfo) -> Attachment:
-        index = told.xdp.ifindex  # all of them have it at the same offset
-        try:
-            return Attachment(_link_name(kind), socket.if_indextoname(index))
-        except OSError:  # in another network namespace
-            return Attachment(_link_name(kind), f"interface {index}")
+    # Only its namespace knows its name: see `devices`.
+    return lambda fd, told: Attachment(_link_name(kind), f"interface {told.xdp.ifindex}")
 
-    return describe
+
+def _cgroup(fd: int, told: BpfLinkInfo) -> Attachment:
+    hook = name_of(HookType, told.cgroup.attach_type)
+    return Attachment(hook or _link_name(_LinkType.CGROUP), f"cgroup {told.cgroup.cgroup_id}")
+
+
+def _network(fd: int, told: BpfLinkInfo) -> Attachment:
+    hook = name_of(HookType, told.netns.attach_type)
+    return Attachment(hook or _link_name(_LinkType.NETNS), f"netns {told.netns.netns_ino}")
 
 
 _DESCRIBE: dict[int, Callable[[int, BpfLinkInfo], Attachment]] = {
@@ -232,6 +234,8 @@ _DESCRIBE: dict[int, Callable[[int, BpfLinkInfo], Attachment]] = {
     _LinkType.PERF_EVENT: _perf_event,
     _LinkType.KPROBE_MULTI: _kprobe_multi,
     _LinkType.UPROBE_MULTI: _uprobe_multi,
+    _LinkType.CGROUP: _cgroup,
+    _LinkType.NETNS: _network,
     **{kind: _interface(kind) for kind in (_LinkType.XDP, _LinkType.TCX, _LinkType.NETKIT)},
 }
 

@@ -8,10 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ebpf_overhead.printable import printable
 from ebpf_overhead.tools.top.attachments import Attachment, perf_attachment
 
+_NETWORK = "net:["
 _IDS = re.compile(r"^(prog|link)_id:\s+(\d+)$", re.MULTILINE)
 
 
@@ -36,11 +38,14 @@ class Holders:
         By the kernel's id.  The holder of a perf event holds its program.
     perf_events : dict of int to set of Attachment
         Attach points on perf events, by program.
+    networks : dict of str to Path
+        A file of each network namespace that is held by a descriptor.
     """
 
     of_program: dict[int, set[Holder]] = field(default_factory=lambda: defaultdict(set))
     of_link: dict[int, set[Holder]] = field(default_factory=lambda: defaultdict(set))
     perf_events: dict[int, set[Attachment]] = field(default_factory=lambda: defaultdict(set))
+    networks: dict[str, Path] = field(default_factory=dict)
 
 
 def find_holders(pids: Iterable[int] | None = None) -> Holders:
@@ -56,6 +61,9 @@ def find_holders(pids: Iterable[int] | None = None) -> Holders:
 def _look_at(pid: int, found: Holders) -> None:
     process = None
     for fd, what in _descriptors(pid):
+        if what.startswith(_NETWORK):
+            found.networks.setdefault(what, Path(f"/proc/{pid}/fd/{fd}"))
+            continue
         if what == "anon_inode:[perf_event]":
             kind, number = "prog", _perf_program(pid, fd, found)
         else:
@@ -67,7 +75,7 @@ def _look_at(pid: int, found: Holders) -> None:
 
 
 def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
-    """Yield the BPF and perf descriptors of a process, with their types."""
+    """Yield the descriptors of a process that are looked at, with their types."""
     folder = f"/proc/{pid}/fd"
     try:
         numbers = os.listdir(folder)  # noqa: PTH208 - plain strings: there are thousands
@@ -76,7 +84,7 @@ def _descriptors(pid: int) -> Iterator[tuple[int, str]]:
     for number in numbers:
         with suppress(OSError):  # closed meanwhile
             what = os.readlink(f"{folder}/{number}")  # noqa: PTH115
-            if what.startswith(("anon_inode:bpf", "anon_inode:[perf_event]")):
+            if what.startswith(("anon_inode:bpf", "anon_inode:[perf_event]", _NETWORK)):
                 yield int(number), what
 
 

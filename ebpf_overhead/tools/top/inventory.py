@@ -6,7 +6,10 @@ import time
 from dataclasses import dataclass, field
 
 from ebpf_overhead.bpf.objects import KernelProgram, map_memory_bytes
+from ebpf_overhead.tools.top import devices
 from ebpf_overhead.tools.top.attachments import Attachment, Link, link, link_ids, refine
+from ebpf_overhead.tools.top.cgroups import at_cgroups, is_of_cgroups
+from ebpf_overhead.tools.top.devices import at_devices
 from ebpf_overhead.tools.top.holders import Holder, Holders, find_holders
 
 # Searching all processes takes much longer than reading counters.  So it is done when a program
@@ -59,12 +62,25 @@ class Inventory:
             if found is not None:
                 self._links[number] = found
         holders = find_holders() if programs else Holders()
-        self._details = {number: self._of(program, holders) for number, program in programs.items()}
+        kinds = {program.kind for program in programs.values()}
+        at_places = {
+            **(at_devices(holders.networks.values()) if kinds.intersection(devices.KINDS) else {}),
+            **(at_cgroups() if any(map(is_of_cgroups, kinds)) else {}),
+        }
+        self._details = {
+            number: self._of(program, holders, at_places.get(number, set()))
+            for number, program in programs.items()
+        }
 
-    def _of(self, program: KernelProgram, holders: Holders) -> ProgramDetails:
+    def _of(
+        self, program: KernelProgram, holders: Holders, at_places: set[Attachment]
+    ) -> ProgramDetails:
+        """Return the details of a program; ``at_places`` are its hooks at devices or cgroups."""
         own = [each for each in self._links.values() if each.prog_id == program.number]
-        # Where a link on a perf event has no details, the holder of the event has them.
-        found = {each.attachment for each in own if str(each.attachment) != "perf_event"}
+        # Where a link on a perf event has no details, the holder of the event has them; devices
+        # and cgroups have names, which links do not tell.
+        found = at_places or {each.attachment for each in own}
+        found = {each for each in found if str(each) != "perf_event"}
         found |= holders.perf_events.get(program.number, set())
         processes = set(holders.of_program.get(program.number, set()))
         for each in own:

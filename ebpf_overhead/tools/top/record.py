@@ -35,7 +35,7 @@ class ProgramRow:
     runs_per_second : float
         Runs per second while it was watched.
     missed : int or None
-        Runs that the kernel skipped.
+        Runs that the kernel skipped since it was loaded.
     reported_a_run : float or None
         Time per run, as the kernel's statistics report it.
     reported_core_share : float

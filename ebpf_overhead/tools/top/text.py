@@ -60,6 +60,8 @@ def _headline(seen: Picture) -> str:
 def _table(seen: Picture, unit: str, room: Room) -> Table:
     shown = seen.usages[: room.rows]
     cells = [_cells(usage, unit) for usage in shown]
+    if not any(usage.program.missed for usage in shown):
+        cells = [{name: text for name, text in row.items() if name != "missed"} for row in cells]
     rows = [{name: printable(text) for name, text in row.items()} for row in cells]
     headings = [heading for heading in rows[0] if room.columns >= _NEEDS.get(heading, 0)]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -112,6 +114,7 @@ def _cells(usage: Usage, unit: str) -> dict[str, str]:
         f"{unit} per run": "" if reported is None else f"{reported:,.1f}",
         "dispatch": "n/a" if left_out is None else f"{left_out.estimate:+,.1f}",
         "one core": _percent(usage.total.estimate),
+        "missed": f"{usage.program.missed:,}" if usage.program.missed else "",
         "Maps": _bytes(usage.map_bytes) if usage.details.map_bytes else "",
     }
 
@@ -130,10 +133,8 @@ def _notes(seen: Picture, unit: str, room: Room) -> Iterator[str]:
     if rest:
         share = _percent(sum(usage.total.estimate for usage in rest))
         yield f"{len(rest)} more programs: {share} of one core"
-    skipped = [usage.program for usage in seen.usages if usage.program.missed]
-    if skipped:
-        names = ", ".join(f"{printable(each.name)} {each.missed:,}" for each in skipped)
-        yield f"runs skipped since loading, as the program ran on that CPU already: {names}"
+    if any(usage.program.missed for usage in seen.usages):
+        yield "missed: runs skipped since loading, as a program ran on that CPU already"
     if seen.gone:
         yield f"{seen.gone} unloaded meanwhile: their last runs are not in the sum"
     if seen.syscalls_per_s is not None:
