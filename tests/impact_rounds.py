@@ -77,4 +77,6 @@ def record(found: list[Round], budget: float | None = None, unsupported: str = "
     question = ImpactQuestion(
         ToolLaunch(("tool.bt", "an argument")), FakeTurns(name, unsupported=unsupported)
     )
-    return make_record(question, found, Noise(1, 30.0), "6.18.44", "ns", budget)
+    return make_record(
+        question, [(each,) for each in found], Noise(1, 30.0), "6.18.44", "ns", budget
+    )

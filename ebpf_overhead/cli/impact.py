@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,10 +32,12 @@ from ebpf_overhead.tools.impact import segments, text
 from ebpf_overhead.tools.impact.answer import ROUNDS_MIN
 from ebpf_overhead.tools.impact.presence import Patience, Presence
 from ebpf_overhead.tools.impact.record import make_record
-from ebpf_overhead.tools.impact.rounds import ImpactQuestion, Round, rounds
+from ebpf_overhead.tools.impact.rounds import ImpactQuestion
 from ebpf_overhead.tools.impact.starting import ToolLaunch
+from ebpf_overhead.tools.impact.together import RoundOfAll, rounds_of_all
 from ebpf_overhead.workload import clock
 from ebpf_overhead.workload.calling_threads import CallingThreads
+from ebpf_overhead.workload.cgroup import inside
 from ebpf_overhead.workload.workloads import WORKLOADS
 
 _EXAMPLES = """
@@ -43,6 +45,7 @@ _EXAMPLES = """
 Examples:
   ebpf-overhead impact -- opensnoop.bt
   ebpf-overhead impact --ready Attaching --budget 5% -- bpftrace mine.bt
+  ebpf-overhead impact --tool opensnoop.bt --tool 'execsnoop.bt'
   ebpf-overhead impact --workload exec --workload tcp_connect -- ./agent
   ebpf-overhead impact --start 'systemctl start agent' --stop 'systemctl stop agent'
 
@@ -58,6 +61,18 @@ _FORMATS: Mapping[str, Callable[[Record], str]] = {
 
 @click.command(name="impact", epilog=_EXAMPLES)
 @click.argument("command", nargs=-1, metavar="[-- COMMAND...]")
+@click.option(
+    "--tool",
+    "tools",
+    metavar="COMMAND",
+    multiple=True,
+    help="Another tool, in quotes; may be repeated.  All are measured alone and together.",
+)
+@click.option(
+    "--cgroup",
+    type=click.Path(path_type=Path),
+    help="Run the workloads in this cgroup of version 2; the tools stay outside.",
+)
 @click.option("--start", metavar="COMMAND", help="Have a service manager start the tool by this.")
 @click.option(
     "--stop",
@@ -109,6 +124,8 @@ _FORMATS: Mapping[str, Callable[[Record], str]] = {
 @options.result("table", *_FORMATS)
 def command(
     command: tuple[str, ...],
+    tools: tuple[str, ...],
+    cgroup: Path | None,
     start: str | None,
     stop: str | None,
     ready: str | None,
@@ -128,7 +145,7 @@ def command(
     COMMAND is run without a shell, until it is stopped by SIGINT.  Its BPF programs are found by
     what its processes hold.
     """
-    launch = _launch(command, start, stop)
+    launch = _launch(command, tools, start, stop)
     patience = Patience(timeout_s, _pattern(ready))
     if kernel is not None:
         _show(run_in_guest(kernel), openmetrics, output)
@@ -137,6 +154,9 @@ def command(
     chosen = [WORKLOADS[name] for name in workload or segments.DEFAULT]
     with ExitStack() as stack:
         stack.enter_context(machine_lock.held())
+        if cgroup is not None:
+            home = stack.enter_context(inside(cgroup))
+            launch = replace(launch, home=str(home))
         wanted_threads = clock.current().layout_sensitive
         threads = stack.enter_context(CallingThreads(generator, wanted_threads))
         show = stack.enter_context(showing_turns(wanted, "rounds"))
@@ -146,7 +166,7 @@ def command(
             raise next(iter(windows.unsupported.values()), UnsupportedError("nothing to call"))
         question = ImpactQuestion(launch, windows, patience, wanted, segment_s)
         with noise.watched(where) as noticed:
-            found = output.gather(rounds(question, threads, partial(show, launch)))
+            found = output.gather(rounds_of_all(question, threads, show))
     _require(found, output)
     unit, release = clock.current().unit, os.uname().release
     record = make_record(question, found, noticed, release, unit, budget)
@@ -158,7 +178,16 @@ def _show(record: Record, openmetrics: Path | None, output: Output) -> NoReturn:
     output.finish(record, _print, _FORMATS, _status)
 
 
-def _launch(command: tuple[str, ...], start: str | None, stop: str | None) -> ToolLaunch:
+def _launch(
+    command: tuple[str, ...], tools: tuple[str, ...], start: str | None, stop: str | None
+) -> ToolLaunch:
+    if tools:
+        if start or stop:
+            raise BadUseError("both --tool and --start or --stop were given", "choose one")
+        named = [*([command] if command else []), *(_words(each, "--tool") for each in tools)]
+        if not all(words and words[0] for words in named):
+            raise BadUseError("--tool is empty", "give a command")
+        return ToolLaunch(named[0], beside=tuple(named[1:]))
     if command and (start or stop):
         raise BadUseError("both COMMAND and --start or --stop were given", "choose one")
     if bool(start) != bool(stop):
@@ -186,7 +215,7 @@ def _pattern(ready: str | None) -> re.Pattern[str] | None:
         raise BadUseError(f"--ready is no regular expression: {error}", "check it") from error
 
 
-def _require(found: list[Round], output: Output) -> None:
+def _require(found: list[RoundOfAll], output: Output) -> None:
     """Raise what ended the run if there are too few rounds for an interval."""
     if len(found) < ROUNDS_MIN and output.cut_short is not None:
         raise output.cut_short

@@ -63,9 +63,6 @@ def impact(rounds: Sequence[Round], workload: str) -> Impact:
     def of(segment: Segment) -> float:
         return segment.per_call[workload]
 
-    def added(one: Round) -> float:
-        return sum(of(on) - _between(one, of, on.at_s) for on in one.on) / len(one.on)
-
     def relative(one: Round) -> float:
         return sum(of(on) / _between(one, of, on.at_s) - 1 for on in one.on) / len(one.on)
 
@@ -74,11 +71,20 @@ def impact(rounds: Sequence[Round], workload: str) -> Impact:
     return Impact(
         without=median(each(lambda one: of(one.before)) + each(lambda one: of(one.after))),
         with_tool=median(of(on) for one in rounds for on in one.on),
-        difference=interval(each(added)),
+        difference=interval(each(lambda one: added(one, workload))),
         share=interval(each(relative)),
         again=interval(each(lambda one: of(one.after) - of(one.before))),
         drift=median(off[-third:]) / median(off[:third]) - 1,
     )
+
+
+def added(one: Round, workload: str) -> float:
+    """Return what a tool adds to a call of a workload, by one round."""
+
+    def of(segment: Segment) -> float:
+        return segment.per_call[workload]
+
+    return sum(of(on) - _between(one, of, on.at_s) for on in one.on) / len(one.on)
 
 
 def _between(one: Round, of: Callable[[Segment], float], at_s: float) -> float:

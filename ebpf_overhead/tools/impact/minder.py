@@ -39,17 +39,21 @@ _ENDING = (
 _POLL_S = 0.01
 
 
-def main(told: int, start: Sequence[str], stop: Sequence[str]) -> None:
-    """Start a tool, wait for the end of standard input, and end it.
+def main(
+    told: int, starts: Sequence[Sequence[str]], stop: Sequence[str], home: str | None = None
+) -> None:
+    """Start a tool, or several, wait for the end of standard input, and end them.
 
     Parameters
     ----------
     told : int
         Descriptor for the news.
-    start : sequence of str
-        The tool's command; where there is ``stop``, a command that starts a service and ends.
+    starts : sequence of (sequence of str)
+        The tools' commands; where there is ``stop``, one that starts a service and ends.
     stop : sequence of str
-        A command that stops that service; empty where the tool is ended as a process.
+        A command that stops that service; empty where the tools are ended as processes.
+    home : str, optional
+        Directory of the cgroup for the tools; by default they are where this process was started.
     """
 
     def tell(**news: Any) -> None:
@@ -65,12 +69,18 @@ def main(told: int, start: Sequence[str], stop: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     if not stop:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    first = _start(start, dying_with_this=not stop, tell=tell)
-    while first is not None and not _told_to_stop(ended):
+    if home is not None:
+        with open(f"{home}/cgroup.procs", "w", encoding="ascii") as stream:
+            stream.write("0")
+    first = {_start(start, dying_with_this=not stop, tell=tell) for start in starts}
+    running = set(first)
+    while None not in first and not _told_to_stop(ended):
         for pid, status in reaped():
-            if pid == first:
-                tell(status=status)
-    if stop and first is not None:
+            if pid in running:
+                running.remove(pid)
+                if status or not running:
+                    tell(status=status)
+    if stop and None not in first:
         _start(stop, dying_with_this=False, tell=lambda **_: None)
         left = end_descendants(((None, 60.0), *_ENDING))
     else:

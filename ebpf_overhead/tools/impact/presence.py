@@ -46,7 +46,8 @@ class Patience:
     timeout_s : float
         So long it may take.
     ready : re.Pattern or None
-        It is ready when a line that it writes matches this; without, when its programs have been
+        It is ready when a line that it writes matches this (as many lines as there are tools that
+        are started together); without, when its programs have been
         the same for a while.
     expected : bool
         Whether it is waited for so long also if it loads nothing.
@@ -94,7 +95,7 @@ def wait_until_ready(tool: StartedTool, presence: Presence, patience: Patience) 
         It cannot be started, it ended, or it does not become ready.
     """
     began_s = changed_s = time.monotonic()
-    seen = Loaded()
+    seen, matched = Loaded(), 0
     timeout_s = patience.timeout_s
     if patience.ready is None and not patience.expected:
         timeout_s = min(timeout_s, _NONE_S)
@@ -104,7 +105,8 @@ def wait_until_ready(tool: StartedTool, presence: Presence, patience: Patience) 
         _check_start(tool, presence, now_s - began_s)
         ended = tool.has_ended
         if patience.ready is not None:
-            if any(map(patience.ready.search, tool.output.new_lines())):
+            matched += sum(map(bool, map(patience.ready.search, tool.output.new_lines())))
+            if matched >= len(tool.launch.starts):
                 return presence.of(tool)
         elif ended:
             return Loaded()

@@ -14,6 +14,8 @@ from ebpf_overhead.tools.impact.answer import impact
 from ebpf_overhead.tools.impact.counting import ProgramRuns
 from ebpf_overhead.tools.impact.rounds import ImpactQuestion, Round
 from ebpf_overhead.tools.impact.rows import ImpactCase, ToolProgram, ToolRow
+from ebpf_overhead.tools.impact.starting import ToolLaunch
+from ebpf_overhead.tools.impact.together import RoundOfAll, SumCase, alone, sum_cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,10 @@ class ImpactRecord(Head):
         Why they could not.
     cases : list of ImpactCase
         One per workload.
+    alone : list of ToolRow or None
+        Of several tools, what each takes alone.
+    sums : list of SumCase or None
+        Of several tools, what they cost alone and together, one per workload.
     """
 
     study: Literal["impact"] = "impact"
@@ -54,11 +60,13 @@ class ImpactRecord(Head):
     programs: list[ToolProgram]
     not_counted: str | None
     cases: list[ImpactCase]
+    alone: list[ToolRow] | None = None
+    sums: list[SumCase] | None = None
 
 
 def make_record(
     question: ImpactQuestion,
-    rounds: Sequence[Round],
+    found: Sequence[RoundOfAll],
     noise: Noise,
     kernel: str,
     unit: Unit,
@@ -70,8 +78,9 @@ def make_record(
     ----------
     question : ImpactQuestion
         What was asked.
-    rounds : sequence of Round
-        What was measured: `answer.ROUNDS_MIN` rounds or more.
+    found : sequence of RoundOfAll
+        What was measured: `answer.ROUNDS_MIN` rounds or more, with each tool alone behind that
+        with all.
     noise : Noise
         What else happened meanwhile.
     kernel : str
@@ -82,6 +91,7 @@ def make_record(
         Limit of the share that each workload may pay.
     """
     windows = question.windows
+    rounds, *others = (list(each) for each in zip(*found, strict=True))
     cases = [_case(rounds, name, budget) for name in windows.calls]
     cases += [
         ImpactCase(workload=name, status="unsupported", reason=str(error))
@@ -93,10 +103,12 @@ def make_record(
         rounds=len(rounds),
         segment_s=question.segment_s,
         noise=noise,
-        tool=_tool(question, rounds),
+        tool=_tool(question.launch, rounds),
         programs=[_program(each) for one in rounds for each in one.runs or ()],
         not_counted=next((one.not_counted for one in rounds if one.not_counted), None),
         cases=cases,
+        alone=[*map(_tool, alone(question.launch), others)] if others else None,
+        sums=sum_cases(found, list(windows.calls)) if others else None,
     )
     return to_record(record)
 
@@ -139,11 +151,11 @@ def _program(counted: ProgramRuns) -> ToolProgram:
     )
 
 
-def _tool(question: ImpactQuestion, rounds: Sequence[Round]) -> ToolRow:
+def _tool(launch: ToolLaunch, rounds: Sequence[Round]) -> ToolRow:
     lives = [one.life for one in rounds]
     return ToolRow(
-        start=question.launch.start,
-        stop=question.launch.stop,
+        start=launch.words,
+        stop=launch.stop,
         programs=round(median(life.programs for life in lives)),
         ready_s=median(life.ready_s for life in lives),
         gone_s=median(life.gone_s for life in lives),

@@ -90,6 +90,7 @@ class ToolRow:
     ----------
     start, stop : list of str
         The commands that start and stop it; the second is empty where it is ended as a process.
+        Between the commands of several tools is a ``+``.
     programs : int
         Number of its BPF programs.
     ready_s, gone_s : float

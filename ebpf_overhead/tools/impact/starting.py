@@ -1,4 +1,4 @@
-"""A tool, from its start to its end; `minder` does both, in a process of its own."""
+"""A tool, or several, from start to end; `minder` does both, in a process of its own."""
 
 from __future__ import annotations
 
@@ -30,10 +30,27 @@ class ToolLaunch:
         Its command; or one that has a service manager start it, and ends.
     stop : tuple of str
         A command that has it stopped; empty where it is ended as a process.
+    beside : tuple of (tuple of str)
+        Commands of other tools that are started and ended with it.
+    home : str or None
+        Directory of the cgroup that it is started in; None for this process's.
     """
 
     start: tuple[str, ...]
     stop: tuple[str, ...] = ()
+    beside: tuple[tuple[str, ...], ...] = ()
+    home: str | None = None
+
+    @property
+    def starts(self) -> tuple[tuple[str, ...], ...]:
+        """The commands that are started."""
+        return (self.start, *self.beside)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All of them, with a plus between two."""
+        first, *others = self.starts
+        return (*first, *(word for other in others for word in ("+", *other)))
 
     @property
     def is_service(self) -> bool:
@@ -43,7 +60,7 @@ class ToolLaunch:
     @property
     def name(self) -> str:
         """What it is called for people: the command as a shell would take it."""
-        return shlex.join(self.start)
+        return shlex.join(self.words)
 
     def __str__(self) -> str:
         return self.name
@@ -88,7 +105,7 @@ class StartedTool(Closing):
                 self._minder = subprocess.Popen(
                     [
                         *(sys.executable, "-I", "-S", minder.__file__, str(telling)),
-                        json.dumps([launch.start, launch.stop]),
+                        json.dumps([launch.starts, launch.stop, launch.home]),
                     ],
                     stdin=held,
                     stdout=self.output.fd,
@@ -114,7 +131,8 @@ class StartedTool(Closing):
         self._take_news(0.0)
         if self._error is not None:
             raise FailedError(
-                f"{self.launch.start[0]} cannot be started: {self._error}",
+                f"{' or '.join(each[0] for each in self.launch.starts)} cannot be started:"
+                f" {self._error}",
                 "check the command; no shell reads it",
             )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ebpf_overhead.measure.stats import Interval
@@ -31,6 +31,8 @@ def tables(record: Record) -> list[Table]:
             rows,
         )
     ]
+    if record.get("sums"):
+        found.append(_sums(record))
     ran = list(_runs(record))
     if ran:
         headings = (*_RUNS, f"{_UNITS[record['unit']]}/run")
@@ -38,13 +40,37 @@ def tables(record: Record) -> list[Table]:
     return found
 
 
+def _sums(record: Record) -> Table:
+    """Return what several tools cost alone and together."""
+    names = [_short_name(tool["start"]) for tool in record["alone"]]
+    headings = ("Workload", *names, "sum", "together", "more than the sum")
+    rows = []
+    for case in record["sums"]:
+        factor, unit = _scale(record["unit"], case["together"]["estimate"])
+        values = [*case["alone"], case["sum"], case["together"]]
+        adds = [_signed(Interval(**each).estimate * factor) for each in values]
+        beyond = _with_width(Interval(**case["beyond"]), factor)
+        rows.append((case["workload"], *adds, f"{beyond} {unit}"))
+    return Table("Alone and together: what is added per call", headings, rows)
+
+
+def _short_name(words: list[str]) -> str:
+    """Return the name of a tool, without folders and arguments."""
+    return printable(words[0].rpartition("/")[2])
+
+
+def _scale(unit: str, value: float) -> tuple[float, str]:
+    """Return what a value is multiplied with to be shown, and the unit that it then has."""
+    if unit == "ns" and abs(value) >= 10_000:
+        return 1e-3, "µs"
+    return 1.0, _UNITS[unit]
+
+
 def _row(case: dict[str, Any], unit: str) -> tuple[str, ...]:
     name = case["workload"]
     if case["status"] != "measured":
         return (name, "n/a", *[""] * (len(_HEADINGS) - 2))
-    factor, unit = 1.0, _UNITS[unit]
-    if unit == "ns" and case["without"] >= 10_000:
-        factor, unit = 1e-3, "µs"
+    factor, unit = _scale(unit, case["without"])
     adds, again = (Interval(**case[each]) for each in ("difference", "again"))
     return (
         name,
@@ -57,9 +83,12 @@ def _row(case: dict[str, Any], unit: str) -> tuple[str, ...]:
 
 
 def _with_width(value: Interval, factor: float) -> str:
-    estimate = _number(value.estimate * factor)
-    sign = "" if estimate.startswith("-") else "+"
-    return f"{sign}{estimate} ± {_number(value.half_width * factor)}"
+    return f"{_signed(value.estimate * factor)} ± {_number(value.half_width * factor)}"
+
+
+def _signed(value: float) -> str:
+    text = _number(value)
+    return text if text.startswith("-") else f"+{text}"
 
 
 def _number(value: float) -> str:
@@ -100,6 +129,7 @@ def notes(record: Record) -> list[str]:
     return [
         *_tool(record),
         *_verdicts(cases),
+        *_of_sums(record.get("sums") or ()),
         *_doubts(record, cases),
         *noise_lines({**record, "cases": []}),
         *(f"{c['workload']}: {c['reason']}" for c in record["cases"] if "reason" in c),
@@ -143,6 +173,17 @@ def _verdicts(cases: list[dict[str, Any]]) -> Iterator[str]:
         if judged:
             limit = f"{100 * judged[0]['budget']['share']:g} %"
             yield f"{text} the budget of {limit}: {', '.join(c['workload'] for c in judged)}"
+
+
+def _of_sums(sums: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Say where the tools cost together what they cost alone, in sum."""
+    equal = [each["workload"] for each in sums if _contains_zero(each["beyond"])]
+    more = [each["workload"] for each in sums if each["beyond"]["low"] > 0]
+    less = [each["workload"] for each in sums if each["beyond"]["high"] < 0]
+    for names, what in ((equal, "as much as"), (more, "more than"), (less, "less than")):
+        if names:
+            chance = ", but for chance" if names is equal else ""
+            yield f"together they cost {what} the sum{chance}: {', '.join(names)}"
 
 
 def _contains_zero(interval: dict[str, float]) -> bool:

@@ -19,9 +19,14 @@ def asked(monkeypatch):
 
     def answer(question, threads, show):
         questions.append(question)
-        yield from rounds(lambda at_s: 1_000, lambda number: 100)
+        tools = len(question.launch.beside) + 1
+        yield from zip(
+            rounds(lambda at_s: 1_000, lambda number: 100),
+            *[rounds(lambda at_s: 1_000, lambda number: 60)] * (tools if tools > 1 else 0),
+            strict=True,
+        )
 
-    monkeypatch.setattr(impact, "rounds", answer)
+    monkeypatch.setattr(impact, "rounds_of_all", answer)
     monkeypatch.setattr(impact, "Presence", lambda: None)
     monkeypatch.setattr(impact.segments, "WorkloadTurns", lambda *given: FakeTurns("openat_close"))
     return questions
@@ -40,6 +45,9 @@ def run(*words):
         (["--stop", "a", "--", "b"], "both COMMAND and --start or --stop were given"),
         (["--start", "a 'b", "--stop", "c"], "--start cannot be read: No closing quotation"),
         (["--start", " ", "--stop", "c"], "no tool was given"),
+        (["--tool", "a", "--start", "b", "--stop", "c"], "both --tool and --start or --stop were"),
+        (["--tool", " ", "--", "a"], "--tool is empty"),
+        (["--cgroup", "/no/such", "--", "a"], "/no/such is not a directory of a version 2 cgroup"),
         (["--ready", "(", "--", "a"], "--ready is no regular expression"),
         (["--rounds", "7", "--", "a"], "7 is not in the range x>=8"),
     ],
@@ -58,6 +66,25 @@ def test_words_of_the_command_are_passed_on(asked):
     assert question.launch.start == ("tool", "--json", "a b")
     assert (question.patience.timeout_s, question.rounds) == (3.0, 9)
     assert "What tool --json 'a b' costs, per call" in found.output
+
+
+def test_several_tools_alone_and_together(asked):
+    found = run("--tool", "/usr/bin/two 'x y'", "--format", "json", "--", "one")
+    assert found.exit_code == 0, found.output
+    assert asked[0].launch.starts == (("one",), ("/usr/bin/two", "x y"))
+    record = json.loads(found.output)
+    assert record["tool"]["start"] == ["one", "+", "/usr/bin/two", "x y"]
+    assert [each["start"] for each in record["alone"]] == [["one"], ["/usr/bin/two", "x y"]]
+    (case,) = record["sums"]
+    assert [each["estimate"] for each in case["alone"]] == [60, 60]
+    assert case["sum"]["estimate"] == 120
+    assert case["together"]["estimate"] == 100
+    assert case["beyond"] == {"estimate": -20, "low": -20, "high": -20, "confidence": 0.99}
+    text = run("--tool", "/usr/bin/two 'x y'", "--", "one").output
+    assert "What one + /usr/bin/two 'x y' costs, per call" in text
+    assert "together they cost less than the sum: openat_close" in text
+    (heading,) = [line for line in text.splitlines() if "more than the sum" in line]
+    assert len(heading.rstrip()) <= 80
 
 
 def test_service(asked):
@@ -84,10 +111,10 @@ def test_other_formats(asked, name):
 @pytest.mark.parametrize("count", [3, 9])
 def test_ctrl_c_after_some_rounds(asked, monkeypatch, count):
     def interrupted(question, threads, show):
-        yield from rounds(lambda at_s: 1_000, lambda number: 100, count)
+        yield from zip(rounds(lambda at_s: 1_000, lambda number: 100, count), strict=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(impact, "rounds", interrupted)
+    monkeypatch.setattr(impact, "rounds_of_all", interrupted)
     found = run("--json", "--", "tool")
     assert found.exit_code == ExitStatus.INTERRUPTED
     if count == 9:
