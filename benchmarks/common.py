@@ -16,6 +16,7 @@ from ebpf_overhead.measure import machine_lock
 from ebpf_overhead.measure.percall import CLOCK, Window, attach_proven
 from ebpf_overhead.measure.result import Measurement, Result, Sampling
 from ebpf_overhead.measure.run import measure_cases
+from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.workload import clock
 
 # The same on every machine: what a kernel cannot do is skipped, not left out.
@@ -101,18 +102,24 @@ _HALF_OF_SAMPLES = 4
 
 
 def tracked(measurement: Measurement) -> dict[str, object]:
-    """Return the overhead in the form in which a ``track_*`` gets asv's statistics.
+    """Return the overhead in the form in which a ``track_*`` gets asv's statistics."""
+    samples = measurement.samples
+    number = samples.windows_per_block * samples.calls_per_window
+    return tracked_interval(measurement.overhead, number)
+
+
+def tracked_interval(overhead: Interval, number: int) -> dict[str, object]:
+    """Return an interval in the form in which a ``track_*`` gets asv's statistics.
 
     Nine samples stand for it: their median is the estimate, and their range its interval, so that
     asv shows and compares what was found.  asv prints them in full: they have two decimals.
     """
-    overhead, samples = measurement.overhead, measurement.samples
     shares = [step / _HALF_OF_SAMPLES for step in range(_HALF_OF_SAMPLES + 1)]
     below = [overhead.low + share * (overhead.estimate - overhead.low) for share in shares]
     above = [overhead.estimate + share * (overhead.high - overhead.estimate) for share in shares]
     return {
         "samples": [round(each, 2) for each in (*below, *above[1:])],
-        "number": samples.windows_per_block * samples.calls_per_window,
+        "number": number,
     }
 
 

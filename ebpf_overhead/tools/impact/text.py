@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ebpf_overhead.measure.stats import Interval
@@ -42,7 +42,7 @@ def tables(record: Record) -> list[Table]:
 
 def _sums(record: Record) -> Table:
     """Return what several tools cost alone and together."""
-    names = [_short_name(tool["start"]) for tool in record["alone"]]
+    names = _short_names(tool["start"] for tool in record["alone"])
     headings = ("Workload", *names, "sum", "together", "more than the sum")
     rows = []
     for case in record["sums"]:
@@ -54,9 +54,12 @@ def _sums(record: Record) -> Table:
     return Table("Alone and together: what is added per call", headings, rows)
 
 
-def _short_name(words: list[str]) -> str:
-    """Return the name of a tool, without folders and arguments."""
-    return printable(words[0].rpartition("/")[2])
+def _short_names(commands: Iterable[Sequence[str]]) -> list[str]:
+    """Return the names of tools, without folders and arguments; numbers where they are the same."""
+    names = [printable(words[0].rpartition("/")[2]) for words in commands]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{number} {name}" for number, name in enumerate(names, 1)]
 
 
 def _scale(unit: str, value: float) -> tuple[float, str]:
