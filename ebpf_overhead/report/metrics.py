@@ -177,7 +177,8 @@ def of_top(record: Record) -> Metrics:
 def _add_program(metrics: Metrics, program: dict[str, Any], unit: str, factor: float) -> None:
     hooks = program["hooks"]
     labels = {
-        **{name: str(program[name]) for name in ("id", "name", "tag", "type")},
+        **{name: str(program[name]) for name in ("id", "tag", "type")},
+        "program": program["name"],
         "attach": ",".join(dict.fromkeys(hook["attach"] for hook in hooks)),
         "target": str(hooks[0]["target"]) if hooks else "",
     }

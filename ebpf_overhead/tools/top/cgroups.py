@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from ebpf_overhead.bpf import pseudofs
 from ebpf_overhead.bpf.queries import HookType, attached
+from ebpf_overhead.bpf.syscall import ProgType
 from ebpf_overhead.tools.top.attachments import Attachment
 
 # Types of programs that are at cgroups.
-KINDS = ("sock_ops", "lsm")
+KINDS = tuple(each.name.lower() for each in (ProgType.SOCK_OPS, ProgType.LSM))
 _PREFIX = "cgroup_"
 _HOOKS = [each for each in HookType if each.name.startswith("CGROUP_")] + [HookType.LSM_CGROUP]
 

@@ -12,16 +12,17 @@ from pathlib import Path
 from ebpf_overhead.bpf import netlink
 from ebpf_overhead.bpf.namespaces import in_network
 from ebpf_overhead.bpf.queries import HookType, attached
+from ebpf_overhead.bpf.syscall import ProgType
 from ebpf_overhead.tools.top.attachments import Attachment
 
 # Types of programs that are at network devices.
-KINDS = ("xdp", "sched_cls", "sched_act")
-_HOOKS = {
-    HookType.TCX_INGRESS: ("tcx", "ingress"),
-    HookType.TCX_EGRESS: ("tcx", "egress"),
-    HookType.NETKIT_PRIMARY: ("netkit", "primary"),
-    HookType.NETKIT_PEER: ("netkit", "peer"),
-}
+KINDS = tuple(each.name.lower() for each in (ProgType.XDP, ProgType.SCHED_CLS, ProgType.SCHED_ACT))
+_HOOKS = (
+    HookType.TCX_INGRESS,
+    HookType.TCX_EGRESS,
+    HookType.NETKIT_PRIMARY,
+    HookType.NETKIT_PEER,
+)
 _PLACES = {"/proc": "[0-9]*/ns/net", "/run/netns": "*"}
 
 
@@ -62,8 +63,9 @@ def _here() -> Iterator[tuple[int, str, str]]:
     """Yield program, attach type and place of each hook in this thread's namespace."""
     for device in netlink.devices():
         for number in device.xdp:
-            yield number, "xdp", device.name
-        for hook, (attach, direction) in _HOOKS.items():
+            yield number, HookType.XDP.name.lower(), device.name
+        for hook in _HOOKS:
+            attach, _, direction = hook.name.lower().partition("_")
             with suppress(OSError):  # no such hook on this kernel, or on this device
                 for number in attached(device.index, hook):
                     yield number, attach, f"{device.name} {direction}"

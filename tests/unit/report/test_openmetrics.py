@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 
 import pytest
 from estimates import COST, REFUSED, estimate, rate
+from pictures import FakeCosts, details, program, seen
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 from records import record
@@ -15,10 +17,11 @@ from ebpf_overhead.cli import options
 from ebpf_overhead.cli.files import check_writable
 from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.report.metrics import of_estimate, of_measure
+from ebpf_overhead.report.metrics import of_estimate, of_measure, of_top
 from ebpf_overhead.report.openmetrics import Metrics
 from ebpf_overhead.tools.estimate.answer import Budget, Share
 from ebpf_overhead.tools.estimate.record import make_record
+from ebpf_overhead.tools.top.record import make_record as top_record
 
 
 def estimated(**changes) -> str:
@@ -41,7 +44,17 @@ def values(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     }
 
 
-TEXTS = {"measure": of_measure(record()), "estimate": estimated()}
+def watched() -> str:
+    picture = seen(
+        [program(1, 0, 0), program(2, 0, 0)],
+        [dataclasses.replace(program(1, 10, 2_000), missed=3), program(2, 0, 0, "xdp")],
+        {1: details(), 2: details("xdp", "eth0")},
+        FakeCosts("kprobe"),
+    )
+    return of_top(top_record(picture, "ns", "6.12")).text()
+
+
+TEXTS = {"measure": of_measure(record()), "estimate": estimated(), "top": watched()}
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -177,3 +190,15 @@ def test_directory_that_is_not_there_is_found_before_anything_is_measured(tmp_pa
 
 def test_no_file_asked_for():
     options.export(None, lambda: pytest.fail("nobody wants it"))
+
+
+def test_programs_that_top_saw():
+    found = {
+        (name, dict(labels).get("id")): value for (name, labels), value in values(watched()).items()
+    }
+    assert found["ebpf_overhead_top_program_missed", "1"] == 3
+    assert found["ebpf_overhead_top_program_runs_per_second", "1"] == 5
+    assert found["ebpf_overhead_top_program_reported_seconds", "1"] == pytest.approx(200e-9)
+    assert found["ebpf_overhead_top_program_dispatch_seconds", "1"] == pytest.approx(100e-9)
+    assert ("ebpf_overhead_top_program_dispatch_seconds", "2") not in found
+    assert found["ebpf_overhead_top_total_core_ratio", None] == pytest.approx(5 * 300e-9)
