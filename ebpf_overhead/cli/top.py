@@ -24,6 +24,7 @@ from ebpf_overhead.report.console import PlainConsole
 from ebpf_overhead.report.metrics import of_top
 from ebpf_overhead.report.metrics_server import MetricsServer
 from ebpf_overhead.report.record import Record
+from ebpf_overhead.tools.top.callers import CallerCounts
 from ebpf_overhead.tools.top.dispatch import DispatchCosts
 from ebpf_overhead.tools.top.monitor import watch_programs
 from ebpf_overhead.tools.top.record import make_record
@@ -72,6 +73,12 @@ Show = Callable[[Picture], None]
     default=True,
     help="Measure the dispatch of attach types for which none is stored, 2 s each, once.",
 )
+@click.option(
+    "--callers",
+    "counting",
+    is_flag=True,
+    help="Say which processes and cgroups run the programs.  Costs: a probe beside each hook.",
+)
 @options.openmetrics
 @click.option(
     "--listen",
@@ -85,6 +92,7 @@ def command(
     duration_s: float | None,
     rows: int | None,
     measuring: bool,
+    counting: bool,
     openmetrics: Path | None,
     listen: tuple[str, int] | None,
     output: Output,
@@ -105,7 +113,8 @@ def command(
             progress.say(f"Serving {server.url}")
         show, say = stack.enter_context(showing)
         costs = DispatchCosts(Store(), say, measuring)
-        for seen in watch_programs(costs, watch, interval_s):
+        callers = stack.enter_context(CallerCounts()) if counting else None
+        for seen in watch_programs(costs, watch, interval_s, callers):
             show(seen)
             if server is not None:
                 server.newest = of_top(_record(seen))

@@ -7,6 +7,7 @@ import os
 import signal
 import struct
 import subprocess
+import sys
 import time
 import urllib.request
 
@@ -20,6 +21,8 @@ from ebpf_overhead.bpf.objects import programs
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks import probe as attach
 from ebpf_overhead.hooks.cases import ATTACH_TYPES, Case, select
+from ebpf_overhead.tools.top.attachments import Attachment
+from ebpf_overhead.tools.top.callers import CallerCounts
 from ebpf_overhead.tools.top.inventory import Inventory, ProgramDetails
 from ebpf_overhead.tools.top.monitor import Statistics, watch_programs
 from ebpf_overhead.tools.tracers.waiting import Watch
@@ -113,7 +116,8 @@ def test_program_attached_to_a_cgroup_without_a_link(support):
     assert list(map(str, details.attachments)) == [f"cgroup_inet_egress:/{name}"]
 
 
-def test_looks_are_served_to_prometheus(nothing_left):
+def test_looks_are_served_to_prometheus(own_function, nothing_left):
+    held = attach.load(own_function)
     process = start_command(
         "top", "--no-measure", "--interval", "0.2", "--listen", "127.0.0.1:0", "--format", "json"
     )
@@ -122,15 +126,43 @@ def test_looks_are_served_to_prometheus(nothing_left):
         url = line.split()[-1]
         assert process.stdout.readline(), "a first look"
         text = ""
-        while "top_total_core_ratio" not in text:
+        while "top_program_runs_per_second{" not in text:
             assert process.poll() is None, process.communicate()
             with urllib.request.urlopen(url, timeout=30) as answer:
                 text = answer.read().decode()
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+        held.close()
     assert process.returncode == 0
     nothing_left()
+
+
+def test_callers_are_named(support):
+    name = "tracepoint"
+    if support[name].status != "available":
+        pytest.skip(support[name].reason)
+    code = (
+        "import sys; from ebpf_overhead.workload import _workload\n"
+        f"print(end='.', flush=True); sys.stdin.read(1); _workload.run('getpid', {CALLS})\n"
+        "print(end='.', flush=True); sys.stdin.read(1)"
+    )
+    hook = Attachment("tracepoint", "sys_enter_getpid")
+    details = {1: ProgramDetails((hook, Attachment("tracepoint", "sys_exit_getpid")))}
+    calling = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with calling, CallerCounts() as callers:
+        calling.stdout.read(1)
+        assert callers.look(details) == {}
+        calling.stdin.write(b"!")
+        calling.stdin.flush()
+        calling.stdout.read(1)
+        (found,) = callers.look(details)[1][:1]
+        calling.stdin.close()
+        assert callers.lost() == 0
+    assert found.pid == calling.pid
+    assert found.share > 0
 
 
 def test_kernel_names_what_a_program_was_loaded_for(support):

@@ -35,6 +35,15 @@ def at_cgroups() -> dict[int, set[Attachment]]:
     return found
 
 
+def cgroup_paths() -> dict[int, str]:
+    """Return the path of each cgroup of version 2 by its id; nothing where there are none."""
+    found = {}
+    with suppress(OSError):
+        for path, fd in _cgroups():
+            found[os.fstat(fd).st_ino] = path  # kernfs: the inode's number is the id
+    return found
+
+
 def _cgroups() -> Iterator[tuple[str, int]]:
     """Yield the path of each cgroup, and a descriptor that is open meanwhile."""
     root = pseudofs.open_fd("cgroup2", ".")

@@ -70,7 +70,7 @@ def _look_at(pid: int, found: Holders) -> None:
             kind, number = _told(pid, fd)
         if not number:
             continue
-        process = process or Holder(pid, _comm(pid))
+        process = process or Holder(pid, command_of(pid))
         (found.of_link if kind == "link" else found.of_program)[number].add(process)
 
 
@@ -108,7 +108,8 @@ def _perf_program(pid: int, fd: int, found: Holders) -> int:
     return prog_id
 
 
-def _comm(pid: int) -> str:
+def command_of(pid: int) -> str:
+    """Return the command name of a process; ``?`` if it has ended."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
             return printable(stream.read().strip())

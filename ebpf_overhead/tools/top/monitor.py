@@ -6,11 +6,13 @@ import errno
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ebpf_overhead.bpf import syscall
 from ebpf_overhead.bpf.objects import programs
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import RefusedError, UnsupportedError
+from ebpf_overhead.tools.top.callers import CallerCounts
 from ebpf_overhead.tools.top.dispatch import DispatchCosts
 from ebpf_overhead.tools.top.inventory import Inventory, ProgramDetails
 from ebpf_overhead.tools.top.usage import Picture, Reading, kinds_of, picture
@@ -47,7 +49,9 @@ class Statistics(Closing):
         return Reading(time.monotonic(), time.process_time(), programs())
 
 
-def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Iterator[Picture]:
+def watch_programs(
+    costs: DispatchCosts, watch: Watch, interval_s: float, callers: CallerCounts | None = None
+) -> Iterator[Picture]:
     """Yield the cost of the loaded programs, every ``interval_s`` and at the end.
 
     When the first program of an attach type is seen, its dispatch is looked up, or measured with
@@ -61,6 +65,8 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
         What ends it.  It is not entered yet, so that Ctrl-C ends the measuring of dispatch.
     interval_s : float
         Seconds between pictures.
+    callers : CallerCounts, optional
+        Counts who runs the programs.
 
     Raises
     ------
@@ -70,7 +76,10 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
         The kernel does not list programs, or has no run statistics.
     """
     inventory, cpus = Inventory(), os.cpu_count() or 1
-    _learn(costs, inventory.details(programs()))
+    details = inventory.details(programs())
+    _learn(costs, details)
+    if callers is not None:
+        callers.look(details)
     with watch:
         ticks = watch.ticks(interval_s)
         while True:
@@ -82,7 +91,10 @@ def watch_programs(costs: DispatchCosts, watch: Watch, interval_s: float) -> Ite
                         continue  # missed while dispatch was measured
                     after = statistics.read()
                     details = inventory.details(after.programs)
-                    yield picture(before, after, details, costs, cpus)
+                    seen = picture(before, after, details, costs, cpus)
+                    if callers is not None:
+                        seen = replace(seen, callers=callers.look(details))
+                    yield seen
                     before = after
                     if costs.unknown(kinds_of(details.values())):
                         break

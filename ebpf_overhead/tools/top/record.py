@@ -8,6 +8,7 @@ from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.record import Count, Head, Record, Unit, filled, to_record
 from ebpf_overhead.tools.estimate.answer import Share
 from ebpf_overhead.tools.top.attachments import Attachment
+from ebpf_overhead.tools.top.callers import Caller
 from ebpf_overhead.tools.top.holders import Holder
 from ebpf_overhead.tools.top.usage import Picture, Usage
 
@@ -48,6 +49,8 @@ class ProgramRow:
         Share of dispatch.
     core_share : Share
         Reported share plus dispatch.
+    callers : list of Caller or None
+        Who passed its hooks most often, where that was counted.
     """
 
     id: int
@@ -67,6 +70,7 @@ class ProgramRow:
     left_out_origin: str | None
     left_out_core_share: Share | None
     core_share: Share
+    callers: list[Caller] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +177,7 @@ def make_record(seen: Picture, unit: Unit, release: str) -> Record:
         kernel=release,
         unit=unit,
         seconds=round(seen.seconds, 6),
-        programs=[_program(usage) for usage in seen.usages],
+        programs=[_program(usage, seen.callers) for usage in seen.usages],
         programs_gone=seen.gone,
         runs_per_second=seen.runs_per_s,
         core_share=seen.total,
@@ -193,7 +197,7 @@ def make_record(seen: Picture, unit: Unit, release: str) -> Record:
     return to_record(record)
 
 
-def _program(usage: Usage) -> ProgramRow:
+def _program(usage: Usage, callers: dict[int, list[Caller]]) -> ProgramRow:
     return filled(
         ProgramRow,
         usage.program,
@@ -209,4 +213,5 @@ def _program(usage: Usage) -> ProgramRow:
         left_out_origin=usage.dispatch.origin or None,
         left_out_core_share=usage.dispatch_share,
         core_share=usage.total,
+        callers=callers.get(usage.program.number),
     )

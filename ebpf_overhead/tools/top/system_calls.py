@@ -43,7 +43,7 @@ def traced_per_s(running: Iterable[tuple[float, Collection[Attachment]]]) -> flo
         calls_per_s = runs_per_s / len({hook.target.startswith(_ENDS[0]) for hook in tracing})
         if all(map(runs_for_all, tracing)):
             for_all.append(calls_per_s)
-        elif len(names := {_call(hook) for hook in tracing}) == 1:
+        elif len(names := {call_of(hook) for hook in tracing}) == 1:
             (name,) = names
             by_name[name] = max(by_name[name], calls_per_s)
         else:
@@ -53,6 +53,7 @@ def traced_per_s(running: Iterable[tuple[float, Collection[Attachment]]]) -> flo
     return max([*several, *([sum(by_name.values())] if by_name else [])], default=None)
 
 
-def _call(hook: Attachment) -> str:
+def call_of(hook: Attachment) -> str:
     """Return the name of the system call that a hook traces; empty for all."""
-    return hook.target.removeprefix(_ENDS[0]).removeprefix(_ENDS[1])
+    name = hook.target.removeprefix(_ENDS[0]).removeprefix(_ENDS[1])
+    return name.removeprefix("_")

@@ -133,6 +133,10 @@ def _notes(seen: Picture, unit: str, room: Room) -> Iterator[str]:
     if rest:
         share = _percent(sum(usage.total.estimate for usage in rest))
         yield f"{len(rest)} more programs: {share} of one core"
+    for usage in seen.usages[: room.rows]:
+        if callers := seen.callers.get(usage.program.number):
+            names = ", ".join(printable(str(each)) for each in callers)
+            yield f"who ran {printable(usage.program.name)} {usage.program.number}: {names}"
     if any(usage.program.missed for usage in seen.usages):
         yield "missed: runs skipped since loading, as a program ran on that CPU already"
     if seen.gone:

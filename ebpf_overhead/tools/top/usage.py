@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ebpf_overhead.bpf.objects import KernelProgram
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.estimate.answer import Share
 from ebpf_overhead.tools.top.attachments import Attachment
+from ebpf_overhead.tools.top.callers import Caller
 from ebpf_overhead.tools.top.dispatch import Dispatch, DispatchCosts, priced_as
 from ebpf_overhead.tools.top.inventory import ProgramDetails
 from ebpf_overhead.tools.top.system_calls import traced_per_s
@@ -104,6 +105,8 @@ class Picture:
         Cost of the statistics per run; None if unknown.
     cpus : int
         CPUs of the machine.
+    callers : dict of int to list of Caller
+        Who passed the hooks of each program, by its id, where that was counted.
     """
 
     seconds: float
@@ -114,6 +117,7 @@ class Picture:
     own_share: float
     statistics: Interval | None
     cpus: int
+    callers: dict[int, list[Caller]] = field(default_factory=dict)
 
     @property
     def runs_per_s(self) -> float:
