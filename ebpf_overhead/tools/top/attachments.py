@@ -19,7 +19,6 @@ from ebpf_overhead.tools.top import names
 
 _TEXT_BYTES = 256
 
-
 # ``enum bpf_link_type``.
 _LinkType = IntEnum(
     "_LinkType",
@@ -195,12 +194,9 @@ def _uprobe_multi(fd: int, told: BpfLinkInfo) -> Attachment:
 
 
 def _multi(expected: TraceAttachType, flags: int) -> str:
-    moment = "return" if flags & _RETURN else "entry"
-    return next(
-        each.name
-        for each in ATTACH_TYPES.values()
-        if (each.expected, each.moment) == (expected, moment)
-    )
+    wanted = expected, "return" if flags & _RETURN else "entry"
+    rows = ATTACH_TYPES.values()
+    return next(each.name for each in rows if (each.expected, each.moment) == wanted)
 
 
 def _several(name: str, count: int, what: str) -> str:
@@ -209,23 +205,19 @@ def _several(name: str, count: int, what: str) -> str:
     return name if count == 1 else f"{name} and {count - 1} more"
 
 
-def _link_name(kind: int) -> str:
-    return name_of(_LinkType, kind) or f"link type {kind}"
-
-
-def _interface(kind: _LinkType) -> Callable[[int, BpfLinkInfo], Attachment]:
+def _interface(fd: int, told: BpfLinkInfo) -> Attachment:
     # Only its namespace knows its name: see `devices`.
-    return lambda fd, told: Attachment(_link_name(kind), f"interface {told.xdp.ifindex}")
+    return Attachment(_link_name(told.type), f"interface {told.xdp.ifindex}")
 
 
 def _cgroup(fd: int, told: BpfLinkInfo) -> Attachment:
-    hook = name_of(HookType, told.cgroup.attach_type)
-    return Attachment(hook or _link_name(_LinkType.CGROUP), f"cgroup {told.cgroup.cgroup_id}")
+    hook = name_of(HookType, told.cgroup.attach_type) or _link_name(told.type)
+    return Attachment(hook, f"cgroup {told.cgroup.cgroup_id}")
 
 
 def _network(fd: int, told: BpfLinkInfo) -> Attachment:
-    hook = name_of(HookType, told.netns.attach_type)
-    return Attachment(hook or _link_name(_LinkType.NETNS), f"netns {told.netns.netns_ino}")
+    hook = name_of(HookType, told.netns.attach_type) or _link_name(told.type)
+    return Attachment(hook, f"netns {told.netns.netns_ino}")
 
 
 _DESCRIBE: dict[int, Callable[[int, BpfLinkInfo], Attachment]] = {
@@ -236,8 +228,12 @@ _DESCRIBE: dict[int, Callable[[int, BpfLinkInfo], Attachment]] = {
     _LinkType.UPROBE_MULTI: _uprobe_multi,
     _LinkType.CGROUP: _cgroup,
     _LinkType.NETNS: _network,
-    **{kind: _interface(kind) for kind in (_LinkType.XDP, _LinkType.TCX, _LinkType.NETKIT)},
+    **dict.fromkeys((_LinkType.XDP, _LinkType.TCX, _LinkType.NETKIT), _interface),
 }
+
+
+def _link_name(kind: int) -> str:
+    return name_of(_LinkType, kind) or f"link type {kind}"
 
 
 def _shown(text: bytes) -> str:

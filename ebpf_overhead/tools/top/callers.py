@@ -33,7 +33,7 @@ _SHOWN, _LEAST = 3, 0.01
 
 
 @dataclass(frozen=True)
-class Caller:
+class HookCaller:
     """A process that passed the hooks of a program.
 
     Attributes
@@ -78,7 +78,7 @@ class CallerCounts(Closing):
         """Detach the probes; may be called again."""
         self._stack.close()
 
-    def look(self, details: Mapping[int, ProgramDetails]) -> dict[int, list[Caller]]:
+    def look(self, details: Mapping[int, ProgramDetails]) -> dict[int, list[HookCaller]]:
         """Return who passed the hooks of each program since the last look, the first ones first.
 
         Hooks that are new are counted from now on.
@@ -133,7 +133,7 @@ def _is_ours(details: ProgramDetails) -> bool:
 
 def _callers(
     passed: Counter[tuple[int, int, int]], numbers: set[int], paths: Mapping[int, str]
-) -> Iterator[Caller]:
+) -> Iterator[HookCaller]:
     """Yield who passed some hooks most often."""
     of_hooks: dict[tuple[int, int], int] = defaultdict(int)
     for (cgroup, pid, number), count in passed.items():
@@ -142,7 +142,7 @@ def _callers(
     whole = sum(of_hooks.values())
     for (cgroup, pid), count in Counter(of_hooks).most_common(_SHOWN):
         if count >= _LEAST * whole:
-            yield Caller(pid, command_of(pid), paths.get(cgroup, ""), count / whole)
+            yield HookCaller(pid, command_of(pid), paths.get(cgroup, ""), count / whole)
 
 
 def _counted(hook: Attachment) -> Attachment:

@@ -8,7 +8,7 @@ from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.record import Count, Head, Record, Unit, filled, to_record
 from ebpf_overhead.tools.estimate.answer import Share
 from ebpf_overhead.tools.top.attachments import Attachment
-from ebpf_overhead.tools.top.callers import Caller
+from ebpf_overhead.tools.top.callers import HookCaller
 from ebpf_overhead.tools.top.holders import Holder
 from ebpf_overhead.tools.top.usage import Picture, Usage
 
@@ -49,7 +49,7 @@ class ProgramRow:
         Share of dispatch.
     core_share : Share
         Reported share plus dispatch.
-    callers : list of Caller or None
+    callers : list of HookCaller or None
         Who passed its hooks most often, where that was counted.
     """
 
@@ -70,7 +70,7 @@ class ProgramRow:
     left_out_origin: str | None
     left_out_core_share: Share | None
     core_share: Share
-    callers: list[Caller] | None = None
+    callers: list[HookCaller] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +197,7 @@ def make_record(seen: Picture, unit: Unit, release: str) -> Record:
     return to_record(record)
 
 
-def _program(usage: Usage, callers: dict[int, list[Caller]]) -> ProgramRow:
+def _program(usage: Usage, callers: dict[int, list[HookCaller]]) -> ProgramRow:
     return filled(
         ProgramRow,
         usage.program,

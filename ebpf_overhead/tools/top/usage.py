@@ -9,7 +9,7 @@ from ebpf_overhead.bpf.objects import KernelProgram
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.estimate.answer import Share
 from ebpf_overhead.tools.top.attachments import Attachment
-from ebpf_overhead.tools.top.callers import Caller
+from ebpf_overhead.tools.top.callers import HookCaller
 from ebpf_overhead.tools.top.dispatch import Dispatch, DispatchCosts, priced_as
 from ebpf_overhead.tools.top.inventory import ProgramDetails
 from ebpf_overhead.tools.top.system_calls import traced_per_s
@@ -105,7 +105,7 @@ class Picture:
         Cost of the statistics per run; None if unknown.
     cpus : int
         CPUs of the machine.
-    callers : dict of int to list of Caller
+    callers : dict of int to list of HookCaller
         Who passed the hooks of each program, by its id, where that was counted.
     """
 
@@ -117,7 +117,7 @@ class Picture:
     own_share: float
     statistics: Interval | None
     cpus: int
-    callers: dict[int, list[Caller]] = field(default_factory=dict)
+    callers: dict[int, list[HookCaller]] = field(default_factory=dict)
 
     @property
     def runs_per_s(self) -> float:
