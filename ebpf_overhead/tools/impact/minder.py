@@ -69,9 +69,9 @@ def main(
     signal.signal(signal.SIGCHLD, lambda *_: None)
     if not stop:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if home is not None:
-        with open(f"{home}/cgroup.procs", "w", encoding="ascii") as stream:
-            stream.write("0")
+    if home is not None and (error := _move(home)) is not None:
+        tell(error=error)
+        return
     first = {_start(start, dying_with_this=not stop, tell=tell) for start in starts}
     running = set(first)
     while None not in first and not _told_to_stop(ended):
@@ -87,6 +87,16 @@ def main(
         left = end_descendants(_ENDING)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     tell(cpu_s=used.ru_utime + used.ru_stime, left=sorted(left))
+
+
+def _move(home: str) -> str | None:
+    """Move this process to a cgroup; return why it cannot, if so."""
+    try:
+        with open(f"{home}/cgroup.procs", "w", encoding="ascii") as stream:
+            stream.write("0")
+    except OSError as error:
+        return f"{home}: {error.strerror}"
+    return None
 
 
 def _start(words: Sequence[str], dying_with_this: bool, tell: Any) -> int | None:

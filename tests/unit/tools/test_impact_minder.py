@@ -87,6 +87,32 @@ def test_daemon_is_still_the_tool(hasty):
     assert not alive(pid)
 
 
+def test_several_tools_are_started_and_ended_together():
+    code = "echo $$; exec sleep 1000"
+    with StartedTool(ToolLaunch(("sh", "-c", code), beside=(("sh", "-c", code),))) as tool:
+        pids = set(map(int, written(tool, 2)))
+        assert pids <= tool.processes()
+    assert not any(map(alive, pids))
+
+
+def test_one_of_several_tools_that_fails_is_noticed():
+    fails, lasts = ("sh", "-c", "exit 3"), ("sh", "-c", "exec sleep 1000")
+    with StartedTool(ToolLaunch(lasts, beside=(fails,))) as tool:
+        until(lambda: tool.look() or tool.status is not None)
+        assert tool.how_it_ended() == "status 3"
+    with StartedTool(ToolLaunch(lasts, beside=(("sh", "-c", "exit 0"),))) as tool:
+        until(lambda: len(tool.processes()) == 1)
+        tool.look()
+        assert tool.status is None
+
+
+def test_tool_is_started_in_a_cgroup_of_its_own(tmp_path):
+    home = tmp_path / "cgroup.procs"
+    home.touch()
+    with StartedTool(ToolLaunch(("sh", "-c", "exec sleep 1000"), home=str(tmp_path))):
+        until(lambda: home.read_text() == "0")
+
+
 def test_tool_that_obeys_nothing_is_killed(hasty):
     code = "trap '' INT TERM; echo $$; while :; do sleep 1000; done"
     with StartedTool(ToolLaunch(("sh", "-c", code))) as tool:
