@@ -30,6 +30,8 @@ LAPTOP = {
     "sys/kernel/security/lockdown": "none [integrity] confidentiality\n",
     f"{CLOCK}/current_clocksource": "hpet\n",
     f"{CLOCK}/available_clocksource": "tsc hpet acpi_pm \n",
+    "sys/kernel/rcu_expedited": "1\n",
+    "sys/kernel/rcu_normal": "0\n",
     "proc/cpuinfo": (
         "processor\t: 0\nmodel name\t: 11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz\n"
         "flags\t\t: fpu vme tsc\n\n"

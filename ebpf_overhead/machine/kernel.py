@@ -64,6 +64,9 @@ class KernelFacts:
         The available clocks.
     boot_parameters : tuple of str
         Parameters of the kernel's command line that influence measurements.
+    rcu_expedited, rcu_normal : bool or None
+        Whether all grace periods of RCU are hurried, which detaching waits for; whether none is,
+        which comes first where both are set.
     """
 
     release: str | None
@@ -77,6 +80,8 @@ class KernelFacts:
     clock_source: str | None
     clock_sources: tuple[str, ...]
     boot_parameters: tuple[str, ...]
+    rcu_expedited: bool | None
+    rcu_normal: bool | None
 
 
 def read(tree: Tree) -> KernelFacts:
@@ -97,6 +102,8 @@ def read(tree: Tree) -> KernelFacts:
         clock_source=tree.text(f"{_CLOCK}/current_clocksource"),
         clock_sources=tuple((tree.text(f"{_CLOCK}/available_clocksource") or "").split()),
         boot_parameters=_relevant(parameters),
+        rcu_expedited=tree.flag("sys/kernel/rcu_expedited"),
+        rcu_normal=tree.flag("sys/kernel/rcu_normal"),
     )
 
 

@@ -36,8 +36,17 @@ def _kernel(kernel: KernelFacts) -> list[tuple[str, str]]:
         ("preemption", f"{preemption}; timer {ticks}"),
         ("random stack offset", _switch(kernel.kstack_offset_randomized)),
         ("clock source", kernel.clock_source or UNKNOWN),
+        ("RCU grace periods", _grace_periods(kernel)),
         ("lockdown", kernel.lockdown or UNKNOWN),
     ]
+
+
+def _grace_periods(kernel: KernelFacts) -> str:
+    if kernel.rcu_expedited is None:
+        return UNKNOWN
+    if kernel.rcu_normal:
+        return "none expedited"
+    return "all expedited" if kernel.rcu_expedited else "expedited where the kernel asks for it"
 
 
 def _host(host: Host) -> list[tuple[str, str]]:

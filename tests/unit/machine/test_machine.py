@@ -23,6 +23,7 @@ from machine_trees import (
 )
 
 from ebpf_overhead.machine import describe
+from ebpf_overhead.machine.summary import summary
 
 
 def test_laptop(tmp_path):
@@ -40,6 +41,8 @@ def test_laptop(tmp_path):
             "clock_source": "hpet",
             "clock_sources": ["tsc", "hpet", "acpi_pm"],
             "boot_parameters": ["preempt=voluntary", "mitigations=off"],
+            "rcu_expedited": True,
+            "rcu_normal": False,
         },
         "cpu": {
             "model": "11th Gen Intel(R) Core(TM) i7-1165G7 @ 2.80GHz",
@@ -275,3 +278,14 @@ def test_describing_takes_less_than_20_ms_of_cpu():
 
     # Whatever else runs here only adds: the least of many is its own time.
     assert min(once() for _ in range(50)) < 0.020
+
+
+@pytest.mark.parametrize(
+    ("expedited", "normal", "said"),
+    [("1", "0", "all expedited"), ("1", "1", "none expedited"), ("0", "0", "expedited where")],
+)
+def test_which_grace_periods_are_hurried(tmp_path, expedited, normal, said):
+    files = {"sys/kernel/rcu_expedited": expedited, "sys/kernel/rcu_normal": normal}
+    assert dict(summary(describe(plant(tmp_path, {**LAPTOP, **files}))))[
+        "RCU grace periods"
+    ].startswith(said)
