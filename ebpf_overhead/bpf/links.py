@@ -1,7 +1,8 @@
-"""BPF links: to functions, of the kind that can attach to several, and to what has a number."""
+"""BPF links: to functions, one or several at once, and to what has a number."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ctypes import c_uint64
 
 from ebpf_overhead.bpf import _syscalls
@@ -13,9 +14,9 @@ _MULTI_RETURN = 1
 
 
 def kprobe_multi(
-    prog_fd: int, attach: TraceAttachType, symbol: str, at_return: bool = False
+    prog_fd: int, attach: TraceAttachType, symbols: Sequence[str], at_return: bool = False
 ) -> int:
-    """Attach a program to a kernel function through fprobe (Linux 5.18).
+    """Attach a program to kernel functions through fprobe (Linux 5.18).
 
     Parameters
     ----------
@@ -23,22 +24,22 @@ def kprobe_multi(
         Program loaded for ``attach``.
     attach : TraceAttachType
         ``TRACE_KPROBE_MULTI`` or ``TRACE_KPROBE_SESSION``.
-    symbol : str
-        The function.
+    symbols : sequence of str
+        The functions.
     at_return : bool
-        Run it when the function returns.
+        Run it when a function returns.
 
     Returns
     -------
     int
         Descriptor of the link: the program stays attached until it is closed.
     """
-    name = symbol.encode() + b"\0"
-    names = c_uint64(_syscalls.address(name))
+    names = [each.encode() + b"\0" for each in symbols]
+    addresses = (c_uint64 * len(names))(*map(_syscalls.address, names))
     attribute = LinkCreateAttr(prog_fd=prog_fd, attach_type=attach)
     attribute.kprobe_multi.flags = _MULTI_RETURN if at_return else 0
-    attribute.kprobe_multi.cnt = 1
-    attribute.kprobe_multi.syms = _syscalls.address(names)
+    attribute.kprobe_multi.cnt = len(names)
+    attribute.kprobe_multi.syms = _syscalls.address(addresses)
     return call(BpfCommand.LINK_CREATE, attribute)
 
 
@@ -46,11 +47,11 @@ def uprobe_multi(
     prog_fd: int,
     attach: TraceAttachType,
     path: str,
-    offset_bytes: int,
+    offsets_bytes: Sequence[int],
     pid: int,
     at_return: bool = False,
 ) -> int:
-    """Attach a program to an instruction of a file, for one process (Linux 6.6).
+    """Attach a program to instructions of a file, for one process (Linux 6.6).
 
     Parameters
     ----------
@@ -60,12 +61,12 @@ def uprobe_multi(
         ``TRACE_UPROBE_MULTI`` or ``TRACE_UPROBE_SESSION``.
     path : str
         The file.
-    offset_bytes : int
-        Offset of the instruction in the file.
+    offsets_bytes : sequence of int
+        Offsets of the instructions in the file.
     pid : int
         Process whose calls run the program.
     at_return : bool
-        Run it when the function that begins there returns.
+        Run it when a function that begins there returns.
 
     Returns
     -------
@@ -73,11 +74,11 @@ def uprobe_multi(
         Descriptor of the link: the program stays attached until it is closed.
     """
     file = path.encode() + b"\0"
-    offsets = c_uint64(offset_bytes)
+    offsets = (c_uint64 * len(offsets_bytes))(*offsets_bytes)
     attribute = LinkCreateAttr(prog_fd=prog_fd, attach_type=attach)
     attribute.uprobe_multi.path = _syscalls.address(file)
     attribute.uprobe_multi.offsets = _syscalls.address(offsets)
-    attribute.uprobe_multi.cnt = 1
+    attribute.uprobe_multi.cnt = len(offsets)
     attribute.uprobe_multi.flags = _MULTI_RETURN if at_return else 0
     attribute.uprobe_multi.pid = pid
     return call(BpfCommand.LINK_CREATE, attribute)

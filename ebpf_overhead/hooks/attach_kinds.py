@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
-from ebpf_overhead.hooks import kprobes, network, tracepoints, trampolines, uprobes
+from ebpf_overhead.hooks import kprobes, many_points, network, tracepoints, trampolines, uprobes
 from ebpf_overhead.hooks.attach_type import FUNCTION, SYSCALL, USER, AttachType
 
 # How calls get to the programs of several rows.
@@ -24,6 +24,7 @@ PERF_EVENT = partial(
     prog_type=ProgType.TRACEPOINT,
     find=tracepoints.find_event,
     record_bytes=tracepoints.record_bytes,
+    many=many_points.events,
     open=tracepoints.open_event,
     gone_first=True,
     serves=(SYSCALL,),
@@ -37,6 +38,7 @@ RAW = partial(
     needs="CONFIG_HAVE_SYSCALL_TRACEPOINTS",
     prog_type=ProgType.RAW_TRACEPOINT,
     record_bytes=tracepoints.arguments_bytes,
+    many=many_points.tracepoints,
     open=tracepoints.open_raw,
     serves=(SYSCALL,),
     system_wide=True,
@@ -51,6 +53,7 @@ TYPED = partial(
     prog_type=ProgType.TRACING,
     expected=TraceAttachType.RAW_TP,
     find=tracepoints.find_typed,
+    many=many_points.tracepoints,
     open=trampolines.open_loaded_for,
     serves=(SYSCALL,),
     system_wide=True,
@@ -64,6 +67,7 @@ TRACING = partial(
     prog_type=ProgType.TRACING,
     points=kprobes.functions,
     find=trampolines.find_function,
+    many=many_points.functions,
     open=trampolines.open_loaded_for,
     serves=(FUNCTION, SYSCALL),
 )
@@ -78,6 +82,7 @@ KPROBE = partial(
     prog_type=ProgType.KPROBE,
     points=kprobes.functions,
     find=kprobes.find_event,
+    many=many_points.functions,
     open=kprobes.open_event,
 )
 KPROBE_MULTI = partial(
@@ -88,6 +93,8 @@ KPROBE_MULTI = partial(
     prog_type=ProgType.KPROBE,
     expected=TraceAttachType.TRACE_KPROBE_MULTI,
     points=kprobes.functions,
+    many=many_points.functions,
+    open_many=kprobes.open_links,
     open=kprobes.open_link,
     serves=(FUNCTION, SYSCALL),
 )
@@ -99,6 +106,7 @@ UPROBE = partial(
     prog_type=ProgType.KPROBE,
     points=uprobes.own_function,
     find=uprobes.find_event,
+    many=many_points.places,
     open=uprobes.open_event,
     workload_kind="function",
 )
@@ -110,6 +118,8 @@ UPROBE_MULTI = partial(
     prog_type=ProgType.KPROBE,
     expected=TraceAttachType.TRACE_UPROBE_MULTI,
     points=uprobes.own_function,
+    many=many_points.places,
+    open_many=uprobes.open_links,
     open=uprobes.open_link,
     workload_kind="function",
     serves=(USER,),

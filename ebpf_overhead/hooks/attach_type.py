@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
+from ebpf_overhead.hooks import many_points
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload.workloads import Workload
@@ -18,6 +19,7 @@ Points = Callable[[Workload], Iterator[AttachPoint]]
 Find = Callable[[AttachPoint], int]
 RecordBytes = Callable[[AttachPoint], "int | None"]
 Opener = Callable[[LoadedProgram, AttachPoint, bool], int]
+OpenerOfMany = Callable[[LoadedProgram, Sequence[AttachPoint], bool], int]
 
 
 def no_record(point: AttachPoint) -> None:
@@ -63,6 +65,11 @@ class AttachType:
     record_bytes : callable
         Returns the length of the record that a program at a point may read; None where it reads
         none, or that cannot be told.
+    many : callable
+        Yields further points, to attach to many at once, that a workload does not pass.
+    open_many : callable or None
+        The same as ``open`` for several points that one descriptor keeps attached; None where
+        each has one of its own.
     moment : str
         When the program runs: at the ``entry`` of the function or system call, at its
         ``return``, or at ``both``.
@@ -105,6 +112,8 @@ class AttachType:
     expected: TraceAttachType = TraceAttachType.NONE
     find: Find = field(repr=False, default=by_name)
     record_bytes: RecordBytes = field(repr=False, default=no_record)
+    many: Points = field(repr=False, default=many_points.none)
+    open_many: OpenerOfMany | None = field(repr=False, default=None)
     moment: Literal["entry", "return", "both"] = "entry"
     workload_kind: str = "syscall"
     serves: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import re
 from functools import partial
 
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
-from ebpf_overhead.hooks import kprobes, network, tracepoints, trampolines, uprobes
+from ebpf_overhead.hooks import kprobes, many_points, network, tracepoints, trampolines, uprobes
 from ebpf_overhead.hooks.attach_kinds import (
     BREAKPOINT,
     DEVICE,
@@ -145,6 +145,7 @@ _ROWS = (
         go_name="KprobeOffset",
         reach="int3 (arm64: brk) inside the function, kprobe handler, perf's list of programs",
         points=kprobes.breakpoints,
+        many=many_points.none,
         kernel_name="kprobe",
     ),
     KPROBE(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ebpf_overhead.bpf import links, perf_event, pseudofs
 from ebpf_overhead.errors import UnsupportedError
@@ -36,7 +36,13 @@ def open_event(program: LoadedProgram, point: AttachPoint, at_return: bool) -> i
 
 def open_link(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
     """Attach a program by a link to a function's entry, its return, or both."""
-    return links.kprobe_multi(program.fd, program.loaded_as.attach, point.name, at_return)
+    return open_links(program, [point], at_return)
+
+
+def open_links(program: LoadedProgram, points: Sequence[AttachPoint], at_return: bool) -> int:
+    """Attach a program by one link to several functions."""
+    names = [point.name for point in points]
+    return links.kprobe_multi(program.fd, program.loaded_as.attach, names, at_return)
 
 
 def breakpoints(workload: Workload) -> Iterator[AttachPoint]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ebpf_overhead.bpf import links, perf_event
@@ -97,5 +97,11 @@ def open_event(program: LoadedProgram, point: AttachPoint, at_return: bool) -> i
 
 def open_link(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
     """Attach a program by a link to a function's entry, its return, or both."""
-    kind, path = program.loaded_as.attach, str(point.path)
-    return links.uprobe_multi(program.fd, kind, path, point.offset_bytes, point.pid or 0, at_return)
+    return open_links(program, [point], at_return)
+
+
+def open_links(program: LoadedProgram, points: Sequence[AttachPoint], at_return: bool) -> int:
+    """Attach a program by one link to several functions of a file, for one process."""
+    kind, path, pid = program.loaded_as.attach, str(points[0].path), points[0].pid or 0
+    offsets = [point.offset_bytes for point in points]
+    return links.uprobe_multi(program.fd, kind, path, offsets, pid, at_return)

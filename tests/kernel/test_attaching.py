@@ -10,7 +10,7 @@ import time
 import jsonschema
 from processes import run_command, start_command
 
-from ebpf_overhead.studies.attach_latency import run
+from ebpf_overhead.studies.attach_latency import many_run, run
 from ebpf_overhead.studies.registry import schema
 
 ROUNDS = 8
@@ -43,6 +43,15 @@ def test_the_command_writes_a_record(some_attach_type):
     record = json.loads(ran.stdout)
     jsonschema.validate(record, schema("attach-latency"))
     assert record["cases"][0]["status"] == "measured"
+
+
+def test_many_points_are_attached_at_once(some_attach_type, nothing_left):
+    many = many_run.choose(run.choose([some_attach_type]), (1, 3))
+    for result in many_run.measure(many, rounds=2, time_s=1.0):
+        assert result.status == "measured", result.reason
+        assert abs(result.hits.hits - result.hits.calls) <= result.hits.slack
+        assert {len(each.elapsed_ns) for each in result.timings.values()} == {2}
+    nothing_left()
 
 
 def test_ctrl_c_ends_the_caller_and_leaves_nothing(some_attach_type, nothing_left):

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report import canvas
 from ebpf_overhead.report.canvas import curve, panels, subject
 from ebpf_overhead.report.record import Record, measured
 from ebpf_overhead.report.table import Table
 from ebpf_overhead.studies.attach_latency import tables as report
+from ebpf_overhead.studies.attach_latency.many_tables import of_many
 from ebpf_overhead.studies.attach_latency.run import OPERATIONS
 from ebpf_overhead.studies.attach_latency.tables import by_instructions
 
@@ -29,6 +31,8 @@ def _parts(record: Record) -> Iterator[str]:
 
 
 def _tables(record: Record) -> list[Table]:
+    if of_many(record):
+        return report.tables(record)
     titles = {"elapsed_ns": "elapsed, µs", "cpu": "of it on a CPU, in the thread that attaches, µs"}
     if by_instructions(record):
         titles = {"cpu": "instructions of the thread that attaches"}
@@ -45,6 +49,10 @@ def _tables(record: Record) -> list[Table]:
 def draw(records: Sequence[Record]) -> Any:
     """Return a figure for the first record: what each takes, and the longest gaps."""
     record = records[0]
+    if of_many(record):
+        raise BadUseError(
+            "a record of many points has no figure", "plot one that was measured without --count"
+        )
     with_gaps = not record["no_gaps"]
     cases = measured(record)
     figure, axes = panels(1 + with_gaps, 1.6 + 0.22 * len(cases))

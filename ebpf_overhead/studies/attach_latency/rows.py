@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpf_overhead.measure.stats import Interval, interval, median_interval
+from ebpf_overhead.measure.stats import (
+    CONFIDENCE,
+    Interval,
+    interval,
+    median,
+    median_interval,
+)
 from ebpf_overhead.phases import spent
 from ebpf_overhead.report import record
-from ebpf_overhead.studies.attach_latency.run import Latencies, Timings, why_no_gaps
+from ebpf_overhead.studies.attach_latency.run import Latencies
+from ebpf_overhead.studies.attach_latency.stopwatch import Timings, why_no_gaps
 from ebpf_overhead.workload import clock
 
 
@@ -64,22 +71,25 @@ class Operation:
         Every round.
     gap_ns : Gap, optional
         How long calls stalled meanwhile.
+    machine : float, optional
+        Median of what all threads were on a CPU meanwhile, in ``cpu_unit``.
     """
 
     elapsed_ns: Interval
     cpu: Interval
     samples: Timings
     gap_ns: Gap | None = None
+    machine: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Operations:
-    """What each operation took."""
+    """What each operation took; nothing is attached again at once to many points."""
 
     load: Operation
     attach: Operation
     detach: Operation
-    reattach: Operation
+    reattach: Operation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +102,16 @@ class AskedLatency(record.Asked):
         The machine's clock.
     cpu_unit : str
         What CPU time is in.
+    count : int, optional
+        To how many points the program was attached, if many were asked for.
+    one_link : bool, optional
+        Whether one link kept it attached to all of them.
     """
 
     clock: Literal["wall", "icount"]
     cpu_unit: record.Unit
+    count: record.Positive | None = None
+    one_link: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +135,9 @@ class MeasuredLatency(AskedLatency, record.Measured, record.Proven):
     operations: Operations
 
 
+# So many differences give a 99 % interval.
+ROUNDS_MIN = 8
+
 ROWS = (MeasuredLatency, UnmeasuredLatency)
 
 
@@ -132,7 +151,13 @@ def make_record(results: Iterable[Latencies], rounds: int) -> record.Record:
 
 def _row(result: Latencies) -> MeasuredLatency | UnmeasuredLatency:
     measured_by = clock.current()
-    asked = {**record.outcome(result), "clock": measured_by.name, "cpu_unit": measured_by.unit}
+    asked = {
+        **record.outcome(result),
+        "clock": measured_by.name,
+        "cpu_unit": measured_by.unit,
+        "count": result.count,
+        "one_link": result.one_link,
+    }
     if result.hits is None:
         return UnmeasuredLatency(**asked)
     operations = {name: _operation(each) for name, each in result.timings.items()}
@@ -146,11 +171,18 @@ def _row(result: Latencies) -> MeasuredLatency | UnmeasuredLatency:
 
 def _operation(timings: Timings) -> Operation:
     return Operation(
-        elapsed_ns=median_interval(timings.elapsed_ns),
-        cpu=median_interval(timings.cpu),
+        elapsed_ns=_middle(timings.elapsed_ns),
+        cpu=_middle(timings.cpu),
         samples=timings,
         gap_ns=_gap(timings) if timings.gaps_ns else None,
+        machine=None if timings.machine is None else median(timings.machine),
     )
+
+
+def _middle(samples: Sequence[int]) -> Interval:
+    """Return the median with its interval: of few samples their range, by the same sign test."""
+    share = 1 - 2 * 0.5 ** len(samples)
+    return median_interval(samples, min(share, CONFIDENCE))
 
 
 def _gap(timings: Timings) -> Gap:
@@ -158,7 +190,7 @@ def _gap(timings: Timings) -> Gap:
     return Gap(
         max(timings.gaps_ns),
         max(timings.control_ns),
-        median_interval(timings.gaps_ns).estimate,
-        median_interval(timings.control_ns).estimate,
-        interval(more),
+        median(timings.gaps_ns),
+        median(timings.control_ns),
+        interval(more) if len(more) >= ROUNDS_MIN else _middle(more),
     )

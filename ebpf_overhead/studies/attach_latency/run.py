@@ -7,10 +7,8 @@ passes with nothing being done, too: what gaps there are then is the control.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from ebpf_overhead.errors import OverheadError
@@ -20,35 +18,10 @@ from ebpf_overhead.measure.caller_counter import CallerCounter, open_caller_coun
 from ebpf_overhead.measure.outcome import Outcome
 from ebpf_overhead.measure.run_count_check import Hits, prove
 from ebpf_overhead.programs.loaded import LoadedProgram
-from ebpf_overhead.workload import _workload, clock
-from ebpf_overhead.workload.watch import GapWatch, watching
+from ebpf_overhead.studies.attach_latency.stopwatch import SETTLE_S, Stopwatch, Timings
+from ebpf_overhead.workload import _workload
 
 OPERATIONS = ("load", "attach", "detach", "reattach")
-# Long against a grace period of RCU, which detaching starts and attaching may wait for.
-_SETTLE_S = 0.05
-# Sleeping overshoots by about 0.1 ms.
-_SPIN_S = 0.002
-
-
-@dataclass
-class Timings:
-    """What an operation took in each round.
-
-    Attributes
-    ----------
-    elapsed_ns : list of int
-        From its beginning to its end, by the machine's clock.
-    cpu : list of int
-        Of it, running on a CPU, in this thread; in instructions where the clock counts them.
-    gaps_ns, control_ns : list of int
-        Longest gap between two calls meanwhile, and in as long a time without the operation;
-        empty where nobody called.
-    """
-
-    elapsed_ns: list[int] = field(default_factory=list)
-    cpu: list[int] = field(default_factory=list)
-    gaps_ns: list[int] = field(default_factory=list)
-    control_ns: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -63,11 +36,17 @@ class Latencies(Outcome):
         Runs counted before and after.
     timings : dict of str to Timings
         By operation, of :data:`OPERATIONS`.
+    count : int or None
+        To how many points the program was attached; None for the workload's alone, again and again.
+    one_link : bool or None
+        Whether one link kept it attached to all of them.
     """
 
     hook: str | None = None
     hits: Hits | None = None
     timings: dict[str, Timings] = field(default_factory=dict)
+    count: int | None = None
+    one_link: bool | None = None
 
 
 def choose(attach: Iterable[str] = (), program: str = "simple") -> list[Case]:
@@ -76,15 +55,6 @@ def choose(attach: Iterable[str] = (), program: str = "simple") -> list[Case]:
     for case in select(list(attach) or list(ATTACH_TYPES), [program]):
         first.setdefault(case.attach.name, case)
     return list(first.values())
-
-
-def why_no_gaps() -> str | None:
-    """Return why gaps cannot be seen on this machine; None where they can."""
-    if clock.current() is clock.ICOUNT:
-        return "one CPU under icount: who calls has to wait for who attaches in any case"
-    if len(os.sched_getaffinity(0)) < 2:
-        return "one CPU only: who calls has to wait for who attaches in any case"
-    return None
 
 
 def measure(
@@ -116,8 +86,7 @@ class _Rounds:
         self.probe = probe
         self.rounds = rounds
         self.progress = progress
-        self.timings = {name: Timings() for name in OPERATIONS}
-        self.watch: GapWatch | None = None
+        self.stopwatch = Stopwatch(OPERATIONS)
 
     def measure(self) -> Latencies:
         case = self.probe.case
@@ -129,7 +98,9 @@ class _Rounds:
         finally:
             if caller_counter is not None:
                 caller_counter.close()
-        return Latencies(case, "measured", hook=self.probe.hook, hits=hits, timings=self.timings)
+        return Latencies(
+            case, "measured", hook=self.probe.hook, hits=hits, timings=self.stopwatch.timings
+        )
 
     def _prove(self, caller_counter: CallerCounter | None) -> Hits:
         hits = prove(self.probe, self._call, caller_counter)
@@ -140,56 +111,23 @@ class _Rounds:
         _workload.run(self.probe.case.workload.name, calls)
 
     def _all_rounds(self) -> None:
-        target = self.probe.case.workload.name
-        # The last CPU, as where calls are measured; this thread keeps to the others.
-        cpu = max(os.sched_getaffinity(0))
-        with nullcontext() if why_no_gaps() else watching(target, cpu) as self.watch:
+        with self.stopwatch.watching(self.probe.case.workload):
             for number in range(self.rounds):
                 self._round()
                 self.progress(self.probe.case, (number + 1) / self.rounds)
-        self.watch = None
 
     def _round(self) -> None:
-        time.sleep(_SETTLE_S)
+        time.sleep(SETTLE_S)
         loaded: list[LoadedProgram] = []
-        self._time("load", lambda: loaded.append(self.probe.load_again()))
+        self.stopwatch.time("load", lambda: loaded.append(self.probe.load_again()))
         loaded.pop().close()
-        self._control("load")
-        self._time("attach", self.probe.attach)
-        self._control("attach")
-        time.sleep(_SETTLE_S)
-        self._time("detach", self.probe.detach)
-        self._time("reattach", self.probe.attach)
-        self._control("detach")
-        self._control("reattach")
-        time.sleep(_SETTLE_S)
+        self.stopwatch.control("load")
+        self.stopwatch.time("attach", self.probe.attach)
+        self.stopwatch.control("attach")
+        time.sleep(SETTLE_S)
+        self.stopwatch.time("detach", self.probe.detach)
+        self.stopwatch.time("reattach", self.probe.attach)
+        self.stopwatch.control("detach")
+        self.stopwatch.control("reattach")
+        time.sleep(SETTLE_S)
         self.probe.detach()
-
-    def _time(self, name: str, operation: Callable[[], None]) -> None:
-        timings = self.timings[name]
-        self._gap()
-        began_ns, began_cpu = time.perf_counter_ns(), time.thread_time_ns()
-        operation()
-        cpu, elapsed_ns = time.thread_time_ns() - began_cpu, time.perf_counter_ns() - began_ns
-        timings.elapsed_ns.append(elapsed_ns)
-        timings.cpu.append(cpu)
-        if self.watch is not None:
-            timings.gaps_ns.append(self._gap())
-
-    def _control(self, name: str) -> None:
-        """Let as much time pass as an operation took just now, with nothing being done."""
-        if self.watch is not None:
-            self._gap()
-            _pass_time(self.timings[name].elapsed_ns[-1])
-            self.timings[name].control_ns.append(self._gap())
-
-    def _gap(self) -> int:
-        return 0 if self.watch is None else self.watch.close_span()
-
-
-def _pass_time(elapsed_ns: int) -> None:
-    end_s = time.perf_counter() + elapsed_ns / 1e9
-    if elapsed_ns > 1e9 * _SPIN_S:
-        time.sleep(elapsed_ns / 1e9 - _SPIN_S / 2)
-    while time.perf_counter() < end_s:
-        pass

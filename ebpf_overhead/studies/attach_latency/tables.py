@@ -8,6 +8,7 @@ from typing import Any
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.record import Record, measured, unmeasured, why_not
 from ebpf_overhead.report.table import Table
+from ebpf_overhead.studies.attach_latency import many_tables
 from ebpf_overhead.studies.attach_latency.run import OPERATIONS
 
 TIME_HEADINGS = ("Attach type", *OPERATIONS)
@@ -21,11 +22,13 @@ def by_instructions(record: Record) -> bool:
 
 def not_measured(record: Record) -> list[str]:
     """Return one line per attach type that has no numbers, with the reason."""
-    return [f"{case['attach']}: {why_not(case)}" for case in unmeasured(record)]
+    return [f"{many_tables.name_of(case)}: {why_not(case)}" for case in unmeasured(record)]
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the table of a record: a row per attach type and operation."""
+    """Return the table of a record: a row per attach type and operation, or per many points."""
+    if many_tables.of_many(record):
+        return many_tables.tables(record)
     gaps = "median and longest gap between two calls meanwhile, in microseconds"
     title = "instructions of the thread that attaches" if by_instructions(record) else gaps
     return [Table(title, headings(record), rows(record), words=(0, 1))]

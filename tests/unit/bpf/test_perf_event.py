@@ -74,7 +74,7 @@ def test_kprobe_multi(kernel, at_return):
         names.append(ctypes.string_at(array.value))
 
     kernel.fill = look
-    assert links.kprobe_multi(7, TraceAttachType.TRACE_KPROBE_MULTI, "getpid", at_return) == 42
+    assert links.kprobe_multi(7, TraceAttachType.TRACE_KPROBE_MULTI, ["getpid"], at_return) == 42
     ((command, attribute),) = kernel.calls
     assert (command, attribute.prog_fd, attribute.attach_type) == (28, 7, 42)
     fields = given(attribute.kprobe_multi)
@@ -93,7 +93,7 @@ def test_uprobe_multi(kernel, at_return):
 
     kernel.fill = look
     kind = TraceAttachType.TRACE_UPROBE_SESSION
-    assert links.uprobe_multi(7, kind, "/lib/a.so", 0x2D70, 1234, at_return) == 42
+    assert links.uprobe_multi(7, kind, "/lib/a.so", [0x2D70], 1234, at_return) == 42
     ((command, attribute),) = kernel.calls
     assert (command, attribute.prog_fd, attribute.attach_type) == (28, 7, 57)
     fields = given(attribute.uprobe_multi)

@@ -27,6 +27,7 @@ SOMETHING_ELSE = {
     "bpf/perf_event.py": {"kprobe", "uprobe"},  # the kernel's PMUs
     "hooks/attach_type.py": {"tracepoint"},  # a kind of place that users name
     "hooks/existing.py": {"kprobe", "tracepoint"},  # hooks that the kernel lists, of any kind
+    "hooks/many_points.py": {"raw_syscalls"},  # a directory of tracefs
     "hooks/trampolines.py": {"lsm"},  # a file of securityfs
     # BCC's names of functions, and libbpf's of sections.
     "programs/bcc_text.py": {"kprobe", "kretprobe", "tracepoint", "raw_tracepoint", "lsm"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from contextlib import contextmanager
@@ -14,15 +15,19 @@ from click.testing import CliRunner
 from ebpf_overhead.bpf.syscall import ProgType
 from ebpf_overhead.cli import main
 from ebpf_overhead.errors import ExitStatus, FailedError, UnsupportedError
+from ebpf_overhead.hooks import kprobes, many_points
+from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.cases import ATTACH_TYPES
 from ebpf_overhead.measure.run_count_check import Hits
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
-from ebpf_overhead.studies.attach_latency import figure, run
+from ebpf_overhead.studies.attach_latency import figure, many_hooks, many_run, run, stopwatch
 from ebpf_overhead.studies.attach_latency import tables as report
 from ebpf_overhead.studies.attach_latency.rows import make_record
-from ebpf_overhead.studies.attach_latency.run import OPERATIONS, Timings
+from ebpf_overhead.studies.attach_latency.run import OPERATIONS
+from ebpf_overhead.studies.attach_latency.stopwatch import Timings, why_no_gaps
 from ebpf_overhead.studies.registry import schema
 from ebpf_overhead.workload import clock
+from ebpf_overhead.workload.workloads import GETPID
 
 COSTS_NS = {"load": 400_000, "attach": 1_000, "detach": 70_000_000, "reattach": 9_000_000}
 GAPS_NS = {"load": 100, "attach": 5_000, "detach": 100, "reattach": 100}
@@ -95,11 +100,12 @@ def machine(monkeypatch):
         perf_counter=lambda: made.now_ns / 1e9,
     )
     monkeypatch.setattr(run, "time", time)
-    monkeypatch.setattr(run, "_pass_time", lambda elapsed_ns: made.sleep(elapsed_ns / 1e9))
+    monkeypatch.setattr(stopwatch, "time", time)
+    monkeypatch.setattr(stopwatch, "_pass_time", lambda elapsed_ns: made.sleep(elapsed_ns / 1e9))
     monkeypatch.setattr(run, "load", lambda case: made)
     monkeypatch.setattr(run, "prove", prove)
     monkeypatch.setattr(run, "open_caller_counter", lambda target, at_exit: None)
-    monkeypatch.setattr(run, "watching", watching)
+    monkeypatch.setattr(stopwatch, "watching", watching)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
     return made
 
@@ -135,12 +141,12 @@ def test_on_one_cpu_nobody_calls_and_the_reason_is_told(machine, monkeypatch):
     result = measured(machine)
     assert result.timings["attach"].elapsed_ns == [COSTS_NS["attach"]] * 10
     assert result.timings["attach"].gaps_ns == []
-    assert "one CPU only" in (run.why_no_gaps() or "")
+    assert "one CPU only" in (why_no_gaps() or "")
 
 
 def test_icount_has_one_cpu_too(machine, monkeypatch):
     monkeypatch.setenv(clock.VARIABLE, "icount")
-    assert "under icount" in (run.why_no_gaps() or "")
+    assert "under icount" in (why_no_gaps() or "")
 
 
 @pytest.mark.parametrize(
@@ -235,3 +241,128 @@ def test_too_few_rounds_for_an_interval_are_bad_use():
 
 def test_timings_begin_empty():
     assert Timings().elapsed_ns is not Timings().elapsed_ns
+
+
+# Many points at once.
+
+
+class FakeHooks:
+    """Hooks at many points, on the machine's clock."""
+
+    def __init__(self, machine, count):
+        self.machine, self.count, self.checked = machine, count, 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def load_again(self):
+        return [self.machine.load_again()]
+
+    def attach(self):
+        for _ in range(self.count):
+            self.machine.operate("attach")
+
+    def detach(self):
+        for _ in range(self.count):
+            self.machine.operate("detach")
+
+    def check(self):
+        self.checked += 1
+
+
+@pytest.fixture
+def many(machine, monkeypatch):
+    made = []
+
+    def hooks(probe, points, one_link):
+        made.append(FakeHooks(machine, 1 if one_link else len(points)))
+        return made[-1]
+
+    time = SimpleNamespace(sleep=machine.sleep, monotonic=lambda: machine.now_ns / 1e9)
+    monkeypatch.setattr(many_run, "time", time)
+    monkeypatch.setattr(many_run, "load", lambda case: machine)
+    monkeypatch.setattr(many_run, "points", lambda probe, count: list(range(count)))
+    monkeypatch.setattr(many_run, "ManyHooks", hooks)
+    monkeypatch.setattr(many_run, "open_caller_counter", lambda target, at_exit: None)
+    monkeypatch.setattr(
+        many_run, "prove", lambda probe, call, counter: (probe.attach(), Hits(9, 9, 0))[1]
+    )
+    return made
+
+
+def many_results(attach, counts, time_s=1.0):
+    return list(many_run.measure(many_run.choose(run.choose([attach]), counts), 10, time_s))
+
+
+def test_many_points_are_attached_one_by_one_and_by_one_link_where_there_is_such(many):
+    found = many_results("uprobe_multi", (1, 100))
+    assert [(each.count, each.one_link) for each in found] == [
+        (1, False),
+        (100, False),
+        (1, True),
+        (100, True),
+    ]
+    assert [each.timings["attach"].elapsed_ns[0] for each in found] == [1000, 100_000, 1000, 1000]
+    assert {each.one_link for each in many_results("tracepoint", (1,))} == {False}
+
+
+def test_time_ends_the_rounds_of_many_points_after_two(many):
+    few, many_points = many_results("tracepoint", (1, 100))
+    # A round takes 0.07 s and 7 s, as often for the control.
+    assert len(few.timings["detach"].elapsed_ns) == 5
+    assert len(many_points.timings["detach"].elapsed_ns) == 2
+    assert [each.checked for each in many] == [5, 2]
+
+
+def test_record_and_tables_of_many_points(many):
+    failed = run.Latencies(run.choose(["uprobe_multi"])[0], "unsupported", "few", None)
+    failed = dataclasses.replace(failed, count=2000, one_link=True)
+    record = record_of([*many_results("uprobe_multi", (1, 100)), failed])
+    jsonschema.validate(record, schema("attach-latency"))
+    elapsed = record["cases"][1]["operations"]["detach"]["elapsed_ns"]
+    assert (elapsed["estimate"], elapsed["confidence"]) == (7e9, 0.5)
+    times, gaps = report.tables(record)
+    assert times.rows[1][:5] == ("uprobe_multi", "100", "0.4", "0.1", "7,000")
+    assert times.rows[3][:2] == ("uprobe_multi, one link", "100")
+    assert gaps.rows[1] == ("uprobe_multi", "100", "0.005", "0.0001", "0.0001", "0.0001")
+    assert report.not_measured(record) == ["uprobe_multi, one link, 2,000 points: unsupported: few"]
+    assert "| uprobe_multi, one link | 100 |" in figure.markdown([record])
+
+
+def test_many_points_in_a_guest_are_counted_for_all_threads(many, monkeypatch):
+    monkeypatch.setenv(clock.VARIABLE, "icount")
+    ran = iter(range(0, 10**9, 7_000_000))
+    monkeypatch.setattr(stopwatch, "_run_by_others", lambda: next(ran))
+    record = record_of(many_results("tracepoint", (100,)), "one CPU")
+    (table,) = report.tables(record)
+    assert table.rows == [("tracepoint", "100", "0.2", "0.05", "3,500", "7.05", "3,507")]
+
+
+def test_counts_are_numbers_with_commas_and_time_is_for_them(many):
+    for words in (["--count=1,,2"], ["--count=0"], ["--count=a"], ["--time=3s"]):
+        ran = CliRunner().invoke(main, ["study", "attach-latency", *words])
+        assert ran.exit_code == ExitStatus.BAD_USE, words
+
+
+def test_points_are_the_workloads_and_others_of_its_kind(machine, monkeypatch):
+    site = SimpleNamespace(attach_type=ATTACH_TYPES["kprobe"], point=AttachPoint("__do_sys_getpid"))
+    probe = SimpleNamespace(site=site, case=machine.case)
+    names = {"__x64_sys_open", "__x64_sys_getpid", "vfs_read", "__do_sys_close", "__se_sys_read"}
+    monkeypatch.setattr(many_points, "traceable_functions", lambda: names)
+    monkeypatch.setattr(kprobes.perf_event, "kprobe_pmu", lambda: 6)
+    found = many_hooks.points(probe, 3)
+    assert [each.name for each in found] == ["__do_sys_getpid", "__do_sys_close", "__se_sys_read"]
+    with pytest.raises(UnsupportedError, match="4 such points are known here, not 1,000"):
+        many_hooks.points(probe, 1000)
+
+
+def test_points_that_others_pass_all_the_time_are_left_out(monkeypatch):
+    events = "syscalls:sys_enter_getpid syscalls:sys_exit_read sched:sched_switch xfs:a nmi:b"
+    monkeypatch.setattr(many_points.pseudofs, "read_text", lambda kind, path: events)
+    assert [each.name for each in many_points.events(GETPID)] == ["syscalls:sys_exit_read", "xfs:a"]
+    assert [each.name for each in many_points.tracepoints(GETPID)] == ["a"]
+    assert len(list(many_points.places(GETPID))) == 1024
+    assert list(many_points.none(GETPID)) == []
