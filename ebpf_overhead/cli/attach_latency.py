@@ -34,15 +34,15 @@ _COUNT_MAX = 100_000
 
 
 def _counts(
-    context: click.Context, param: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
+    context: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[int, ...]:
     """Return the numbers that have commas between them."""
-    if value is None:
-        return None
-    words = value.split(",")
+    words = [each for value in values for each in value.split(",")]
     counts = tuple(int(each) for each in words if re.fullmatch("[0-9]{1,6}", each))
     if len(counts) < len(words) or not all(1 <= each <= _COUNT_MAX for each in counts):
-        raise click.BadParameter(f"{value!r}: give numbers from 1 to {_COUNT_MAX:,}, like 1,10,100")
+        raise click.BadParameter(
+            f"{','.join(values)!r}: give numbers from 1 to {_COUNT_MAX:,}, like 1,10,100"
+        )
     return counts
 
 
@@ -57,6 +57,7 @@ def _counts(
 @click.option(
     "--count",
     "counts",
+    multiple=True,
     callback=_counts,
     metavar="N[,N...]",
     help="Attach to so many points at once, each by a hook of its own, and by one link where the"
@@ -75,7 +76,7 @@ def _counts(
 def command(
     attach: tuple[str, ...],
     program: str,
-    counts: tuple[int, ...] | None,
+    counts: tuple[int, ...],
     time_s: float | None,
     rounds: int,
     kernel: str | None,
@@ -90,12 +91,12 @@ def command(
     minutes: a case ends when its time is over, after two rounds at the earliest.
     """
     mark_started()
-    if time_s is not None and counts is None:
+    if time_s is not None and not counts:
         raise click.UsageError("--time is for --count: without it there are --rounds")
     cases = run.choose(attach, program)
     if kernel is not None:
         record = run_in_guest(kernel)
-    elif counts is None:
+    elif not counts:
         record = make_record(measured(output, cases, run.measure, rounds), rounds)
     else:
         many = many_run.choose(cases, counts)
