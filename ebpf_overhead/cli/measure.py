@@ -13,6 +13,7 @@ from ebpf_overhead.api.measuring import here
 from ebpf_overhead.cli import guest_options, measure_command, options
 from ebpf_overhead.cli.elsewhere import measure_there
 from ebpf_overhead.cli.measuring import wait_option
+from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.cli.processes import measured_here
 from ebpf_overhead.cli.progress import showing_turns
@@ -90,6 +91,12 @@ Examples:
     " remains after detach (docs/bystanders.md).",
 )
 @click.option(
+    "--bystander-calls",
+    multiple=True,
+    type=NameType("workload", WORKLOADS),
+    help="The same for what is named here, in place of getppid and read; may be repeated.",
+)
+@click.option(
     "--verifier-log",
     is_flag=True,
     help="Show, on standard error, all that the kernel's verifier writes about each program.",
@@ -117,6 +124,7 @@ def command(
     beside: bool,
     bpf_stats: bool,
     bystander: bool,
+    bystander_calls: tuple[str, ...],
     only: tuple[str, ...],
     map_size: tuple[str, ...],
     variables: tuple[str, ...],
@@ -131,6 +139,7 @@ def command(
     type.  It is compared in pairs of windows with the same call unprobed.
     """
     settings = object_settings(only, map_size, variables)
+    bystander = bystander or bool(bystander_calls)
     own = measure_command.commanded(command_line, metric, victims)
     if own is not None:
         cases = measure_command.cases_for(attach, program, workload, settings)
@@ -139,7 +148,9 @@ def command(
     cases = select(attach, program, workload, settings)
     if not attach and not beside and not bystander:
         cases = with_groups(cases, [WORKLOADS[name] for name in workload])
-    cases = _conditions(cases, beside, bpf_stats, bystander)
+    cases = _conditions(cases, beside, bpf_stats)
+    if bystander:
+        cases = [view for each in cases for view in seen_by_all(each, bystander_calls)]
     measure_and_show(DEFAULT, cases, **given)
 
 
@@ -216,12 +227,11 @@ def _whole(output: Output, records: Iterator[Record]) -> Record:
     return combined(found)
 
 
-def _conditions(cases: list[Case], beside: bool, bpf_stats: bool, bystander: bool) -> list[Case]:
+def _conditions(cases: list[Case], beside: bool, bpf_stats: bool) -> list[Case]:
     """Return cases under the conditions that options ask for."""
     if beside:
         cases = [replace(each, co_attached=CoAttached((each,))) for each in cases]
-    cases = [replace(each, statistics=bpf_stats) for each in cases]
-    return [view for each in cases for view in seen_by_all(each)] if bystander else cases
+    return [replace(each, statistics=bpf_stats) for each in cases]
 
 
 def _show_logs(record: Record) -> None:

@@ -17,7 +17,7 @@ from ebpf_overhead.studies import registry
 from ebpf_overhead.studies.study import Defaults
 
 # What `measure` is told by a flag, and a study is by its name.
-_FLAGS = ("beside", "bpf_stats", "bystander")
+_FLAGS = ("beside", "bpf_stats", "bystander", "bystander_calls")
 
 
 @cache

@@ -8,7 +8,7 @@ of the workload, and for each of the bystander's or none, as its hook says.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,8 +22,6 @@ from ebpf_overhead.measure.sampling import Run
 from ebpf_overhead.workload import _workload, clock
 from ebpf_overhead.workload.other_process import OtherProcess
 from ebpf_overhead.workload.workloads import GETPPID, WORKLOADS
-
-_CALLS = 1_000
 
 # The cheapest call besides getpid, a more expensive one, and the cheapest again in another process.
 BYSTANDERS = (
@@ -76,7 +74,7 @@ class Caller:
         watched = workload if case.attach.system_wide else case.workload
         caller_counter = open_caller_counter(watched, case.attach.at_exit, thread=self.thread)
         try:
-            hits = count_hits(probe, _CALLS, call, caller_counter, expected)
+            hits = count_hits(probe, workload.checked_calls, call, caller_counter, expected)
         finally:
             if caller_counter is not None:
                 caller_counter.close()
@@ -103,11 +101,19 @@ def at_work(bystander: Bystander | None) -> Iterator[Caller | None]:
         yield Caller(bystander, _workload.run, threading.get_native_id())
 
 
-def seen_by_all(case: Case) -> list[Case]:
+def seen_by_all(case: Case, calls: Sequence[str] = ()) -> list[Case]:
     """Return a case as its workload sees it, then as each bystander does; with what remains.
 
     Who calls the workload of the case is no bystander of it.
+
+    Parameters
+    ----------
+    case : Case
+        What is measured.
+    calls : sequence of str
+        Names of what bystanders call, in the same thread; `BYSTANDERS` by default.
     """
     probed = case.workload.times.keys()
-    callers = [each for each in BYSTANDERS if not probed & each.workload.times.keys()]
+    everybody = [Bystander(WORKLOADS[name]) for name in calls] or BYSTANDERS
+    callers = [each for each in everybody if not probed & each.workload.times.keys()]
     return [replace(case, caller=each, after_detach=True) for each in (None, *callers)]

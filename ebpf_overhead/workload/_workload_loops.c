@@ -242,6 +242,8 @@ const struct workload workloads[] = {
     {"timer", "timerfd_settime and read", loop_timer, .prepare = prepare_timer,
      .finish = finish_window},
     {"mmap_touch_munmap", "mmap and munmap", loop_mmap_touch_munmap},
+    {"mmap_file", "mmap and munmap of a file", loop_mmap_file, .prepare = prepare_mmap_file,
+     .finish = finish_mmap_file},
     {"page_fault", "madvise", loop_page_fault, .prepare = prepare_page_fault,
      .finish = finish_page_fault},
     {"file_write", "pwrite64", loop_file_write, .prepare = prepare_file, .finish = finish_window},

@@ -11,8 +11,11 @@
 /* See _workload_syscalls.h. */
 const char *prepare_page_fault(uint64_t calls);
 void finish_page_fault(void);
+const char *prepare_mmap_file(uint64_t calls);
+void finish_mmap_file(void);
 
 long loop_mmap_touch_munmap(uint64_t calls);
+long loop_mmap_file(uint64_t calls);
 long loop_page_fault(uint64_t calls);
 long loop_malloc_free(uint64_t calls);
 

@@ -34,6 +34,10 @@ class Workload:
         Which attach types it has: those of a ``syscall``, of ``security`` (a system call that
         asks security modules), of a ``function``, of ``usdt``, of a ``packet``, of one
         through ``veth``, or of the ``connect`` of a socket.
+    also : tuple of str
+        Further kinds, of which it is the workload to measure by default: of a page ``fault``, the
+        ``open`` of a file, ``exec``, the connection of a ``socket``, of one of ``tcp``, the
+        ``switch`` of tasks, and their ``wakeup``.
     begins_with : str or None
         First instruction of such a function of ours, a key of :data:`INSTRUCTIONS`.
     security_hook : str or None
@@ -46,12 +50,18 @@ class Workload:
     syscall: str | None
     system_calls: tuple[tuple[str, int], ...] = ()
     kind: str = "syscall"
+    also: tuple[str, ...] = ()
     begins_with: str | None = None
     security_hook: str | None = None
     returns: int | None = None
     checked_calls: int = 1_000
     passes: str = ""
     shared: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """All kinds that it is of."""
+        return (self.kind, *self.also)
 
     @property
     def few_calls(self) -> int:
@@ -100,9 +110,10 @@ INSTRUCTIONS = {
 GETPID = Workload("getpid", syscall="getpid")
 
 
-def _request(name: str, passes: str) -> Workload:
+def _request(name: str, passes: str, also: tuple[str, ...] = ()) -> Workload:
     """Return a workload of a question and an answer: two threads write, and two read."""
-    return Workload(name, "write", (("write", 2), ("read", 2)), checked_calls=200, passes=passes)
+    calls = (("write", 2), ("read", 2))
+    return Workload(name, "write", calls, also=also, checked_calls=200, passes=passes)
 
 
 # Those that show whether what a probe adds depends on what the call itself costs.
@@ -129,6 +140,7 @@ WORKLOADS = {
             "openat_close",
             "openat",
             (("openat", 1), ("close", 1)),
+            also=("open",),
             passes="do_sys_openat2, security_file_open, __fput",
         ),
         Workload(
@@ -144,12 +156,18 @@ WORKLOADS = {
             (("pwrite64", 1), ("fsync", 1)),
             passes="vfs_write, shmem_file_write_iter, noop_fsync",
         ),
-        Workload("page_fault", "madvise", passes=_FAULT),
+        Workload("page_fault", "madvise", also=("fault",), passes=_FAULT),
         Workload(
             "mmap_touch_munmap",
             "mmap",
             (("mmap", 1), ("munmap", 1)),
             passes=f"do_mmap, __vm_munmap, {_FAULT}",
+        ),
+        Workload(
+            "mmap_file",
+            "mmap",
+            (("mmap", 1), ("munmap", 1)),
+            passes="do_mmap, __vm_munmap",
         ),
         Workload(
             "futex_pingpong",
@@ -158,11 +176,12 @@ WORKLOADS = {
             checked_calls=200,
             passes=f"do_futex 4, {_SWITCHES}",
         ),
-        _request("pipe_pingpong", f"vfs_read 2, vfs_write 2, {_SWITCHES}"),
+        _request("pipe_pingpong", f"vfs_read 2, vfs_write 2, {_SWITCHES}", also=("switch",)),
         _request(
             "unix_request",
             "vfs_read 2, vfs_write 2, unix_stream_sendmsg 2, unix_stream_recvmsg 2,"
             f" sched:sched_switch ?, {_WAKES}, skb:consume_skb 2",
+            also=("wakeup",),
         ),
         _request(
             "udp_request",
@@ -185,7 +204,8 @@ WORKLOADS = {
         Workload(
             "tcp_connect",
             "connect",
-            (("socket", 1), ("connect", 1), ("accept4", 1), ("close", 2)),
+            also=("socket", "tcp"),
+            system_calls=(("socket", 1), ("connect", 1), ("accept4", 1), ("close", 2)),
             checked_calls=100,
             passes="tcp_v4_connect, inet_csk_accept, security_socket_connect, tcp_v4_rcv 4,"
             " __fput 2, sock:inet_sock_set_state 6, tcp:tcp_destroy_sock 2, net:net_dev_queue 4,"
@@ -217,7 +237,8 @@ WORKLOADS = {
         Workload(
             "exec",
             "execve",
-            (("clone", 1), ("execve", 1), ("exit_group", 1), ("wait4", 1)),
+            also=("exec",),
+            system_calls=(("clone", 1), ("execve", 1), ("exit_group", 1), ("wait4", 1)),
             checked_calls=20,
             passes=f"{_NEW_PROCESS}, bprm_execve, load_elf_binary, security_bprm_check,"
             " security_file_open, __fput, do_mmap, sched:sched_process_exec, task:task_rename,"
@@ -236,7 +257,7 @@ WORKLOADS = {
         Workload("function_push", None, kind="function", begins_with="push"),
         Workload("function_ret", None, kind="function", begins_with="ret"),
         Workload("usdt", None, kind="usdt", begins_with="nop"),
-        Workload("udp_connect", None, kind="connect"),
+        Workload("udp_connect", None, kind="connect", also=("socket",)),
         Workload("packet", None, kind="packet"),
         Workload("packet_veth", None, kind="veth", shared=True),
         Workload("malloc_free", None, kind="function", shared=True),

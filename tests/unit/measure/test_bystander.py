@@ -52,6 +52,11 @@ def test_who_calls_the_target_is_no_bystander():
     assert callers("read") == [None, GETPPID, ELSEWHERE]
 
 
+def test_bystanders_call_what_is_named():
+    views = seen_by_all(case("uprobe", "function"), ("exec", "mmap_file"))
+    assert [each.caller and each.caller.name for each in views] == [None, "exec", "mmap_file"]
+
+
 @pytest.mark.parametrize("attach", ["tp_btf", "fentry"])
 @pytest.mark.parametrize("hits", [0, 3, 1000])
 def test_other_runs_than_the_hook_makes_are_a_failure(monkeypatch, attach, hits):
