@@ -23,6 +23,7 @@ _TYPE_HARDWARE = 0
 TYPE_SOFTWARE = 1
 TYPE_TRACEPOINT = 2
 _COUNT_HW_INSTRUCTIONS = 1
+_PAGE_FAULTS = 2  # PERF_COUNT_SW_PAGE_FAULTS
 BPF_OUTPUT = 10  # PERF_COUNT_SW_BPF_OUTPUT
 _SAMPLE_RAW = 1 << 10
 _FLAG_FD_CLOEXEC = 8
@@ -86,6 +87,11 @@ def uprobe(
     config1 = _syscalls.address(file)
     whose = {} if pid is None else {"pid": pid, "cpu": -1}
     return _open(pmu, _CONFIG_AT_RETURN * at_return, config1, offset_bytes, **whose)
+
+
+def page_fault(cpu: int) -> int:
+    """Open an event that samples each page fault on a CPU."""
+    return _open(TYPE_SOFTWARE, _PAGE_FAULTS, cpu=cpu)
 
 
 def output(cpu: int) -> int:

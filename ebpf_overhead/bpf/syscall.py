@@ -63,6 +63,7 @@ class TraceAttachType(IntEnum):
 
     NONE = 0
     CGROUP_INET_EGRESS = 1
+    CGROUP_SOCK_OPS = 3
     CGROUP_INET4_CONNECT = 10
     RAW_TP = 23
     FENTRY = 24

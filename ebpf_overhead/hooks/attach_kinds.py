@@ -74,6 +74,15 @@ TRACING = partial(
 SECURITY = partial(
     AttachType, group="trampolines", open=trampolines.open_loaded_for, workload_kind="security"
 )
+SECURITY_HOOK = partial(
+    SECURITY,
+    reach="the kernel's call of its security modules, BPF trampoline: direct call",
+    since="5.7, 9e4e01dfd325",
+    needs="CONFIG_BPF_LSM, and bpf among the active security modules",
+    prog_type=ProgType.LSM,
+    expected=TraceAttachType.LSM_MAC,
+    find=trampolines.find_security_hook,
+)
 KPROBE = partial(
     AttachType,
     group="kprobes",
@@ -131,4 +140,25 @@ DEVICE = partial(
     points=network.device,
     workload_kind="packet",
     like="(?!)",  # hooks of others are on other devices: none costs what these do
+)
+
+# Events of the scheduler, which tasks of everybody pass.
+SWITCH_EVENT = partial(
+    PERF_EVENT,
+    group="scheduler",
+    many=many_points.none,
+    serves=(),
+    everybodys=True,
+    workload_kind="switch",
+    like="(?!)",
+)
+SWITCH_TYPED = partial(
+    TYPED,
+    group="scheduler",
+    many=many_points.none,
+    serves=(),
+    system_wide=False,
+    everybodys=True,
+    workload_kind="switch",
+    like="(?!)",
 )

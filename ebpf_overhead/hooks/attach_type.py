@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,12 +19,18 @@ FUNCTION, SYSCALL, TRACEPOINT, USER = "function", "syscall", "tracepoint", "user
 Points = Callable[[Workload], Iterator[AttachPoint]]
 Find = Callable[[AttachPoint], int]
 RecordBytes = Callable[[AttachPoint], "int | None"]
+Closer = Callable[[int, AttachPoint], None]
 Opener = Callable[[LoadedProgram, AttachPoint, bool], int]
 OpenerOfMany = Callable[[LoadedProgram, Sequence[AttachPoint], bool], int]
 
 
 def no_record(point: AttachPoint) -> None:
     """Return None: what a program finds in its context is checked when it is loaded."""
+
+
+def close_descriptor(fd: int, point: AttachPoint) -> None:
+    """Close the descriptor that keeps a program attached."""
+    os.close(fd)
 
 
 def by_name(point: AttachPoint) -> int:
@@ -57,6 +64,8 @@ class AttachType:
     open : callable
         Attaches a loaded program to a point, at the function's return or not, and returns the
         descriptor that keeps it attached.
+    close : callable
+        Detaches it again: closes that descriptor, if no more is to be done.
     expected : TraceAttachType
         Kind of hook that the program is loaded for, where that is part of the program.
     find : callable
@@ -75,6 +84,9 @@ class AttachType:
         ``return``, or at ``both``.
     workload_kind : str
         Kind of workload that it is measured on.
+    event : str
+        Which of the points that a workload passes it is, as `Workload.passes` names them; empty
+        for a system call, or what a call of the workload passes once.
     serves : tuple of str
         Kinds of place, of those that a user may name, that it can probe.
     kernel_name : str
@@ -109,6 +121,7 @@ class AttachType:
     prog_type: ProgType
     points: Points = field(repr=False)
     open: Opener = field(repr=False)
+    close: Closer = field(repr=False, default=close_descriptor)
     expected: TraceAttachType = TraceAttachType.NONE
     find: Find = field(repr=False, default=by_name)
     record_bytes: RecordBytes = field(repr=False, default=no_record)
@@ -116,6 +129,7 @@ class AttachType:
     open_many: OpenerOfMany | None = field(repr=False, default=None)
     moment: Literal["entry", "return", "both"] = "entry"
     workload_kind: str = "syscall"
+    event: str = ""
     serves: tuple[str, ...] = ()
     kernel_name: str = ""
     like: str = ".*"
@@ -133,7 +147,9 @@ class AttachType:
         return 2 if self.moment == "both" else 1
 
     def times_seen(self, workload: Workload) -> int:
-        """Return how often one call of a workload passes the hook."""
+        """Return how often one call of a workload passes the hook: at least, where that differs."""
+        if self.event:
+            return workload.passed.get(self.event) or 1
         if self.moment == "return" and self.group == "tracepoints":
             return workload.exits(self.system_wide)
         return workload.entries(self.system_wide)

@@ -39,6 +39,8 @@ __all__ = [
 
 _T = TypeVar("_T")
 
+_BY_DEFAULT = [each for each in WORKLOADS.values() if each.name in STANDARD_WORKLOADS or each.also]
+
 
 @dataclass(frozen=True)
 class Bystander:
@@ -190,25 +192,31 @@ def select(
     attach_types = _pick("attach type", ATTACH_TYPES, names or STANDARD_ATTACH_TYPES)
     programs = programs_named(list(program) or STANDARD_PROGRAMS, settings)
     workloads = _pick("workload", WORKLOADS, workload or STANDARD_WORKLOADS)
+    aims = workloads if any(workload) else _BY_DEFAULT
     cases = [
         Case(aim, each, chosen)
         for chosen in programs
         if names or not chosen.section
-        for aim in workloads
+        for aim in aims
         for each in attach_types
-        if aim.kind == each.workload_kind
+        if each.workload_kind in (aim.kinds if any(workload) else _default_kinds(aim))
     ]
     if not names:
         placed_by_section = (each for each in programs if each.section)
         cases += [case for each in placed_by_section for case in _placed(each, workloads, workload)]
     if not cases:
         kinds = {each.workload_kind for each in attach_types}
-        fitting = [aim.name for aim in WORKLOADS.values() if aim.kind in kinds]
+        fitting = [aim.name for aim in WORKLOADS.values() if kinds.intersection(aim.kinds)]
         raise BadUseError(
             f"no attach type chosen is for workload {', '.join(aim.name for aim in workloads)}",
             f"choose of {', '.join(fitting)}",
         )
     return cases
+
+
+def _default_kinds(workload: Workload) -> tuple[str, ...]:
+    """Return the kinds of attach types that are measured on a workload which nobody named."""
+    return workload.kinds if workload.name in STANDARD_WORKLOADS else workload.also
 
 
 def _placed(program: Program, workloads: list[Workload], named: Iterable[str]) -> list[Case]:

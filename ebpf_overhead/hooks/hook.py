@@ -8,7 +8,6 @@ need tracefs mounted, and fall back to kprobe events that outlive the process.
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
@@ -168,7 +167,7 @@ class Hook(Attachable):
         """Detach the program; does nothing if it is not attached."""
         hook_fd, self._hook_fd = self._hook_fd, None
         if hook_fd is not None:
-            os.close(hook_fd)
+            self.site.attach_type.close(hook_fd, self.site.point)
 
     def let_go(self) -> None:
         """Detach the program, and return as soon as nothing runs it any more."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from ebpf_overhead.bpf import links, perf_event, pseudofs
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
-from ebpf_overhead.hooks.symbols import entry_symbols
+from ebpf_overhead.hooks.symbols import entry_symbols, kernel_functions
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload.workloads import Workload
 
@@ -20,6 +20,13 @@ _OFFSETS = range(1, 65)
 def functions(workload: Workload) -> Iterator[AttachPoint]:
     """Yield the functions by which the workload's system call may be entered."""
     return (AttachPoint(symbol) for symbol in entry_symbols(str(workload.syscall)))
+
+
+def changed_function(name: str, workload: Workload) -> Iterator[AttachPoint]:
+    """Yield a function by its name, or by what a compiler has made of it: ``name.isra.0``."""
+    known = kernel_functions()
+    made = sorted(each for each in known if each.startswith((f"{name}.isra", f"{name}.constprop")))
+    yield AttachPoint(next((each for each in (name, *made) if each in known), name))
 
 
 def find_event(point: AttachPoint) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ebpf_overhead.bpf import links, pseudofs
 from ebpf_overhead.bpf.namespaces import in_network
 from ebpf_overhead.bpf.syscall import TraceAttachType
+from ebpf_overhead.hooks import traffic_control
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload import _workload
@@ -39,17 +40,27 @@ def top_cgroup(workload: Workload) -> Iterator[AttachPoint]:
 
 def open_xdp(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
     """Attach a program to a device, whose driver runs it (Linux 5.9)."""
-    return _in_namespace(program.fd, point, TraceAttachType.XDP, _NATIVE)
+    return _link(program.fd, point, TraceAttachType.XDP, _NATIVE)
 
 
 def open_xdp_generic(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
     """Attach a program to a device, where the kernel runs it for any device (Linux 5.9)."""
-    return _in_namespace(program.fd, point, TraceAttachType.XDP, _GENERIC)
+    return _link(program.fd, point, TraceAttachType.XDP, _GENERIC)
 
 
 def open_tcx(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
     """Attach a program to what a device receives (Linux 6.6)."""
-    return _in_namespace(program.fd, point, TraceAttachType.TCX_INGRESS)
+    return _link(program.fd, point, TraceAttachType.TCX_INGRESS)
+
+
+def open_tc(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program to what a device receives, as a classifier (Linux 4.5)."""
+    return _in_namespace(lambda: traffic_control.attach(program.fd, point.name))
+
+
+def close_tc(fd: int, point: AttachPoint) -> None:
+    """Remove the classifier."""
+    traffic_control.detach(fd, point.name)
 
 
 def open_cgroup(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
@@ -61,10 +72,13 @@ def open_cgroup(program: LoadedProgram, point: AttachPoint, at_return: bool) -> 
         os.close(cgroup)
 
 
-def _in_namespace(prog_fd: int, point: AttachPoint, attach: TraceAttachType, flags: int = 0) -> int:
-    """Attach in the namespace: the kernel looks for the device there."""
-
-    def attach_to_device() -> int:
+def _link(prog_fd: int, point: AttachPoint, attach: TraceAttachType, flags: int = 0) -> int:
+    def link() -> int:
         return links.to_number(prog_fd, attach, socket.if_nametoindex(point.name), flags)
 
-    return in_network(_workload.packet_network(), attach_to_device)
+    return _in_namespace(link)
+
+
+def _in_namespace(attach: Callable[[], int]) -> int:
+    """Attach in the namespace: the kernel looks for the device there."""
+    return in_network(_workload.packet_network(), attach)

@@ -171,7 +171,7 @@ def _user_point(place: str) -> AttachPoint:
 
 
 def _of_kind(row: AttachType) -> list[Workload]:
-    return [each for each in WORKLOADS.values() if each.kind == row.workload_kind]
+    return [each for each in WORKLOADS.values() if row.workload_kind in each.kinds]
 
 
 def _like(row: AttachType) -> Iterable[AttachType]:

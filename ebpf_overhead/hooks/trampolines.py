@@ -26,6 +26,11 @@ def security_hooks(workload: Workload) -> Iterator[AttachPoint]:
     yield AttachPoint(f"bpf_lsm_{workload.security_hook}")
 
 
+def named_hook(name: str, workload: Workload) -> Iterator[AttachPoint]:
+    """Yield the same for a security hook of that name."""
+    yield AttachPoint(f"bpf_lsm_{name}")
+
+
 def find_function(point: AttachPoint) -> int:
     """Return the BTF id of a function.
 

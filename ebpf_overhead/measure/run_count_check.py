@@ -159,6 +159,8 @@ def count_hits(
     Hits
     """
     expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
+    if probe.case.attach.everybodys:  # who makes system calls does not tell who passes it
+        caller_counter = None
     with syscall.counting_runs():
         if caller_counter is None:
             everybodys = probe.case.attach.system_wide or probe.case.attach.everybodys

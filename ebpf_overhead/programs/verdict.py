@@ -14,13 +14,14 @@ from ebpf_overhead.bpf.syscall import ProgType
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.programs.insn import CALL, EXIT, PSEUDO_CALL, Insn
 
-# XDP_PASS; TCX_NEXT, so that those behind it run, too; 1 for a cgroup's hooks.  They are of
-# include/uapi/linux/bpf.h.
+# XDP_PASS; TCX_NEXT and TC_ACT_UNSPEC, so that those behind it run, too; 1 for a cgroup's hooks.
+# They are of include/uapi/linux/bpf.h and pkt_cls.h.
 _PASSES = {
     ProgType.XDP: 2,
     ProgType.SCHED_CLS: -1,
     ProgType.CGROUP_SKB: 1,
     ProgType.CGROUP_SOCK_ADDR: 1,
+    ProgType.SOCK_OPS: 1,
 }
 _INSN = struct.Struct("=BBhi")
 _JUMP, _MOVE_NUMBER = 0x05, 0xB7  # BPF_JMP | BPF_JA; BPF_ALU64 | BPF_MOV | BPF_K

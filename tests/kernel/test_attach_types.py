@@ -70,7 +70,7 @@ def test_attached_program_runs_as_often_as_it_should_and_detached_never(probe, c
     for _ in range(2):
         probe.attach()
         hits = count_hits(probe, CALLS, call_target(probe.case), caller_counter)
-        assert hits.hits == hits.expected == CALLS * probe.case.attach.runs_per_call
+        assert hits.hits == hits.expected == CALLS * probe.case.runs_per_call
         probe.detach()
         assert runs(probe) == 0, "detached"
     assert open_descriptors() == before
@@ -78,7 +78,7 @@ def test_attached_program_runs_as_often_as_it_should_and_detached_never(probe, c
 
 def test_loaded_anew_it_runs_as_often_and_in_any_thread(probe, caller_counter):
     before, loadings = open_descriptors(), set()
-    expected = CALLS * probe.case.attach.runs_per_call
+    expected = CALLS * probe.case.runs_per_call
     with CallingThreads(random.Random()) as threads:
         for _ in range(3):
             probe.switch(True)
@@ -127,7 +127,7 @@ def test_another_process_runs_no_uprobe_of_this_one(probe):
     if probe.case.workload.syscall is not None:
         pytest.skip("a system call is everybody's")
     if probe.case.attach.everybodys:
-        pytest.skip("so is a cgroup's hook")
+        pytest.skip("so is a hook that others pass")
     probe.attach()
     stats = syscall.enable_stats()
     try:

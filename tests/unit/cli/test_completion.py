@@ -27,7 +27,10 @@ def completed(*words: str) -> list[str]:
         (("mea",), ["measure"]),
         (("study", "map"), ["map-state"]),
         (("study", "bpf"), ["bpf-stats"]),
-        (("measure", "--attach", "tracepoint_"), ["tracepoint_exit"]),
+        (
+            ("measure", "--attach", "tracepoint_"),
+            ["tracepoint_exit", "tracepoint_switch", "tracepoint_wakeup"],
+        ),
         (("measure", "--attach", "stand"), ["standard"]),
         (("measure", "--program", "complex"), ["complex"]),
         (("measure", "--workload", "send"), ["sendto"]),

@@ -256,7 +256,7 @@ def test_group_stands_for_its_attach_types():
 def test_each_attach_type_has_targets_of_its_kind_only():
     cases = select(["all"], ["empty"])
     assert {case.attach.name for case in cases} == ATTACH_TYPES.keys()
-    assert all(case.workload.kind == case.attach.workload_kind for case in cases)
+    assert all(case.attach.workload_kind in case.workload.kinds for case in cases)
     assert [case.name for case in select(["lsm", "usdt"], ["empty"])] == [
         "getpgid/lsm/empty",
         "usdt/usdt/empty",
@@ -275,4 +275,5 @@ def test_targets_that_fit_no_attach_type_are_bad_use():
 
 def test_sessions_run_at_both_ends():
     twice = {case.attach.name for case in select(["all"], ["empty"]) if case.runs_per_call == 2}
-    assert twice == {"fsession", "kprobe_session", "uprobe_session"}
+    switches = {"tracepoint_switch", "tp_btf_switch", "kprobe_switch"}
+    assert twice == {"fsession", "kprobe_session", "uprobe_session", *switches}
