@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import resource
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -16,6 +16,9 @@ from ebpf_overhead.hooks.probe import Probe
 from ebpf_overhead.measure.run_count_check import Hits
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
 from ebpf_overhead.workload import _workload
+
+# Of a point: a program, its link, and the program that is loaded once more.
+_DESCRIPTORS = 3
 
 
 def points(probe: Probe, count: int) -> list[AttachPoint]:
@@ -32,6 +35,13 @@ def points(probe: Probe, count: int) -> list[AttachPoint]:
     if len(found) < count:
         raise UnsupportedError(f"{len(found)} such points are known here, not {count:,}")
     return found
+
+
+def _allow_descriptors(count: int) -> None:
+    """Let this process open so many more, as far as it may say so itself."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = allowed + count
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if most < 0 else min(wanted, most), most))
 
 
 def _is_there(probe: Probe, point: AttachPoint) -> bool:
@@ -53,6 +63,13 @@ class _OneLink(Hook):
         attach_type = self.site.attach_type
         assert attach_type.open_many is not None  # `ManyHooks` says where it is to be used
         return attach_type.open_many(self.program, self._points, attach_type.moment == "return")
+
+
+class _Shared(LoadedProgram):
+    """A program that somebody else unloads."""
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class ManyHooks(Closing):
@@ -79,6 +96,7 @@ class ManyHooks(Closing):
         self._probe = probe
         self._own = probe.case.attach.by_btf
         load = probe.compiled.load if self._own else self._shared
+        _allow_descriptors(_DESCRIPTORS * len(points))
         with ExitStack() as made:
             if one_link:
                 self._hooks: list[Hook] = [made.enter_context(_OneLink(probe, load, points))]
@@ -88,7 +106,7 @@ class ManyHooks(Closing):
             self._made = made.pop_all()
 
     def _shared(self, loaded_as: LoadedAs, what: str) -> LoadedProgram:
-        return LoadedProgram(os.dup(self._probe.program.fd), loaded_as)
+        return _Shared(self._probe.program.fd, loaded_as)
 
     def load_again(self) -> list[LoadedProgram]:
         """Load once more each program that is attached."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from processes import open_descriptors
 
 from ebpf_overhead.hooks import samples
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
@@ -34,7 +35,7 @@ def test_each_cpu_has_an_event_of_its_own(monkeypatch):
         lambda cpu: opened.append(cpu) or os.open(os.devnull, os.O_RDONLY),
     )
     monkeypatch.setattr(samples.perf_event, "attach", lambda event, program: event)
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     os.close(row.open(program, next(row.points(None)), False))
     assert opened == [0, 2]
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before

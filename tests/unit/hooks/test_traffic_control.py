@@ -21,7 +21,7 @@ class Kernel:
         self.refused, self.asked, self.closed = dict(refused), [], False
 
     def send(self, message):
-        length, kind, flags, _, _ = struct.unpack_from("=IHHII", message)
+        length, kind, _, _, _ = struct.unpack_from("=IHHII", message)
         assert length == len(message)
         assert length % 4 == 0
         self.asked.append((kind, message))
