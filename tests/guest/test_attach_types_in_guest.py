@@ -16,7 +16,7 @@ CASES = select(CHEAP, ["empty"])
 
 @pytest.fixture(scope="module")
 def measured(kernels, tmp_path_factory):
-    """The empty program at every attach type, on every target of theirs, but for those that have an expensive one only."""
+    """The empty program at every attach type that has a target whose calls are cheap."""
     path = tmp_path_factory.mktemp("attach-types") / "result.json"
     run = run_command(
         "measure", f"--kernel={kernels[-1].release}", "--program=empty",
