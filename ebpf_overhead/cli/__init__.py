@@ -34,6 +34,7 @@ _COMMANDS = {
         "schema": "print the JSON schema of a record",
         "plot": "draw figures from records that were stored as JSON",
         "compare": "compare any two results: kernels, records, commits, programs",
+        "contribute": "pack one run of this machine into a file to send",
         "history": "show what probes cost on every kernel that was measured",
         "publish": "publish the stored results as a site that opens from disk",
         "kernels": "fetch, list and remove kernels to measure on",

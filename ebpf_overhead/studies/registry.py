@@ -92,9 +92,28 @@ def read_record(path: Path, remedy: str) -> Record:
         The file holds no record, or one that is damaged.
     """
     record = upgraded(read_json(path, Record, error=BadUseError, remedy=remedy), str(path))
+    check_record(record, str(path), remedy)
+    return record
+
+
+def check_record(record: Record, name: str, remedy: str) -> None:
+    """Check that a record is one of its study's.
+
+    Parameters
+    ----------
+    record : dict
+        The record, of the newest version.
+    name, remedy : str
+        What it is called in errors, and how to make one.
+
+    Raises
+    ------
+    BadUseError
+        It is damaged.
+    """
 
     def check(value: object, kind: type[_T], where: str = "") -> _T:
-        return convert(value, kind, f"{path}{where}", error=BadUseError, remedy=remedy)
+        return convert(value, kind, f"{name}{where}", error=BadUseError, remedy=remedy)
 
     shape = check(record, _Shape)
     study = of(record)
@@ -102,7 +121,6 @@ def read_record(path: Path, remedy: str) -> Record:
     for number, case in enumerate(shape.cases):
         row = study.rows[case.get("status") != "measured"]
         check(case, row, f", case {number}")
-    return record
 
 
 @dataclass(frozen=True)
