@@ -7,12 +7,6 @@ from pathlib import Path
 
 import click
 
-from ebpf_overhead.api.contributing import (
-    Contribution,
-    contents,
-    contribution,
-    read_contribution,
-)
 from ebpf_overhead.api.reading import read
 from ebpf_overhead.cli import options
 from ebpf_overhead.cli.files import check_writable
@@ -26,6 +20,12 @@ from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.sampling import Precision
 from ebpf_overhead.studies.cases_run import Job
+from ebpf_overhead.studies.grid.contribution import (
+    Contribution,
+    contents,
+    contribution,
+    read_contribution,
+)
 from ebpf_overhead.studies.registry import DEFAULT
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

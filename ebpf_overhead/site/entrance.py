@@ -14,7 +14,7 @@ from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, STANDARD_ATTACH_TYPES
 from ebpf_overhead.programs.catalogue import STANDARD_PROGRAMS
 from ebpf_overhead.reading import read_text
 from ebpf_overhead.report.record import Record
-from ebpf_overhead.site import cells, grids, matrices
+from ebpf_overhead.site import cells, grids, machines, matrices
 from ebpf_overhead.site.advice import advice
 from ebpf_overhead.site.asv_pages import AsvPages
 from ebpf_overhead.site.causes import causes
@@ -78,6 +78,7 @@ def data(
         "steps": [*_steps(steps, root / "docs/kernels.md")],
         "bystanders": _tables(parts, matrices.BYSTANDERS, root / "docs/bystanders.md", site),
         "contention": _tables(parts, matrices.SCALING, root / "docs/scaling.md", site),
+        "machines": [vars(each) for each in machines.tables(root / "results/machines")],
         "tools": [vars(cells.tools_table(tools))] if tools.exists() else [],
     }
 

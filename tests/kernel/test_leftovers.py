@@ -153,13 +153,14 @@ def test_reader_that_goes_away_leaves_nothing(some_attach_type, nothing_left):
 
 
 KILLS = 20
-KILLED = ("measure", "--program", "complex", "--time", "0.05")
+KILLED = ("measure", "--program", "complex", "--time", "0.5")
 
 
 def test_killed_measure_leaves_nothing(some_attach_type, nothing_left, note):
     """``kill -9`` at twenty random moments between the first instruction and the last."""
+    command = (*KILLED, "--attach", some_attach_type)
     started = time.monotonic()
-    process = start_command(*KILLED)
+    process = start_command(*command)
     process.communicate(timeout=60)
     whole_s = time.monotonic() - started
     assert process.returncode == 0
@@ -167,7 +168,7 @@ def test_killed_measure_leaves_nothing(some_attach_type, nothing_left, note):
     caught_loaded = caught_attached = 0
     index = 0
     while index < KILLS:
-        process = start_command(*KILLED)
+        process = start_command(*command)
         time.sleep(whole_s * (index + random.random()) / KILLS)
         caught_loaded += any(each.kind == "prog" for each in leftovers.held_by(process.pid))
         caught_attached += leftovers.is_attached(process.pid)

@@ -209,7 +209,7 @@ byId("made").append(
   `Made on ${data.made} by ebpf-overhead publish, from stored results. The lines are drawn by Vega-Lite.`);
 showSection("reference", referencePlaces().length > 0, showPlaces);
 showSection("map", data.grids.length > 0, showUnits);
-for (const name of ["bystanders", "contention", "tools"]) {
+for (const name of ["bystanders", "contention", "machines", "tools"]) {
   showSection(name, data[name].length > 0, () => showTables(name, data[name]));
 }
 showSection("releases", releases() !== undefined, showReleases);

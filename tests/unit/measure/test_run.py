@@ -318,7 +318,7 @@ class Placed(Machine):
 
 def test_runs_agree_wherever_the_probe_lies(install):
     """Intervals of one loading and one thread would be 1 ns wide, and lie ten apart."""
-    trials = 100
+    trials = 40
     found = []
     for seed in range(2 * trials):
         install(Placed(50.0, seed))
@@ -326,7 +326,7 @@ def test_runs_agree_wherever_the_probe_lies(install):
         assert 2 < found[-1].half_width < 25
     pairs = zip(found[::2], found[1::2], strict=True)
     meet = sum(max(a.low, b.low) <= min(a.high, b.high) for a, b in pairs)
-    assert meet >= 97
+    assert meet >= 39
 
 
 def test_sampling_stops_by_time_on_a_machine_that_gives_no_precision(install):
@@ -358,7 +358,7 @@ def test_the_interval_is_worked_out_ever_more_seldom(install, monkeypatch):
 
     monkeypatch.setattr(turns, "difference", difference)
     install(Machine(15.0))
-    result = measured(Sampling(Precision(0, 0.5), time_s=60, seed=1))
+    result = measured(Sampling(Precision(0, 0.5), time_s=20, seed=1))
     assert result.stopped_by == "time"
     assert looks[:3] == [10, 11, 12]
     blocks = len(result.samples.probed) // result.samples.windows_per_block

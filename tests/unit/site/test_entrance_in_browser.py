@@ -21,7 +21,7 @@ MACHINE, KERNEL = "z<img src=x onerror=alert(1)>", "6.99.1-<b>bold"
 NO_KPROBES = {
     "getpid.Overhead.track_overhead": {"'kprobe', 'empty'": "unsupported: no <i>kprobes</i>"}
 }
-TABLES = ("reference", "map", "bystanders", "contention", "tools")
+TABLES = ("reference", "map", "bystanders", "contention", "machines", "tools")
 
 
 @pytest.fixture(scope="module")

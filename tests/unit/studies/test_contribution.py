@@ -10,8 +10,8 @@ import records
 from click.testing import CliRunner
 
 from ebpf_overhead import cli
-from ebpf_overhead.api.contributing import contents, contribution, read_contribution
 from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.studies.grid.contribution import contents, contribution, read_contribution
 
 ROOT = Path(__file__).resolve().parents[3]
 DATE = "2026-11-30"
