@@ -17,6 +17,10 @@ from ebpf_overhead.report.side import Side
 _GETPID = "getpid"
 # Files of benchmarks with the parameters attach type and program; their workload is getpid.
 _ON_GETPID = (_GETPID, "tracepoints", "programs")
+# Those with the workload as their third.
+_BY_WORKLOAD = ("targets", "workloads")
+# Counted values that vary by more are no exact ones: calls that start processes are not alike.
+_EXACT_WIDTH = 1.0
 # Said again by others: where a class has `track_overhead`, the two numbers that it is made of, and
 # the same by asv's own clock, which measures them at different times.
 _PARTS = ("track_baseline", "track_instructions", "track_probed")
@@ -103,16 +107,18 @@ class StoredSide:
 
     def _quantities(self) -> Iterator[Quantity]:
         yield from self._baseline()
+        seen: set[tuple[str, tuple[str, ...]]] = set()  # Two benchmarks may have one case.
         for benchmark in self._result.get_all_result_keys():
             if self._is_part(benchmark):
                 continue
             unit = self._units.get(benchmark) or _likely_unit(benchmark)
             method = benchmark.rpartition(".")[2]
             for row, stat in stored.by_parameters(self._result, benchmark).items():
-                if stat is not None:
-                    of = _of(benchmark, tuple(map(str, row)))
+                of = _of(benchmark, tuple(map(str, row)))
+                if stat is not None and (method, of) not in seen:
+                    seen.add((method, of))
                     value = interval_of(stat, _NS_PER_S if unit == "seconds" else 1.0)
-                    exact = unit == INSTRUCTIONS
+                    exact = unit == INSTRUCTIONS and value.half_width <= _EXACT_WIDTH
                     yield Quantity(
                         what=method.partition("_")[2].replace("_", " "),
                         of=of,
@@ -161,7 +167,7 @@ def _of(benchmark: str, row: tuple[str, ...]) -> tuple[str, ...]:
     file = benchmark.partition(".")[0]
     if file in _ON_GETPID:
         return (_GETPID, *row)
-    if file == "targets" and len(row) == 3:
+    if file in _BY_WORKLOAD and len(row) == 3:
         return (row[2], *row[:2])
     if file == "attach_types" and row and "/" in row[0]:
         return (*row[0].split("/", 1), *row[1:])

@@ -13,7 +13,6 @@ from ebpf_overhead.api.measuring import here
 from ebpf_overhead.cli import guest_options, measure_command, options
 from ebpf_overhead.cli.elsewhere import measure_there
 from ebpf_overhead.cli.measuring import wait_option
-from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.cli.processes import measured_here
 from ebpf_overhead.cli.progress import showing_turns
@@ -93,7 +92,7 @@ Examples:
 @click.option(
     "--bystander-calls",
     multiple=True,
-    type=NameType("workload", WORKLOADS),
+    type=options.WORKLOAD,
     help="The same for what is named here, in place of getppid and read; may be repeated.",
 )
 @click.option(

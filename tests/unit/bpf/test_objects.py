@@ -129,7 +129,7 @@ def event_info(kind: str, **of: int) -> BpfLinkInfo:
         (link_info("tracing", attach_type=25), Attachment("fexit")),
         (link_info("tracing", attach_type=99), Attachment("tracing type 99")),
         (link_info("perf_event"), Attachment("perf_event")),
-        (link_info("cgroup"), Attachment("cgroup")),
+        (link_info("cgroup", cgroup_id=9), Attachment("cgroup_inet_ingress", "cgroup 9")),
         (event_info("event", config=1), Attachment("perf_event", "type 0, config 0x1")),
         (event_info("uprobe", offset=0x40), Attachment("uprobe", "+0x40")),
         (link_info("kprobe_multi", count=2, flags=1), Attachment("kretprobe_multi", "2 functions")),
@@ -176,7 +176,6 @@ def test_program_refines_its_attachment(monkeypatch):
     assert attachments.refine(raw, program("tracing")).attach == "tp_btf"
     fentry = attachments.refine(Attachment("fentry"), program("tracing", btf_object=1, btf_id=5))
     assert fentry.target == "type of (1, 5)"
-    assert attachments.refine(Attachment("cgroup"), program("cgroup_skb")).attach == "cgroup_skb"
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_sizes_out_of_range_are_bad_use():
 def test_options_are_passed_on_to_a_guest_but_those_of_the_host(monkeypatch):
     passed = []
 
-    def fake(kernel, arguments, say, sources, *, preload, restore):
+    def fake(kernel, arguments, say, sources, *, preload, restore, variant):
         passed.append((kernel, arguments, restore))
         return {"cases": [], "machine": {}}
 
