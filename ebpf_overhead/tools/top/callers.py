@@ -59,20 +59,14 @@ class HookCaller:
 
 
 class CallerCounts(Closing):
-    """Probes that count who passes the hooks of others' programs; closing it detaches them.
-
-    Attributes
-    ----------
-    refused : dict of Attachment to str
-        Hooks that cannot be counted, and why.
-    """
+    """Probes that count who passes the hooks of others' programs; closing it detaches them."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._compiled = compiled_tracer("callers", ["callers"], {Constant("TARGET"): 0})
         self._numbers: dict[Attachment, int] = {}
         self._before: Counter[tuple[int, int, int]] = Counter()
-        self.refused: dict[Attachment, str] = {}
+        self._refused: dict[Attachment, str] = {}
 
     def close(self) -> None:
         """Detach the probes; may be called again."""
@@ -96,16 +90,23 @@ class CallerCounts(Closing):
         self._count({_counted(hook) for each in others.values() for hook in each.attachments})
         return {number: callers for number, callers in found.items() if callers}
 
-    def lost(self) -> int:
-        """Return how many passes were not counted, because there were too many callers."""
-        return int(_COUNT.unpack(maps.lookup(self._compiled.maps.fds["lost"], 0))[0])
+    def doubts(self) -> list[str]:
+        """Return what was not counted, one line each."""
+        by_reason: dict[str, list[str]] = defaultdict(list)
+        for hook, reason in self._refused.items():
+            by_reason[reason].append(str(hook))
+        found = [f"who passes {', '.join(hooks)}: {why}" for why, hooks in by_reason.items()]
+        lost = _COUNT.unpack(maps.lookup(self._compiled.maps.fds["lost"], 0))[0]
+        if lost:
+            found.append(f"{lost:,} passes were not counted: there were too many callers")
+        return found
 
     def _count(self, hooks: set[Attachment]) -> None:
-        for hook in hooks - self._numbers.keys() - self.refused.keys():
+        for hook in hooks - self._numbers.keys() - self._refused.keys():
             try:
                 probe = self._attached(hook, len(self._numbers))
             except OverheadError as error:
-                self.refused[hook] = str(error)
+                self._refused[hook] = str(error)
             else:
                 self._stack.callback(probe.close)
                 self._numbers[hook] = len(self._numbers)

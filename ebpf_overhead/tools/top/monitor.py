@@ -93,7 +93,8 @@ def watch_programs(
                     details = inventory.details(after.programs)
                     seen = picture(before, after, details, costs, cpus)
                     if callers is not None:
-                        seen = replace(seen, callers=callers.look(details))
+                        found = callers.look(details)
+                        seen = replace(seen, callers=found, callers_not_counted=callers.doubts())
                     yield seen
                     before = after
                     if costs.unknown(kinds_of(details.values())):

@@ -141,6 +141,8 @@ class TopRecord(Head):
         The cost of watching.
     dispatch_not_known : dict of str to list of str
         Programs with unknown dispatch, by the reason.
+    callers_not_counted : list of str
+        What ``--callers`` could not count, one line each.
     """
 
     study: str = "top"
@@ -157,6 +159,7 @@ class TopRecord(Head):
     system_calls: SystemCalls
     own: Own
     dispatch_not_known: dict[str, list[str]]
+    callers_not_counted: list[str] | None = None
 
 
 def make_record(seen: Picture, unit: Unit, release: str) -> Record:

@@ -137,6 +137,7 @@ def _notes(seen: Picture, unit: str, room: Room) -> Iterator[str]:
         if callers := seen.callers.get(usage.program.number):
             names = ", ".join(printable(str(each)) for each in callers)
             yield f"who ran {printable(usage.program.name)} {usage.program.number}: {names}"
+    yield from map(printable, seen.callers_not_counted)
     if any(usage.program.missed for usage in seen.usages):
         yield "missed: runs skipped since loading, as a program ran on that CPU already"
     if seen.gone:

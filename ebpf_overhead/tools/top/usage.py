@@ -107,6 +107,8 @@ class Picture:
         CPUs of the machine.
     callers : dict of int to list of HookCaller
         Who passed the hooks of each program, by its id, where that was counted.
+    callers_not_counted : list of str
+        What was to be counted so, and could not be, one line each.
     """
 
     seconds: float
@@ -118,6 +120,7 @@ class Picture:
     statistics: Interval | None
     cpus: int
     callers: dict[int, list[HookCaller]] = field(default_factory=dict)
+    callers_not_counted: list[str] = field(default_factory=list)
 
     @property
     def runs_per_s(self) -> float:

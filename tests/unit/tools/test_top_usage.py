@@ -14,6 +14,7 @@ from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.console import PlainConsole
 from ebpf_overhead.tools.records import schema
 from ebpf_overhead.tools.top.attachments import Attachment
+from ebpf_overhead.tools.top.callers import HookCaller
 from ebpf_overhead.tools.top.dispatch import Dispatch, priced_as
 from ebpf_overhead.tools.top.inventory import ProgramDetails
 from ebpf_overhead.tools.top.record import make_record
@@ -217,6 +218,18 @@ def test_skipped_runs_are_said():
     heading, _, row = text.splitlines()[1:4]
     assert "missed" in heading
     assert "1,234" in row.split()
+
+
+def test_callers_are_said():
+    picture = one_program()
+    callers = [HookCaller(7, "nginx", "/web", 0.9), HookCaller(8, "\x1b[2J", "/", 0.1)]
+    number = picture.usages[0].program.number
+    told = dataclasses.replace(picture, callers={number: callers}, callers_not_counted=["none: no"])
+    text = printed(told)
+    assert "who ran p1 1: nginx 7 in /web 90 %, \\x1b[2J 8 10 %" in text
+    assert "none: no" in text
+    (row,) = make_record(told, "ns", "6.12")["programs"]
+    assert row["callers"][0] == {"pid": 7, "comm": "nginx", "cgroup": "/web", "share": 0.9}
 
 
 def test_names_are_text():
