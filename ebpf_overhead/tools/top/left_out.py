@@ -56,12 +56,21 @@ def measure_statistics() -> Interval:
 
 
 def measure_slow_path() -> Interval:
-    """Return the cost per system call of being traced, without any program."""
+    """Return the cost per system call of being traced, without any program.
+
+    Raises
+    ------
+    FailedError
+        Something disturbed the measurement: it would be below zero.
+    """
     (case,) = select([ALL_CALLS.name], ["empty"])
     first = _measured(case, Sampling(time_s=_TIME_S)).overhead
     with _traced_system_calls():
         second = _measured(case, Sampling(time_s=_TIME_S)).overhead
-    return first - second
+    found = first - second
+    if found.high < 0:
+        raise FailedError(f"the slow path of system calls cannot take {found}", "try again")
+    return _not_below_zero(found)
 
 
 def measure_left_out(case: Case) -> Interval:
@@ -73,10 +82,12 @@ def measure_left_out(case: Case) -> Interval:
     with _already_traced(case):
         whole = _measured(case, Sampling(time_s=_TIME_S)).overhead
         reported = _reported(case)
-    found = whole / case.runs_per_call - reported
-    return replace(
-        found, **{name: max(getattr(found, name), 0.0) for name in ("estimate", "low", "high")}
-    )
+    return _not_below_zero(whole / case.runs_per_call - reported)
+
+
+def _not_below_zero(found: Interval) -> Interval:
+    low, estimate, high = (max(each, 0.0) for each in (found.low, found.estimate, found.high))
+    return replace(found, low=low, estimate=estimate, high=high)
 
 
 def _reported(case: Case) -> Interval:

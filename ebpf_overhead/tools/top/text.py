@@ -144,6 +144,11 @@ def _notes(seen: Picture, unit: str, room: Room) -> Iterator[str]:
         yield f"{seen.gone} unloaded meanwhile: their last runs are not in the sum"
     if seen.syscalls_per_s is not None:
         yield _slow_path(seen, unit)
+    if any(usage.runs_per_s and usage.dispatch.left_out for usage in seen.usages):
+        yield (
+            "dispatch and slow path are those of a tight loop: what does much between its system"
+            " calls pays more, redis-server twice the sum; impact measures it"
+        )
     for why, hooks in seen.unpriced.items():
         names = ", ".join(hooks)
         yield f"dispatch of {names} unknown, so only the reported time counts: {why}"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from processes import holding_lock
 
-from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.errors import FailedError, UnsupportedError
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.measure import cost_cache
 from ebpf_overhead.measure.cost_cache import Store
@@ -207,3 +207,17 @@ def test_dispatch_is_never_below_zero(monkeypatch):
 
 def test_cost_per_run_of_a_program_that_runs_twice_per_call():
     assert Interval(10, 8, 12, 0.99) / 2 == Interval(5, 4, 6, 0.99)
+
+
+@pytest.mark.parametrize("second", [30.0, 39.0])
+def test_slow_path_is_never_below_zero(monkeypatch, second):
+    overheads = iter([Interval(20.0, 18.0, 32.0, 0.99), Interval(second, second, second, 0.99)])
+    monkeypatch.setattr(left_out, "_traced_system_calls", nullcontext)
+    monkeypatch.setattr(
+        left_out, "_measured", lambda case, sampling: SimpleNamespace(overhead=next(overheads))
+    )
+    if second > 32.0:
+        with pytest.raises(FailedError, match="cannot take"):
+            left_out.measure_slow_path()
+    else:
+        assert left_out.measure_slow_path().estimate == 0.0
