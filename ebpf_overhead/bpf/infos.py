@@ -60,7 +60,7 @@ class _Tracing(Declared):
 
 
 class _Interface(Declared):
-    _fields_ = u32("ifindex attach_type")
+    _fields_ = u32("ifindex")
 
 
 class _Cgroup(Declared):

@@ -70,4 +70,4 @@ def _here() -> Iterator[tuple[int, str, str]]:
                 for number in attached(device.index, hook):
                     yield number, attach, f"{device.name} {direction}"
         for number, direction in netlink.filters(device.index):
-            yield number, "tc", f"{device.name} {direction}"
+            yield number, ProgType.SCHED_CLS.name.lower(), f"{device.name} {direction}"
