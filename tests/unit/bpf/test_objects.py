@@ -129,7 +129,14 @@ def event_info(kind: str, **of: int) -> BpfLinkInfo:
         (link_info("tracing", attach_type=25), Attachment("fexit")),
         (link_info("tracing", attach_type=99), Attachment("tracing type 99")),
         (link_info("perf_event"), Attachment("perf_event")),
-        (link_info("cgroup", cgroup_id=9), Attachment("cgroup_inet_ingress", "cgroup 9")),
+        (
+            link_info("cgroup", cgroup_id=77, attach_type=1),
+            Attachment("cgroup_inet_egress", "cgroup 77"),
+        ),
+        (
+            link_info("netns", netns_ino=4026531840, attach_type=36),
+            Attachment("sk_lookup", "netns 4026531840"),
+        ),
         (event_info("event", config=1), Attachment("perf_event", "type 0, config 0x1")),
         (event_info("uprobe", offset=0x40), Attachment("uprobe", "+0x40")),
         (link_info("kprobe_multi", count=2, flags=1), Attachment("kretprobe_multi", "2 functions")),
