@@ -12,7 +12,7 @@ from ebpf_overhead.asv import history, stored
 from ebpf_overhead.asv.history import Step
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.closing import write_atomically
-from ebpf_overhead.errors import BadUseError, MissingToolError
+from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.site import asv_pages, entrance, places
 from ebpf_overhead.site.entrance import Published
 
@@ -41,7 +41,7 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
     BadUseError
         Nothing is stored, or the two configurations publish to different places.
     MissingToolError
-        asv, asv-tachyon or vl-convert is not installed.
+        asv or asv-tachyon is not installed.
     """
     with ThreadPoolExecutor() as pool:
         library = pool.submit(_charting_library)
@@ -58,7 +58,11 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
     with stored.naming_files(kernels):
         steps = _steps(kernels, parts)
         found = entrance.data(parts, steps, kernels.absolute().parent, site)
-    write_atomically(site / "vega.js", chart)
+    if chart is None:
+        warn("the lines are not drawn: no vl-convert; pip install 'ebpf-overhead[bench]'")
+    else:
+        write_atomically(site / "vega.js", chart)
+    found["drawn"] = chart is not None
     write_atomically(site / "data.js", f"window.ENTRANCE = {json.dumps(found)};\n")
     for name in _PAGE:
         page = resources.files("ebpf_overhead.site").joinpath("page", name)
@@ -88,13 +92,14 @@ def _steps(kernels: Path, parts: list[Published]) -> list[Step]:
     return [*history.steps(costs, _LEAST_STEP)]
 
 
-def _charting_library() -> str:
-    """Return Vega-Lite and all that it needs as one script, which sets ``vegaEmbed``."""
+def _charting_library() -> str | None:
+    """Return Vega-Lite and all that it needs as one script, which sets ``vegaEmbed``.
+
+    None where there is no package of it: the site has its tables all the same.
+    """
     try:
         import vl_convert
-    except ImportError as error:
-        raise MissingToolError(
-            "vl-convert not found, which has Vega-Lite", "pip install 'ebpf-overhead[bench]'"
-        ) from error
+    except ImportError:
+        return None
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return f"(() => {{{bundle}}})();\n"  # Its names are its own.

@@ -192,11 +192,13 @@ function showUnits() {
 }
 
 function showReleases() {
+  showSteps();
+  byId("chart").hidden = !data.drawn;
+  if (!data.drawn) return;
   const programs = data.programs.map((name) => [name, name]);
   const which = [["standard", "of the grid"], ["all", "all that were measured"]];
   choices(byId("lines-program"), programs, data.programs[0], showLines);
   choices(byId("lines-attach"), which, "standard", showLines);
-  showSteps();
   // The tables are there before the library is read.
   const library = element("script", { src: "vega.js" });
   library.onload = showLines;

@@ -43,6 +43,6 @@ def test_what_asv_says_last_is_said_where_it_fails(tmp_path):
 
 
 def test_nothing_stored_is_nothing_to_publish(tmp_path, monkeypatch):
-    monkeypatch.setattr(building, "_charting_library", lambda: "")
+    monkeypatch.setattr(building, "_charting_library", lambda: None)
     with pytest.raises(BadUseError, match="no results beside"):
         building.build(tmp_path / "asv.kernels.json", tmp_path / "asv.conf.json", print)
