@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -21,6 +22,7 @@ MACHINE, KERNEL = "z<img src=x onerror=alert(1)>", "6.99.1-<b>bold"
 NO_KPROBES = {
     "getpid.Overhead.track_overhead": {"'kprobe', 'empty'": "unsupported: no <i>kprobes</i>"}
 }
+KEPT = ("getpid.", "tracepoints.")
 TABLES = ("reference", "map", "bystanders", "contention", "machines", "tools")
 
 
@@ -28,11 +30,20 @@ TABLES = ("reference", "map", "bystanders", "contention", "machines", "tools")
 def site(tmp_path_factory):
     """A clone's site: the committed kernels, and times of two machines."""
     clone = Clone(tmp_path_factory.mktemp("site"))
+    for path in (clone.folder / "results/kernels/vm").glob("*-*.json"):
+        leave_out_workloads(path)
     commit = clone.run("git", "rev-parse", "HEAD").stdout.strip()
     stored_times.store(clone.folder, "here", "6.18.1", commit)
     stored_times.store(clone.folder, MACHINE, KERNEL, commit, NO_KPROBES)
     clone.run(sys.executable, "-m", "ebpf_overhead.cli", "publish")
     return (clone.folder / ".asv/html/index.html").as_uri()
+
+
+def leave_out_workloads(path):
+    """Leave out what asv looks for steps in for most of a minute on a busy machine."""
+    stored = json.loads(path.read_text())
+    kept = {name: row for name, row in stored["results"].items() if name.startswith(KEPT)}
+    path.write_text(json.dumps({**stored, "results": kept}))
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +68,12 @@ class Visits:
     def __call__(self, **how):
         context = self._browser.new_context(**how)
         self._contexts.append(context)
+        context.set_default_timeout(20_000)
+        context.on("console", lambda message: self._complaints.append(message.text))
+        context.on("weberror", lambda error: self._complaints.append(str(error.error)))
+        context.on("dialog", lambda dialog: self._complaints.append(f"dialog: {dialog.message}"))
+        context.on("request", lambda request: self._asked.append(request.url))
         page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: self._complaints.append(message.text))
-        page.on("pageerror", lambda error: self._complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self._complaints.append(f"dialog: {dialog.message}"))
-        page.on("request", lambda request: self._asked.append(request.url))
         page.goto(self._site)
         return page
 
@@ -113,23 +124,28 @@ def test_the_ten_rows_are_there_for_every_kernel(entrance):
         assert page.locator("#advice code").count() == 3
 
 
+# For each switch, what each choice makes of all tables and of each.
+CHOOSE_ALL = """(tables) => [...document.querySelectorAll("select")].map((select) => [
+    select.id,
+    [...select.options].map((option) => option.value).map((value) => {
+        select.value = value;
+        select.onchange();
+        const text = (id) => [...document.querySelectorAll(`#${id}-table td, #${id}-tables td`)]
+            .map((cell) => cell.textContent).join(" ");
+        return [document.querySelector("main").textContent, ...tables.map(text)];
+    }),
+])"""
+
+
 def test_every_choice_of_every_switch_shows_a_table(entrance):
-    page = entrance
-    switches = page.eval_on_selector_all("select", "all => all.map((each) => each.id)")
-    assert len(switches) == 10
-    for switch in switches:
-        shown = set()
-        for each in options(page, switch):
-            page.eval_on_selector(
-                f"#{switch}",
-                "(select, value) => { select.value = value; select.onchange(); }",
-                each,
-            )
-            shown.add("".join(page.locator("main table").all_inner_texts()))
-            for table in TABLES:
-                assert re.search(r"\d", "".join(numbers(page, table))), (switch, each, table)
-        on_chart_only = switch.startswith("lines-")
-        assert on_chart_only or len(shown) == len(options(page, switch)), switch
+    found = entrance.evaluate(CHOOSE_ALL, TABLES)
+    assert len(found) >= 10
+    for switch, choices in found:
+        for _, *tables in choices:
+            assert all(re.search(r"\d", each) for each in tables), (switch, tables)
+        # What is chosen of the lines shows in the lines alone.
+        shown = {each for each, *_ in choices}
+        assert switch.startswith("lines-") or len(shown) == len(choices), switch
 
 
 def test_the_lines_follow_their_switches(entrance):
@@ -158,33 +174,30 @@ def test_every_step_has_a_cause(entrance):
     assert "PREEMPT_DYNAMIC" in page.locator("#steps details").first.inner_text()
 
 
-def test_numbers_lead_to_their_graphs(open_page):
-    page = open_page()
-    for place in TABLES[:-1]:
-        link = page.locator(f"#{place}-table td a, #{place}-tables td a").last
-        benchmark = re.search(r"&bench=([\w.]+)", link.get_attribute("href"))[1]
-        link.click()
-        page.wait_for_selector("canvas")
-        assert page.locator("h1, h2, h3").filter(has_text=benchmark).count()
-        assert f"bench={benchmark}" in page.url
-        page.go_back()
+def test_numbers_lead_to_their_graphs(entrance):
+    """Those of kernels and those of machines by turns: each opens another of asv's pages."""
+    entrance.reload()  # As it begins.
+    links = entrance.evaluate("[...document.querySelectorAll('td a')].map((each) => each.href)")
+    own = entrance.locator("nav #asv a").evaluate_all("all => all.map((each) => each.href)")
+    assert set(own) == {each.partition("#")[0] for each in links}
+    tab = entrance.context.new_page()
+    for place in ("reference", "bystanders", "map", "contention"):
+        link = entrance.locator(f"#{place}-table td a, #{place}-tables td a").last
+        address = link.evaluate("each => each.href")
+        benchmark = benchmark_of(address)
+        tab.goto(address)
+        tab.wait_for_selector("canvas")
+        assert tab.locator("h1, h2, h3").filter(has_text=benchmark).count()
+        stored = tab.evaluate("Object.keys(window.STORED_FILES)")
+        wanted = {
+            benchmark_of(each) for each in links if each.startswith(tab.url.partition("#")[0])
+        }
+        assert wanted <= {each.rpartition("/")[2].removesuffix(".json") for each in stored}
+    tab.close()
 
 
-def test_all_graphs_that_are_linked_were_published(open_page, site):
-    page = open_page()
-    links = page.evaluate("[...document.querySelectorAll('td a')].map((each) => each.href)")
-    assert len(links) > 100
-    benchmarks = {each.partition("#")[0]: set() for each in links}
-    for each in links:
-        benchmarks[each.partition("#")[0]].add(re.search(r"&bench=([\w.]+)", each)[1])
-    own = page.locator("nav #asv a").evaluate_all("all => all.map((each) => each.href)")
-    assert set(own) == set(benchmarks)
-    for address, names in benchmarks.items():
-        page.locator("nav #asv a").nth(own.index(address)).click()
-        page.wait_for_selector("[data-bench]")
-        stored = page.evaluate("Object.keys(window.STORED_FILES)")
-        assert names <= {each.rpartition("/")[2].removesuffix(".json") for each in stored}
-        page.go_back()
+def benchmark_of(address):
+    return re.search(r"&bench=([\w.]+)", address)[1]
 
 
 def test_a_click_on_a_point_leads_to_its_graph(open_page):
