@@ -52,7 +52,7 @@ def _timed(record: Record, cases: list[dict[str, Any]]) -> list[Table]:
     if record["no_gaps"]:
         return made
     gaps = [(*_what(case), *_gaps(case)) for case in cases]
-    heads = (*_WHAT, *(f"{name}{of}" for name in _SWITCHES for of in ("", ", without")))
+    heads = (*_WHAT, *(head for name in _SWITCHES for head in (name, "without")))
     return [
         *made,
         Table(
