@@ -15,18 +15,19 @@ from . import common, getpid
 
 # The reference's, and the kernel's tracepoint of a system call.
 _ATTACH = [name for name in STANDARD_ATTACH_TYPES if name != ALL_CALLS.name]
-# Calls that start tasks or connections vary by more than a probe costs, from one to the next.
-# docs/workloads.md has them, with intervals.
-_VARIES_AT = 100
 # What a series shows: half the width of the 99 % interval, of the overhead or in instructions.
 _SHARE, _LEAST = 0.02, 1.0
 
 
-def _is_steady(workload: Workload) -> bool:
-    return workload.kind == GETPID.kind and workload.checked_calls > _VARIES_AT
+def _is_alone(workload: Workload) -> bool:
+    """Whether the calling task does all of it: what others answer varies from call to call.
+
+    docs/workloads.md has those as well, with intervals.
+    """
+    return workload.kind == GETPID.kind and workload.checked_calls == Workload.checked_calls
 
 
-_WORKLOADS = [name for name, each in WORKLOADS.items() if _is_steady(each)]
+_WORKLOADS = [name for name, each in WORKLOADS.items() if _is_alone(each)]
 
 
 @common.versions(track_baseline="1", track_instructions="1", track_overhead="1")
