@@ -29,7 +29,6 @@ SOMETHING_ELSE = {
     "hooks/existing.py": {"kprobe", "tracepoint"},  # hooks that the kernel lists, of any kind
     "hooks/many_points.py": {"raw_syscalls"},  # a directory of tracefs
     "hooks/trampolines.py": {"lsm"},  # a file of securityfs
-    "tools/top/devices.py": {"tc"},  # the kernel's traffic control, in either direction
     # BCC's names of functions, and libbpf's of sections.
     "programs/bcc_text.py": {"kprobe", "kretprobe", "tracepoint", "raw_tracepoint", "lsm"}
     | {"fentry", "fexit", "fmod_ret"},
