@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ebpf_overhead.guest.variants import USUAL, Variant
@@ -60,8 +61,7 @@ def measure_in_guest(
     began = time.monotonic()
     say(f"Starting {kernel.release}")
     compile_ahead(programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS], kernel.release)
-    shown = [each.source.absolute() for each in programs if each.source is not None]
-    shown += [header for path in shown for header in path.parent.glob("*.h")]
+    shown = own_files(programs)
     how: dict[str, Any] = {"restore": restore, "variant": variant}
     with Guest(kernel, preload=preload, log=say, shown=shown, **how) as guest:
         say(f"Measuring on {kernel.release} (up after {guest.boot_seconds:.1f} s)")
@@ -70,11 +70,18 @@ def measure_in_guest(
         boot_s = guest.boot_seconds
     where = f"the guest {kernel.release}"
     record = record_of(run.exit_status, run.stdout, run.stderr, where)
-    total_s = time.monotonic() - began
     record["guest"] = description
-    record["phases_s"] = {
-        "boot": round(boot_s, 3),
-        "measure": round(total_s - boot_s, 3),
-        "total": round(total_s, 3),
-    }
+    record["phases_s"] = phases_s(boot_s, time.monotonic() - began)
     return record
+
+
+def own_files(programs: Iterable[Program]) -> list[Path]:
+    """Return the user's files that programs are made of, with the headers beside them."""
+    sources = [each.source.absolute() for each in programs if each.source is not None]
+    return [*sources, *(header for path in sources for header in path.parent.glob("*.h"))]
+
+
+def phases_s(boot_s: float, total_s: float) -> dict[str, float]:
+    """Return the seconds of a guest's phases, as records have them."""
+    seconds = {"boot": boot_s, "measure": total_s - boot_s, "total": total_s}
+    return {name: round(each, 3) for name, each in seconds.items()}

@@ -43,7 +43,8 @@ FUNCTION("ebpf_overhead_push", "stp x29, x30, [sp, #-16]!\n"
 /* x86_64 kernels execute ret out of line and single-step it: two exceptions instead of one. */
 FUNCTION("ebpf_overhead_ret", "");
 
-/* Many instructions, 16 bytes apart, as functions are: to attach to all of them.  Nobody calls it. */
+/* Many instructions, 16 bytes apart, as functions are: to attach to all of them.  Nobody calls it.
+ */
 FUNCTION("ebpf_overhead_places", ".rept 1024\n"
                                  "nop\n"
                                  ".balign 16\n"

@@ -18,6 +18,7 @@ from ebpf_overhead.guest.vm import Guest
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.object_cases import with_configuration
 from ebpf_overhead.kernels import catalogue
+from ebpf_overhead.measure.in_guest import own_files, phases_s
 from ebpf_overhead.measure.in_process import LAST_WORDS_S, record_of
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.sampling import Precision
@@ -129,8 +130,7 @@ def explain(
     programs = list(dict.fromkeys(case.program for case in cases))
     say(f"Starting {kernel.release}")
     compile_ahead(programs, kernel.release)
-    shown = [each.source.absolute() for each in programs if each.source is not None]
-    shown += [header for path in shown for header in path.parent.glob("*.h")]
+    shown = own_files(programs)
     how: dict[str, Any] = {"restore": restore, "variant": variant}
     with Guest(kernel, preload=[cases_run.__name__], log=say, shown=shown, **how) as guest:
         say(f"Measuring on {kernel.release}")
@@ -149,12 +149,7 @@ def explain(
             probed = _step(guest, case, True, with_code)
             explained.append(Explained(row, unprobed[workload], probed))
         boot_s = guest.boot_seconds
-    total_s = time.monotonic() - began_s
-    measured["phases_s"] = {
-        "boot": round(boot_s, 3),
-        "measure": round(total_s - boot_s, 3),
-        "total": round(total_s, 3),
-    }
+    measured["phases_s"] = phases_s(boot_s, time.monotonic() - began_s)
     return Explanation(measured, explained)
 
 
