@@ -37,6 +37,7 @@ _VARIANTS = (
     click.option(
         "--boot-args",
         default="",
+        show_default=False,
         metavar="TEXT",
         expose_value=False,
         callback=_keep_variant,
@@ -46,6 +47,7 @@ _VARIANTS = (
     click.option(
         "--cpu-model",
         default="",
+        show_default=False,
         metavar="MODEL",
         expose_value=False,
         callback=_keep_variant,

@@ -189,7 +189,8 @@ def test_client_without_a_guest(tmp_path):
     command = [sys.executable, "-m", "ebpf_overhead.guest.client", str(tmp_path / "absent")]
     code = (
         "import sys; import ebpf_overhead.guest.client as c, ebpf_overhead.guest.session as s;"
-        "s.Session.__init__.__defaults__ = (0.1, lambda: False); sys.exit(c.main(sys.argv[1:]))"
+        "s.Session.__init__.__defaults__ = (0.1, lambda: False, lambda: None);"
+        "sys.exit(c.main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [command[0], "-c", code, command[-1], "--", "true"], capture_output=True, check=False
