@@ -108,6 +108,16 @@ def test_runs_are_known_where_the_workload_names_the_point(kernel):
     assert exercised(ENTER).runs is None
 
 
+def test_a_hook_of_all_calls_is_known_of_any_workload_that_makes_some(kernel):
+    """Others' calls in every try would be counted as its own."""
+    packets = WORKLOADS["packet_veth"]
+    kernel.per_call = {packets.name: {"enter": 2}}
+    kernel.others = iter([400] * 5)
+    section = replace(ENTER.program, section="raw_tp/sys_enter")
+    found = exercised(replace(ENTER, program=section, open_to=(packets,)))
+    assert (found.runs, found.runs_per_call) == (None, 2)
+
+
 GROUP = with_groups([ENTER, LEAVE])[0]
 
 
