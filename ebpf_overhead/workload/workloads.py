@@ -85,9 +85,9 @@ class Workload:
 
     def entries(self, all_calls: bool) -> int:
         """Return how often a hook of all system calls, or of ``syscall``, sees one begin."""
-        if self.syscall is None:
-            return 1
-        return sum(self.times.values()) if all_calls else self.times[self.syscall]
+        if all_calls and self.times:
+            return sum(self.times.values())
+        return 1 if self.syscall is None else self.times[self.syscall]
 
     def exits(self, all_calls: bool) -> int:
         """Return how often such a hook sees one end."""
@@ -119,6 +119,8 @@ def _request(name: str, passes: str, also: tuple[str, ...] = ()) -> Workload:
 # Those that show whether what a probe adds depends on what the call itself costs.
 BY_COST = ("getpid", "read", "openat_close", "sendto")
 
+# A packet is sent and received by the same thread.
+_PACKET = (("write", 1), ("read", 1))
 _FAULT = "exceptions:page_fault_user, handle_mm_fault"
 _WAKES = "sched:sched_waking ?, sched:sched_wakeup ?, timer:hrtimer_start ?"
 _SWITCHES = f"sched:sched_switch 2, {_WAKES}"
@@ -258,8 +260,8 @@ WORKLOADS = {
         Workload("function_ret", None, kind="function", begins_with="ret"),
         Workload("usdt", None, kind="usdt", begins_with="nop"),
         Workload("udp_connect", None, kind="connect", also=("socket",)),
-        Workload("packet", None, kind="packet"),
-        Workload("packet_veth", None, kind="veth", shared=True),
+        Workload("packet", None, _PACKET, kind="packet"),
+        Workload("packet_veth", None, _PACKET, kind="veth", shared=True),
         Workload("malloc_free", None, kind="function", shared=True),
     )
 }

@@ -169,9 +169,12 @@ def test_what_a_call_passes():
     assert ping_pong.passed["sched:sched_switch"] == 2
     assert WORKLOADS["getpid"].passed == WORKLOADS["function"].passed == {}
     assert WORKLOADS["function"].entries(True) == 1
+    assert WORKLOADS["packet"].entries(True) == 2
+    assert WORKLOADS["packet"].entries(False) == 1
 
 
 @pytest.mark.parametrize("workload", WORKLOADS.values(), ids=str)
 def test_workload_of_system_calls_makes_the_one_that_it_is_probed_by(workload):
-    assert (workload.syscall is None) == (not workload.times)
-    assert workload.syscall is None or workload.times[workload.syscall] >= 1
+    if workload.syscall is not None:
+        assert workload.times[workload.syscall] >= 1
+        assert workload.entries(True) == sum(workload.times.values())
