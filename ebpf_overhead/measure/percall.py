@@ -12,8 +12,7 @@ from functools import cache, partial
 
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
-from ebpf_overhead.measure.caller_counter import open_caller_counter
-from ebpf_overhead.measure.run_count_check import prove
+from ebpf_overhead.measure.run_count_check import prove_with_counter
 from ebpf_overhead.measure.sampling import calibrate, choose_cpu
 from ebpf_overhead.workload import _workload
 from ebpf_overhead.workload.calling_threads import CallingThreads
@@ -76,18 +75,14 @@ def attach_proven(case: Case) -> Probe:
         It cannot be attached here, or does not fire.
     """
     probe = load(case)
-    caller_counter = open_caller_counter(case.workload, case.attach.at_exit)
     try:
         cpu = choose_cpu()
 
         def call(calls: int) -> None:
             _workload.run(case.workload.name, calls, cpu=cpu)
 
-        prove(probe, call, caller_counter)
+        prove_with_counter(probe, call)
     except BaseException:
         probe.close()
         raise
-    finally:
-        if caller_counter is not None:
-            caller_counter.close()
     return probe

@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 
 from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import FailedError
+from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe
-from ebpf_overhead.measure.caller_counter import CallerCounter, Counters
+from ebpf_overhead.measure.caller_counter import CallerCounter, Counters, open_caller_counter
+from ebpf_overhead.programs.loaded import LoadedProgram
 
 # Tries to read the run count and the caller counter with nobody else calling in between.
 _QUIET_ATTEMPTS = 200
@@ -101,6 +103,22 @@ def prove(probe: Probe, call: Callable[[int], None], caller_counter: CallerCount
     return hits
 
 
+def prove_with_counter(probe: Probe, call: Callable[[int], None]) -> Hits:
+    """Attach a probe and see the same, with a caller counter that is there meanwhile.
+
+    Parameters
+    ----------
+    probe, call
+        As for `prove`.
+    """
+    caller_counter = open_caller_counter(probe.case.workload, probe.case.attach.at_exit)
+    try:
+        return prove(probe, call, caller_counter)
+    finally:
+        if caller_counter is not None:
+            caller_counter.close()
+
+
 def prove_runs(probes: Sequence[Probe], call: Callable[[int], None], which: str = "") -> None:
     """See that each of several attached programs runs at least as often as it should.
 
@@ -108,6 +126,21 @@ def prove_runs(probes: Sequence[Probe], call: Callable[[int], None], which: str 
     ----------
     probes : sequence of Probe
         Attached, all of them.
+    call, which
+        As for `prove_programs`.
+    """
+    prove_programs([(each.program, each.case) for each in probes], call, which)
+
+
+def prove_programs(
+    programs: Sequence[tuple[LoadedProgram, Case]], call: Callable[[int], None], which: str = ""
+) -> None:
+    """See the same of programs, whatever keeps them attached.
+
+    Parameters
+    ----------
+    programs : sequence of (LoadedProgram, Case)
+        Each with the case that says how often it runs; all of one workload.
     call : callable
         Makes that many calls of the workload.
     which : str
@@ -118,17 +151,17 @@ def prove_runs(probes: Sequence[Probe], call: Callable[[int], None], which: str 
     FailedError
         One does not.
     """
-    if not probes:
+    if not programs:
         return
-    calls = probes[0].case.workload.few_calls
+    calls = programs[0][1].workload.few_calls
     with syscall.counting_runs():
-        before = [each.program.info().run_count for each in probes]
+        before = [program.info().run_count for program, _ in programs]
         call(calls)
-        after = [each.program.info().run_count for each in probes]
-    for each, first, last in zip(probes, before, after, strict=True):
-        hits = Hits(calls, 0, None, runs_per_call=each.case.runs_per_call)
+        after = [program.info().run_count for program, _ in programs]
+    for (_, case), first, last in zip(programs, before, after, strict=True):
+        hits = Hits(calls, 0, None, runs_per_call=case.runs_per_call)
         counted = replace(hits, hits=min(last - first, hits.expected))
-        counted.check(f"{each.case.name}{which}")
+        counted.check(f"{case.name}{which}")
 
 
 def count_hits(

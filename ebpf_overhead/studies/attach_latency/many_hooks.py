@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import islice
 
-from ebpf_overhead.bpf import syscall
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.hook import Hook, Load, Site
 from ebpf_overhead.hooks.probe import Probe
-from ebpf_overhead.measure.run_count_check import Hits
+from ebpf_overhead.measure.run_count_check import prove_programs
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
 from ebpf_overhead.workload import _workload
 
@@ -141,14 +140,11 @@ class ManyHooks(Closing):
             It does not.
         """
         case, program = self._probe.case, self._hooks[0].program
-        with syscall.counting_runs():
-            before = program.info().run_count
-            _workload.run(case.workload.name, case.workload.few_calls)
-            runs = program.info().run_count - before
-        expected = case.workload.few_calls * case.runs_per_call
-        Hits(
-            case.workload.few_calls, min(runs, expected), None, runs_per_call=case.runs_per_call
-        ).check(case.name)
+
+        def call(calls: int) -> None:
+            _workload.run(case.workload.name, calls)
+
+        prove_programs([(program, case)], call)
 
     def close(self) -> None:
         """Detach and unload all."""

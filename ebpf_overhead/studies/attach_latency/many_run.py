@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
-from ebpf_overhead.measure.caller_counter import open_caller_counter
-from ebpf_overhead.measure.run_count_check import Hits, prove
+from ebpf_overhead.measure.run_count_check import Hits, prove_with_counter
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.studies.attach_latency.many_hooks import ManyHooks, points
 from ebpf_overhead.studies.attach_latency.run import Latencies
@@ -99,13 +98,10 @@ def _proven(probe: Probe) -> Hits:
     def call(calls: int) -> None:
         _workload.run(case.workload.name, calls)
 
-    counter = open_caller_counter(case.workload, case.attach.at_exit)
     try:
-        return prove(probe, call, counter)
+        return prove_with_counter(probe, call)
     finally:
         probe.detach()
-        if counter is not None:
-            counter.close()
 
 
 def _timed(

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpf_overhead.hooks.symbols import entry_symbols
 from ebpf_overhead.report.record import (
     Asked,
     Count,
@@ -22,7 +21,7 @@ from ebpf_overhead.report.record import (
 from ebpf_overhead.studies.explain.call_stacks import call_stacks
 from ebpf_overhead.studies.explain.run import STUDY, Explained, Explanation, SteppedCall
 from ebpf_overhead.studies.explain.stepping import in_kernel
-from ebpf_overhead.tools.profile.parts import Part, Target, part_of
+from ebpf_overhead.tools.profile.parts import Part, Target, part_of, target_of
 from ebpf_overhead.tools.profile.stacks import Stacks, fold
 from ebpf_overhead.workload.workloads import WORKLOADS
 
@@ -156,22 +155,6 @@ def make_record(explanation: Explanation) -> Record:
     return make(head, [_case(each, release) for each in explanation.cases])
 
 
-def target_of(workload: str, hook: str | None) -> Target:
-    """Return a workload as its stacks show it.
-
-    Parameters
-    ----------
-    workload : str
-        Its name.
-    hook : str or None
-        The attach point, which may be the function of the workload.
-    """
-    syscall = WORKLOADS[workload].syscall
-    if syscall is None:
-        return Target(in_user_space=True)
-    return Target(frozenset({*entry_symbols(syscall), (hook or "").partition("+")[0]}))
-
-
 def _case(explained: Explained, kernel: str) -> ExplainedCase | Unexplained:
     row = explained.row
     asked = {name: row[name] for name in ("target", "attach", "program")} | {"kernel": kernel}
@@ -192,7 +175,7 @@ def _case(explained: Explained, kernel: str) -> ExplainedCase | Unexplained:
         unprobed=len(unprobed.places),
         probed=len(probed.places),
         calls_alike=unprobed.alike and probed.alike,
-        functions=_functions(without, having, target_of(row["target"], hook)),
+        functions=_functions(without, having, target_of(WORKLOADS[row["target"]], hook)),
         unprobed_stacks=fold(without),
         probed_stacks=fold(having),
         instructions=_instructions(unprobed, probed) if probed.code else None,

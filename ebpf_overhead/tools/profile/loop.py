@@ -14,15 +14,13 @@ from pathlib import Path
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
-from ebpf_overhead.hooks.symbols import entry_symbols
-from ebpf_overhead.measure.caller_counter import open_caller_counter
-from ebpf_overhead.measure.run_count_check import Hits, prove
+from ebpf_overhead.measure.run_count_check import Hits, prove_with_counter
 from ebpf_overhead.measure.sampler import Sampler
 from ebpf_overhead.measure.sampling import Precision, choose_cpu
 from ebpf_overhead.measure.stats import quartiles
 from ebpf_overhead.measure.turns import sample
 from ebpf_overhead.tools.profile import perf_tool
-from ebpf_overhead.tools.profile.parts import Target
+from ebpf_overhead.tools.profile.parts import Target, target_of
 from ebpf_overhead.tools.profile.stacks import Frame, Stacks, inside, parse
 from ebpf_overhead.workload import _workload, clock
 
@@ -99,7 +97,7 @@ def profile_loop(case: Case, seconds: float, say: Callable[[str], None]) -> Loop
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         loop = _Loop(case.workload.name, seconds, folder)
         say(f"Timing {case.workload.name} without and with {case.attach.name} {case.program.name}")
-        hits = _proven(probe, loop.call)
+        hits = prove_with_counter(probe, loop.call)
         baseline, probed = loop.time(probe)
         probe.detach()
         say("Sampling without the probe")
@@ -107,7 +105,7 @@ def profile_loop(case: Case, seconds: float, say: Callable[[str], None]) -> Loop
         probe.attach()
         say("Sampling with the probe")
         having = SampledLoop(probed, loop.sampled("probed", probed), hits)
-        return LoopProfile(case, probe.hook, _target(probe), without, having)
+        return LoopProfile(case, probe.hook, target_of(case.workload, probe.hook), without, having)
 
 
 class _Loop:
@@ -158,21 +156,3 @@ def _is_loop(frame: Frame) -> bool:
     """Whether a function is a loop of the extension, or a function that a loop calls."""
     own = frame.place.endswith(_EXTENSION)
     return own and frame.name.startswith(("loop_", "ebpf_overhead_", "[unknown]"))
-
-
-def _proven(probe: Probe, call: Callable[[int], None]) -> Hits:
-    caller_counter = open_caller_counter(probe.case.workload, probe.case.attach.at_exit)
-    try:
-        return prove(probe, call, caller_counter)
-    finally:
-        if caller_counter is not None:
-            caller_counter.close()
-
-
-def _target(probe: Probe) -> Target:
-    """Return the functions of the workload: its entry, and the attach point."""
-    target = probe.case.workload
-    if target.syscall is None:
-        return Target(in_user_space=True)
-    function = probe.hook.partition("+")[0]
-    return Target(frozenset({*entry_symbols(target.syscall), function}))

@@ -7,7 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import Enum
 
+from ebpf_overhead.hooks.symbols import entry_symbols
 from ebpf_overhead.tools.profile.stacks import Stack, Stacks
+from ebpf_overhead.workload.workloads import Workload
 
 
 class Part(Enum):
@@ -62,6 +64,21 @@ class Target:
 
     functions: frozenset[str] = frozenset()
     in_user_space: bool = False
+
+
+def target_of(workload: Workload, hook: str) -> Target:
+    """Return a workload as its stacks show it: its entry in the kernel, and the attach point.
+
+    Parameters
+    ----------
+    workload : Workload
+        What is called.
+    hook : str
+        What a program is attached to, which may be the function of the workload.
+    """
+    if workload.syscall is None:
+        return Target(in_user_space=True)
+    return Target(frozenset({*entry_symbols(workload.syscall), hook.partition("+")[0]}))
 
 
 def part_of(stack: Stack, target: Target) -> Part:

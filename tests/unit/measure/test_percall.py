@@ -79,7 +79,9 @@ def proven(monkeypatch):
     def proven(hits: int):
         probe, caller_counter = FakeProbe(), FakeCallerCounter()
         monkeypatch.setattr(percall, "load", lambda case: probe)
-        monkeypatch.setattr(percall, "open_caller_counter", lambda target, at_exit: caller_counter)
+        monkeypatch.setattr(
+            run_count_check, "open_caller_counter", lambda target, at_exit: caller_counter
+        )
         monkeypatch.setattr(
             run_count_check,
             "count_hits",

@@ -286,9 +286,8 @@ def many(machine, monkeypatch):
     monkeypatch.setattr(many_run, "load", lambda case: machine)
     monkeypatch.setattr(many_run, "points", lambda probe, count: list(range(count)))
     monkeypatch.setattr(many_run, "ManyHooks", hooks)
-    monkeypatch.setattr(many_run, "open_caller_counter", lambda target, at_exit: None)
     monkeypatch.setattr(
-        many_run, "prove", lambda probe, call, counter: (probe.attach(), Hits(9, 9, 0))[1]
+        many_run, "prove_with_counter", lambda probe, call: (probe.attach(), Hits(9, 9, 0))[1]
     )
     return made
 
