@@ -26,7 +26,7 @@ _STACK_BYTES = 8192
 class _Function:
     name: str
     # With which it began: the address it comes back to lies there.
-    sp: float
+    sp: int
 
 
 @dataclass

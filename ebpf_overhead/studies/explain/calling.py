@@ -17,13 +17,13 @@ from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import load
 from ebpf_overhead.hooks.probe_group import load_group
 from ebpf_overhead.studies.explain.stepping import CALLS
+from ebpf_overhead.tools.profile import jit_symbols
 from ebpf_overhead.workload import _workload
 
 # What a fresh interpreter is given to run, with the data behind it.
 CODE = f"from {__name__} import main; main()"
 # As many as fill the maps of the shipped programs: the first use of a key is an insert.
 _FILLING_CALLS = 15_000
-_SYMBOLS = Path("/proc/sys/net/core/bpf_jit_kallsyms")
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,7 @@ def main() -> NoReturn:
 
 def _call(job: CallingJob) -> NoReturn:
     workload = job.case.workload
-    if _SYMBOLS.exists():
-        _SYMBOLS.write_text("1")
-    with load_group(load, job.case) as group:
+    with jit_symbols.visible(), load_group(load, job.case) as group:
         if job.attached:
             group.attach()
         buffers = group.probe.compiled.event_buffers()
