@@ -83,7 +83,9 @@ class Results:
             commit, record = self._workspace.find(word, measured=True)
         except UnknownNameError:
             return Meant(word, ())
-        found = tuple(each for each in self._kernels if each.commit == commit)
+        # A variant is meant by the name of its environment.
+        usual = (each for each in self._kernels if not each.is_of_variant)
+        found = tuple(each for each in usual if each.commit == commit)
         if not found:
             raise BadUseError(
                 f"nothing was measured on {record.release}",

@@ -126,7 +126,7 @@ def costs(conf_path: Path, kernels: Iterable[NamedKernel]) -> list[KernelCosts]:
 def _newest(conf_path: Path) -> dict[str, Any]:
     """Return each kernel's newest result of the clock that counts, by commit."""
     newest: dict[str, Any] = {}
-    for result in sorted(stored.stored_results(conf_path), key=stored.measured_at):
+    for result in sorted(stored.usual_results(conf_path), key=stored.measured_at):
         keys = result.get_all_result_keys()
         if result.env_vars.get("CLOCK") == "icount" and _OVERHEADS[0] in keys:
             newest[result.commit_hash] = result

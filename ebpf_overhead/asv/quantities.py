@@ -44,6 +44,8 @@ class StoredSide:
         What it is of.
     measured_at : float
         When, in milliseconds since 1970.
+    is_of_variant : bool
+        Whether it is of a guest with boot arguments, or a CPU model, of its own.
     """
 
     def __init__(self, conf_path: Path, result: Any) -> None:
@@ -54,6 +56,7 @@ class StoredSide:
         self.machine = str(result.params.get("machine", ""))
         self.clock = str(result.env_vars.get("CLOCK", "wall"))
         self.measured_at = stored.measured_at(result)
+        self.is_of_variant = stored.is_of_variant(result)
 
     @property
     def is_counted(self) -> bool:

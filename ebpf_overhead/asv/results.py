@@ -67,7 +67,7 @@ def _latest_record(
     wanted = REFERENCE[kernel is not None]
     found = [
         result
-        for result in stored.stored_results(conf_path)
+        for result in stored.usual_results(conf_path)
         # Where a revision is a kernel, no variable names it.
         if result.env_vars.get("KERNEL", release) == release
         and wanted in result.get_all_result_keys()

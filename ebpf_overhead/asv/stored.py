@@ -16,6 +16,7 @@ from typing import Any
 
 from ebpf_overhead.asv.merging import REASONS, parameters_key, read
 from ebpf_overhead.errors import BadUseError, MissingToolError
+from ebpf_overhead.guest.variants import USUAL_CPU
 from ebpf_overhead.printable import shortened
 from ebpf_overhead.reading import convert, naming
 
@@ -76,6 +77,26 @@ def stored_results(conf_path: Path) -> Iterator[Any]:
         asv is not installed.
     """
     yield from _asv("results").iter_results(str(results_folder(conf_path)))
+
+
+def usual_results(conf_path: Path) -> Iterator[Any]:
+    """Yield the results that are of no variant: what a kernel costs, when nothing else is asked.
+
+    Raises
+    ------
+    MissingToolError
+        asv is not installed.
+    """
+    return (each for each in stored_results(conf_path) if not is_of_variant(each))
+
+
+def is_of_variant(result: Any) -> bool:
+    """Whether a result is of a guest with boot arguments, or a CPU model, of its own."""
+    variables = result.env_vars
+    emulated = variables.get("ACCEL") == "tcg"
+    return bool(variables.get("BOOT_ARGS")) or (
+        emulated and variables.get("CPU", USUAL_CPU) != USUAL_CPU
+    )
 
 
 def _asv(name: str) -> Any:

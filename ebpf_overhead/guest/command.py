@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ebpf_overhead.errors import MissingToolError, UnsupportedError
-from ebpf_overhead.guest.variants import USUAL, Variant
+from ebpf_overhead.guest.variants import USUAL, USUAL_CPU, Variant
 
 Clock = Literal["icount", "wall"]
 Accelerator = Literal["tcg", "kvm"]
@@ -108,7 +108,7 @@ def cpu_model(accel: Accelerator, variant: Variant = USUAL) -> str:
     isolation off.  ``la57=off``: five-level page tables would make every walk longer on the
     kernels that use them and not on the others.
     """
-    return variant.cpu_model or ("max,la57=off" if accel == "tcg" else "host")
+    return variant.cpu_model or (f"{USUAL_CPU},la57=off" if accel == "tcg" else "host")
 
 
 def kernel_command_line(clock: Clock, variant: Variant = USUAL) -> str:

@@ -50,6 +50,8 @@ class Variant:
 
 
 USUAL = Variant()
+# What emulated guests have if no CPU model is asked for, as results call it.
+USUAL_CPU = "max"
 
 # Linux 5.14, commit 86d1919a4fb0d9c115dd1d3b969f5d1650e45408; older kernels say nothing.
 _UNKNOWN = re.compile(r'Unknown kernel command line parameters "([^"]*)"')

@@ -103,7 +103,7 @@ def of_machines(conf_path: Path) -> Iterator[MeasuredPlace]:
 
 def _grouped(conf_path: Path, key: Any) -> dict[Any, list[Any]]:
     groups: dict[Any, list[Any]] = {}
-    for result in sorted(stored.stored_results(conf_path), key=stored.measured_at):
+    for result in sorted(stored.usual_results(conf_path), key=stored.measured_at):
         groups.setdefault(key(result), []).append(result)
     return groups
 

@@ -19,7 +19,7 @@ from ebpf_overhead.asv.plugin.guest_runner import (
 from ebpf_overhead.asv.plugin.ways import emulated, native, way_of
 from ebpf_overhead.errors import BadUseError, OverheadError
 from ebpf_overhead.guest.interpreter import compile_sources
-from ebpf_overhead.guest.variants import Variant
+from ebpf_overhead.guest.variants import USUAL_CPU, Variant
 from ebpf_overhead.kernels import catalogue
 from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.record import KernelRecord
@@ -121,9 +121,10 @@ class KernelGuest(environment.Environment):
 
 def _variant(variables: dict[tuple[str, str], str]) -> Variant:
     """Return what a configuration's matrix says of its guests."""
-    asked = [variables.get(("nobuild", name), "") for name in ("BOOT_ARGS", "CPU")]
+    boot_args, cpu = (variables.get(("nobuild", name), "") for name in ("BOOT_ARGS", "CPU"))
     try:
-        return Variant(*asked)
+        # Results of the usual CPU are called so, too, where the matrix names it beside others.
+        return Variant(boot_args, "" if cpu == USUAL_CPU else cpu)
     except OverheadError as error:
         raise util.UserError(str(error)) from error
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.guest.command import Clock, cpu_model
-from ebpf_overhead.guest.variants import USUAL, Variant
+from ebpf_overhead.guest.command import Clock
+from ebpf_overhead.guest.variants import USUAL, USUAL_CPU, Variant
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.machine import describe
@@ -42,7 +42,7 @@ class Way:
 
 def emulated(variant: Variant = USUAL) -> Way:
     """Return the way that exists on every machine: a guest whose clock counts instructions."""
-    return Way("icount", "tcg", variant.cpu_model or cpu_model("tcg").partition(",")[0])
+    return Way("icount", "tcg", variant.cpu_model or USUAL_CPU)
 
 
 def native() -> Way:

@@ -14,11 +14,14 @@ from processes import ROOT
 
 from ebpf_overhead.asv import history as stored
 from ebpf_overhead.asv import history_figure as figure
+from ebpf_overhead.asv.choosing import Results
+from ebpf_overhead.asv.results import latest_record
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.cli import main
 from ebpf_overhead.errors import BadUseError, ExitStatus
 from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
 from ebpf_overhead.kernels import committed
+from ebpf_overhead.site import places
 
 pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
 
@@ -51,12 +54,24 @@ class Store:
         (self.results / "machine.json").write_text('{"machine": "tester", "version": 1}')
 
     def add(
-        self, release, scale, started_at=1_000, clock="icount", missing=(), further=(), reasons=None
+        self,
+        release,
+        scale,
+        started_at=1_000,
+        clock="icount",
+        missing=(),
+        further=(),
+        reasons=None,
+        **variables,
     ):
         """Store a kernel's result: case number n adds ``100 * n * scale``."""
         commit = self.history.hashes()[release]
         added = [None if case in missing else 100.0 * n * scale for n, case in enumerate(CASES, 1)]
-        rows = {"track_overhead": added, "track_baseline": [250.0 * scale] * len(CASES)}
+        rows = {
+            "track_overhead": added,
+            "track_baseline": [250.0 * scale] * len(CASES),
+            "track_instructions": [each and each + 250.0 * scale for each in added],
+        }
         result = {
             "commit_hash": commit,
             "env_name": f"kernel-CLOCK{clock}",
@@ -64,7 +79,7 @@ class Store:
             "params": {"machine": "tester"},
             "python": "3.11",
             "requirements": {},
-            "env_vars": {"CLOCK": clock},
+            "env_vars": {"CLOCK": clock, **variables},
             "result_columns": ["result", "params", "version", "started_at", "duration"],
             "results": {
                 f"getpid.Instructions.{name}": [values, PARAMS, "v", started_at, 1.0]
@@ -108,6 +123,21 @@ def test_newest_result_of_the_instruction_clock_counts(store):
     store.add(OLD.release, 1, started_at=1_000)
     store.add(OLD.release, 7, started_at=9_000, clock="wall")
     assert [each.unprobed for each in store.costs()] == [750]
+
+
+@pytest.mark.parametrize("variant", [{"BOOT_ARGS": "audit=1"}, {"CPU": "Nehalem"}])
+def test_a_variant_is_no_part_of_a_kernels_series(store, variant):
+    usual = {"ACCEL": "tcg", "CPU": "max"}
+    store.add(OLD.release, 3, started_at=1_000, **usual)
+    store.add(OLD.release, 9, started_at=2_000, **{**usual, **variant})
+    assert [each.unprobed for each in store.costs()] == [750]
+    (place,) = places.of_kernels(store.conf, stored.known_kernels(store.history))
+    baseline = place.numbers("getpid.Instructions.track_baseline")
+    assert {each.estimate for each in baseline.values()} == {750}
+    case = latest_record(store.conf, kernel=OLD.release)["cases"][0]
+    assert case["baseline"] == {"median": 750}
+    found = Results(store.conf, store.conf.parent / "asv.conf.json").meant(OLD.release)
+    assert [each.measured_at for each in found.results] == [1_000]
 
 
 def test_no_results_is_bad_use_with_the_command_to_run(store):

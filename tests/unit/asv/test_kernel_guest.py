@@ -15,6 +15,7 @@ from asv import util
 from asv.config import Config
 
 from ebpf_overhead.asv.plugin import kernel_guest
+from ebpf_overhead.guest.variants import Variant
 from ebpf_overhead.kernels.history import History
 
 KERNEL = make_record("6.12.118+deb13-amd64", "6.12.118-1")
@@ -130,3 +131,14 @@ def test_a_revision_that_is_no_kernel_fails(place):
     output, _, status = place.run()
     assert "revision 00000000 is no kernel of the history" in output
     assert status == 1
+
+
+@pytest.mark.parametrize(("asked", "model"), [("max", ""), ("Nehalem", "Nehalem")])
+def test_the_usual_cpu_may_be_named_beside_others(place, asked, model):
+    place.add(KERNEL)
+    variables = {("nobuild", "CPU"): asked}
+    place.environment = kernel_guest.KernelGuest(place.conf, "3.11", {}, variables)
+    place.install(KERNEL.release)
+    place.run()
+    assert place.environment._runner.variant == Variant(cpu_model=model)
+    assert f"CPU{asked}" in place.environment.name
