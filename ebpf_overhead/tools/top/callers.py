@@ -136,12 +136,12 @@ def _callers(
     passed: Counter[tuple[int, int, int]], numbers: set[int], paths: Mapping[int, str]
 ) -> Iterator[HookCaller]:
     """Yield who passed some hooks most often."""
-    of_hooks: dict[tuple[int, int], int] = defaultdict(int)
+    of_hooks: Counter[tuple[int, int]] = Counter()
     for (cgroup, pid, number), count in passed.items():
         if number in numbers:
             of_hooks[cgroup, pid] += count
-    whole = sum(of_hooks.values())
-    for (cgroup, pid), count in Counter(of_hooks).most_common(_SHOWN):
+    whole = of_hooks.total()
+    for (cgroup, pid), count in of_hooks.most_common(_SHOWN):
         if count >= _LEAST * whole:
             yield HookCaller(pid, command_of(pid), paths.get(cgroup, ""), count / whole)
 

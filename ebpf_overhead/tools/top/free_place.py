@@ -11,8 +11,7 @@ from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_types import GROUPS
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.tools.top.attachments import Attachment
-
-_ENDS = "sys_enter", "sys_exit"
+from ebpf_overhead.tools.top.system_calls import ENDS
 
 
 class FreePlace(NamedTuple):
@@ -71,11 +70,11 @@ def place_of(case: Case) -> str:
 
 def at_exit(place: str) -> bool:
     """Whether a tracepoint is at the end of system calls."""
-    return _name(place).startswith(_ENDS[1])
+    return _name(place).startswith(ENDS[1])
 
 
 def _other_end(place: str) -> str:
-    found, wanted = reversed(_ENDS) if at_exit(place) else _ENDS
+    found, wanted = reversed(ENDS) if at_exit(place) else ENDS
     return place.replace(found, wanted)
 
 
@@ -94,5 +93,5 @@ def _is_near(hook: Attachment, case: Case) -> bool:
     """Whether the kernel calls a hook from the same place, in whichever way."""
     if hook.attach not in GROUPS["tracepoints"]:
         return _shares_its_way(hook, case)
-    end = _ENDS[at_exit(place_of(case))]
+    end = ENDS[at_exit(place_of(case))]
     return case.attach.group == "tracepoints" and hook.target.startswith(end)

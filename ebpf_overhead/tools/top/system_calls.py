@@ -8,17 +8,18 @@ from collections.abc import Collection, Iterable
 from ebpf_overhead.hooks.attach_types import GROUPS
 from ebpf_overhead.tools.top.attachments import Attachment
 
-_ENDS = "sys_enter", "sys_exit"
+# The two ends of every system call, as tracepoints begin that are there.
+ENDS = "sys_enter", "sys_exit"
 
 
 def on_system_calls(hook: Attachment) -> bool:
     """Whether a hook puts all system calls on the slow path."""
-    return hook.attach in GROUPS["tracepoints"] and hook.target.startswith(_ENDS)
+    return hook.attach in GROUPS["tracepoints"] and hook.target.startswith(ENDS)
 
 
 def runs_for_all(hook: Attachment) -> bool:
     """Whether a hook's program runs once per system call."""
-    return on_system_calls(hook) and hook.target in _ENDS
+    return on_system_calls(hook) and hook.target in ENDS
 
 
 def traced_per_s(running: Iterable[tuple[float, Collection[Attachment]]]) -> float | None:
@@ -40,7 +41,7 @@ def traced_per_s(running: Iterable[tuple[float, Collection[Attachment]]]) -> flo
             several += [0.0] * bool(tracing)
             continue
         # A call runs a program at both of its ends twice.
-        calls_per_s = runs_per_s / len({hook.target.startswith(_ENDS[0]) for hook in tracing})
+        calls_per_s = runs_per_s / len({hook.target.startswith(ENDS[0]) for hook in tracing})
         if all(map(runs_for_all, tracing)):
             for_all.append(calls_per_s)
         elif len(names := {call_of(hook) for hook in tracing}) == 1:
@@ -55,5 +56,5 @@ def traced_per_s(running: Iterable[tuple[float, Collection[Attachment]]]) -> flo
 
 def call_of(hook: Attachment) -> str:
     """Return the name of the system call that a hook traces; empty for all."""
-    name = hook.target.removeprefix(_ENDS[0]).removeprefix(_ENDS[1])
+    name = hook.target.removeprefix(ENDS[0]).removeprefix(ENDS[1])
     return name.removeprefix("_")
