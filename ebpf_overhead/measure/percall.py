@@ -67,7 +67,7 @@ def _threads() -> CallingThreads:
 
 
 def attach_proven(case: Case) -> Probe:
-    """Return a case's probe, attached and seen to fire once a call.
+    """Return a case's probe, attached and seen to fire once per call.
 
     Raises
     ------

@@ -183,7 +183,7 @@ def count_hits(
         Makes that many calls of the workload, in the thread that the caller counter watches.
     caller_counter : CallerCounter or None
         Tells own from foreign runs; without it all runs are taken for own, and a hook that
-        serves everybody is only proven to have run at least once a call.
+        serves everybody is only proven to have run at least once per call.
     runs_per_call : int, optional
         How often the program should run for a call; the case's number by default.
 

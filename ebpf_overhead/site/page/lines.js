@@ -35,7 +35,7 @@ function linePoints(grid, program, attachTypes) {
   });
 }
 
-// How the lines look in the scheme and the width of the moment.
+// How the lines look: their colours and sizes depend on the colour scheme and the width of the page.
 function lineConfig(colour) {
   const text = { labelColor: colour("--text"), titleColor: colour("--text"), labelFontSize: 12, titleFontSize: 12 };
   const lines = { gridColor: colour("--line"), domainColor: colour("--faint"), tickColor: colour("--faint") };

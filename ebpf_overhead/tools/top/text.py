@@ -147,7 +147,7 @@ def _notes(seen: Picture, unit: str, room: Room) -> Iterator[str]:
     if any(usage.runs_per_s and usage.dispatch.left_out for usage in seen.usages):
         yield (
             "dispatch and slow path are those of a tight loop: what does much between its system"
-            " calls pays more, redis-server twice the sum; impact measures it"
+            " calls pays more; impact measures it"
         )
     for why, hooks in seen.unpriced.items():
         names = ", ".join(hooks)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from kernels_fakes import make_record
 from processes import run_command
+from stored_times import COLUMNS
 
 from ebpf_overhead.asv.results import latest_record
 from ebpf_overhead.bpf import _syscalls
@@ -25,19 +26,6 @@ HERE = os.uname().release
 ATTACH = ["tracepoint", "tp_btf", "kprobe"]
 PROGRAMS = ["empty", "complex"]
 PARAMS = [[repr(name) for name in ATTACH], [repr(name) for name in PROGRAMS]]
-COLUMNS = [
-    "result",
-    "params",
-    "version",
-    "started_at",
-    "duration",
-    "stats_ci_99_a",
-    "stats_ci_99_b",
-    "stats_q_25",
-    "stats_q_75",
-    "stats_number",
-    "stats_repeat",
-]
 NAN = math.nan
 
 BASELINE_S = [100e-9]
