@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
 from ebpf_overhead.asv import history, stored
-from ebpf_overhead.asv.history import Step
+from ebpf_overhead.asv.history import NamedKernel, Step
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
@@ -45,7 +45,8 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
     """
     with ThreadPoolExecutor() as pool:
         library = pool.submit(_charting_library)
-        parts = [*_published(kernels, project, warn)]
+        known = _known_kernels(kernels, warn)
+        parts = [*_published(kernels, known, project)]
         chart = library.result()
     if not parts:
         raise BadUseError(f"no results beside {kernels} and {project}", "make bench, make kernels")
@@ -56,13 +57,13 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
             "let html_dir of both be in one folder",
         )
     with stored.naming_files(kernels):
-        steps = _steps(kernels, parts)
+        steps = _steps(kernels, known, parts)
         found = entrance.data(parts, steps, kernels.absolute().parent, site)
     if chart is None:
         warn("the lines are not drawn: no vl-convert; pip install 'ebpf-overhead[bench]'")
     else:
         write_atomically(site / "vega.js", chart)
-    found["drawn"] = chart is not None
+    found |= {"drawn": chart is not None, "leastStep": _LEAST_STEP}
     write_atomically(site / "data.js", f"window.ENTRANCE = {json.dumps(found)};\n")
     for name in _PAGE:
         page = resources.files("ebpf_overhead.site").joinpath("page", name)
@@ -70,11 +71,17 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
     return site / _PAGE[0]
 
 
-def _published(kernels: Path, project: Path, warn: Callable[[str], None]) -> Iterator[Published]:
-    if kernels.exists():
-        workspace = Workspace(kernels.absolute().parent)
-        workspace.prepare(warn=warn)
-        known = history.known_kernels(workspace.history)
+def _known_kernels(kernels: Path, warn: Callable[[str], None]) -> list[NamedKernel]:
+    """Return the kernels of the history beside a configuration; none where there is none."""
+    if not kernels.exists():
+        return []
+    workspace = Workspace(kernels.absolute().parent)
+    workspace.prepare(warn=warn)
+    return history.known_kernels(workspace.history)
+
+
+def _published(kernels: Path, known: Sequence[NamedKernel], project: Path) -> Iterator[Published]:
+    if known:
         with stored.naming_files(kernels):
             if found := [*places.of_kernels(kernels, known)]:
                 yield Published(asv_pages.publish(kernels), found)
@@ -84,12 +91,10 @@ def _published(kernels: Path, project: Path, warn: Callable[[str], None]) -> Ite
                 yield Published(asv_pages.publish(project), found)
 
 
-def _steps(kernels: Path, parts: list[Published]) -> list[Step]:
+def _steps(kernels: Path, known: Sequence[NamedKernel], parts: Sequence[Published]) -> list[Step]:
     if not any(place.counted and place.conf_path == kernels for p in parts for place in p.places):
         return []
-    workspace = Workspace(kernels.absolute().parent)
-    costs = history.costs(kernels, history.known_kernels(workspace.history))
-    return [*history.steps(costs, _LEAST_STEP)]
+    return [*history.steps(history.costs(kernels, known), _LEAST_STEP)]
 
 
 def _charting_library() -> str | None:

@@ -1,8 +1,6 @@
 // The lines by release, drawn by Vega-Lite.
 "use strict";
 
-const LEAST_STEP = 0.1;
-
 const releases = () =>
   data.grids.find((grid) => grid.unit === "instructions" && grid.places.length > 1);
 
@@ -10,7 +8,7 @@ const releases = () =>
 function stepTo(place, attach, program) {
   const step = data.steps.find((each) => each.attach === attach && each.after === place.label);
   const change = step ? step.changes[data.programs.indexOf(program)] : null;
-  return Math.abs(change ?? 0) > LEAST_STEP ? { ...step, change } : null;
+  return Math.abs(change ?? 0) > data.leastStep ? { ...step, change } : null;
 }
 
 function says(attach, place, value, step) {
