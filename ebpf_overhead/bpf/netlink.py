@@ -1,4 +1,4 @@
-"""What rtnetlink(7) tells of network devices: their XDP programs, and those of tc filters.
+"""rtnetlink(7): its messages, and what it tells of network devices' XDP programs and tc filters.
 
 Numbers and layouts are those of ``include/uapi/linux``: ``netlink.h``, ``rtnetlink.h``,
 ``if_link.h`` and ``pkt_cls.h``.
@@ -11,19 +11,23 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
+# Begins a message about traffic control: family, number of the device, handle, parent, info.
+TRAFFIC_CONTROL = struct.Struct("=B3xiIII")  # struct tcmsg
+KIND, OPTIONS = 1, 2  # TCA_KIND, TCA_OPTIONS
+INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3  # TC_H_MIN_INGRESS, TC_H_MIN_EGRESS of clsact
+ERROR = 2  # NLMSG_ERROR
+HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _DEVICE = struct.Struct("=BxHiII")  # struct ifinfomsg
-_FILTER = struct.Struct("=B3xiIII")  # struct tcmsg
 _REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
-_ERROR, _DONE = 2, 3
+_DONE = 3
 _GET_DEVICES, _GET_FILTERS, _GET_QDISCS = 18, 46, 38  # RTM_GETLINK, _GETTFILTER, _GETQDISC
 _NAME, _XDP, _XDP_PROG = 3, 43, 4  # IFLA_IFNAME, IFLA_XDP, IFLA_XDP_PROG_ID
 _XDP_IDS = (_XDP_PROG, 5, 6, 7)  # and those of more than one mode
-_KIND, _OPTIONS, _BPF_ID = 1, 2, 11  # TCA_KIND, TCA_OPTIONS, TCA_BPF_ID
+_BPF_ID = 11  # TCA_BPF_ID
 _TYPE_MASK = 0x3FFF  # NLA_TYPE_MASK
 # Classes of clsact, which is no qdisc with a list of its own.
-_CLSACT = {0xFFFFFFF2: "ingress", 0xFFFFFFF3: "egress"}
+_CLSACT = {INGRESS: "ingress", _EGRESS: "egress"}
 _INGRESS_QDISCS = ("ingress", "clsact")
 
 
@@ -46,6 +50,30 @@ class NetworkDevice:
     xdp: frozenset[int] = field(default_factory=frozenset)
 
 
+def opened() -> socket.socket:
+    """Return a socket to the network namespace of the calling thread."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+
+
+def packed(kind: int, flags: int, body: bytes) -> bytes:
+    """Return a message: a ``struct nlmsghdr`` with its body.
+
+    Parameters
+    ----------
+    kind, flags : int
+        ``RTM_…`` and ``NLM_F_…``.
+    body : bytes
+        The struct of that kind, and its attributes.
+    """
+    return HEADER.pack(HEADER.size + len(body), kind, flags, 1, 0) + body
+
+
+def attribute(kind: int, value: bytes) -> bytes:
+    """Return a ``struct rtattr`` with its value, up to where the next one may begin."""
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(_aligned(length) - length)
+
+
 def devices() -> list[NetworkDevice]:
     """Return the network devices of this thread's namespace."""
     found = []
@@ -61,10 +89,10 @@ def devices() -> list[NetworkDevice]:
 def filters(index: int) -> Iterator[tuple[int, str]]:
     """Yield the programs of tc filters on a device: id, and the direction or queue."""
     for parent, name in {**_CLSACT, **_queues(index)}.items():
-        request = _FILTER.pack(socket.AF_UNSPEC, index, 0, parent, 0)
+        request = TRAFFIC_CONTROL.pack(socket.AF_UNSPEC, index, 0, parent, 0)
         for message in _dump(_GET_FILTERS, request):
-            told = _attributes(message[_FILTER.size :])
-            options = _attributes(told.get(_OPTIONS, b"")) if _text(told[_KIND]) == "bpf" else {}
+            told = _attributes(message[TRAFFIC_CONTROL.size :])
+            options = _attributes(told.get(OPTIONS, b"")) if _text(told[KIND]) == "bpf" else {}
             if _BPF_ID in options:
                 yield _number(options[_BPF_ID]), name
 
@@ -72,9 +100,9 @@ def filters(index: int) -> Iterator[tuple[int, str]]:
 def _queues(index: int) -> dict[int, str]:
     """Return the queueing disciplines of a device that may have filters, by their handle."""
     found = {}
-    for message in _dump(_GET_QDISCS, _FILTER.pack(socket.AF_UNSPEC, index, 0, 0, 0)):
-        _, where, handle, *_ = _FILTER.unpack_from(message)
-        kind = _text(_attributes(message[_FILTER.size :])[_KIND])
+    for message in _dump(_GET_QDISCS, TRAFFIC_CONTROL.pack(socket.AF_UNSPEC, index, 0, 0, 0)):
+        _, where, handle, *_ = TRAFFIC_CONTROL.unpack_from(message)
+        kind = _text(_attributes(message[TRAFFIC_CONTROL.size :])[KIND])
         if where == index and handle and kind not in _INGRESS_QDISCS:
             found[handle] = kind
     return found
@@ -82,15 +110,15 @@ def _queues(index: int) -> dict[int, str]:
 
 def _dump(kind: int, request: bytes) -> Iterator[bytes]:
     """Yield the messages that answer a request, without their headers; none where it fails."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as asked:
-        asked.send(_HEADER.pack(_HEADER.size + len(request), kind, _REQUEST_DUMP, 1, 0) + request)
+    with opened() as asked:
+        asked.send(packed(kind, _REQUEST_DUMP, request))
         while True:
             answer = asked.recv(1 << 20)
             while answer:
-                length, told, *_ = _HEADER.unpack_from(answer)
-                if told in (_ERROR, _DONE):
+                length, told, *_ = HEADER.unpack_from(answer)
+                if told in (ERROR, _DONE):
                     return
-                yield answer[_HEADER.size : length]
+                yield answer[HEADER.size : length]
                 answer = answer[_aligned(length) :]
 
 

@@ -1,7 +1,8 @@
 """The hook of traffic control: a classifier of a device, which rtnetlink adds and removes.
 
 It is held by no descriptor.  It goes with the device, which is in a network namespace of this
-process alone.  Numbers are those of ``include/uapi/linux/pkt_sched.h`` and ``pkt_cls.h``.
+process alone.  Numbers are those of ``include/uapi/linux``: ``rtnetlink.h``, ``pkt_sched.h`` and
+``pkt_cls.h``.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ import fcntl
 import socket
 import struct
 
+from ebpf_overhead.bpf import netlink
+
 _REQUEST_ACK, _CREATE_NEW = 0x1 | 0x4, 0x400 | 0x200  # NLM_F_…
 _NEW_DISCIPLINE, _REMOVE_DISCIPLINE, _NEW_FILTER = 36, 37, 44  # RTM_…
-_ERROR = 2  # NLMSG_ERROR
 _ANSWER_MAX = 4096
 _SIOCGIFINDEX = 0x8933
-# TC_H_CLSACT, the handle that belongs to it, and its hook of what a device receives.
-_CLSACT, _CLSACT_HANDLE, _INGRESS = 0xFFFFFFF1, 0xFFFF0000, 0xFFFFFFF2
-_KIND, _OPTIONS = 1, 2  # TCA_…
+_CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000  # TC_H_CLSACT, and the handle that belongs to it
 _PROGRAM, _NAME, _FLAGS = 6, 7, 8  # TCA_BPF_…
 _DIRECT_ACTION = 1
 _FIRST, _ALL_PROTOCOLS = 1, socket.htons(3)  # the filter's rank; ETH_P_ALL
@@ -43,7 +43,7 @@ def attach(prog_fd: int, device: str) -> int:
     OSError
         The kernel refused; the text says what.
     """
-    kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    kernel = netlink.opened()
     try:
         number = _number(kernel, device)
         _ask(kernel, _NEW_DISCIPLINE, _discipline(number), "clsact", _CREATE_NEW)
@@ -76,31 +76,27 @@ def _remove(kernel: socket.socket, number: int) -> None:
 
 
 def _discipline(number: int) -> bytes:
-    head = struct.pack("=BxxxiIII", socket.AF_UNSPEC, number, _CLSACT_HANDLE, _CLSACT, 0)
-    return head + _attribute(_KIND, b"clsact\0")
+    head = netlink.TRAFFIC_CONTROL.pack(socket.AF_UNSPEC, number, _CLSACT_HANDLE, _CLSACT, 0)
+    return head + netlink.attribute(netlink.KIND, b"clsact\0")
 
 
 def _filter(number: int, prog_fd: int) -> bytes:
     info = _FIRST << 16 | _ALL_PROTOCOLS
-    head = struct.pack("=BxxxiIII", socket.AF_UNSPEC, number, 0, _INGRESS, info)
+    head = netlink.TRAFFIC_CONTROL.pack(socket.AF_UNSPEC, number, 0, netlink.INGRESS, info)
+    kind = netlink.attribute(netlink.KIND, b"bpf\0")
     options = (
-        _attribute(_PROGRAM, struct.pack("=I", prog_fd))
-        + _attribute(_NAME, b"ebpf_overhead\0")
-        + _attribute(_FLAGS, struct.pack("=I", _DIRECT_ACTION))
+        netlink.attribute(_PROGRAM, struct.pack("=I", prog_fd))
+        + netlink.attribute(_NAME, b"ebpf_overhead\0")
+        + netlink.attribute(_FLAGS, struct.pack("=I", _DIRECT_ACTION))
     )
-    return head + _attribute(_KIND, b"bpf\0") + _attribute(_OPTIONS, options)
+    return head + kind + netlink.attribute(netlink.OPTIONS, options)
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
-    """Return a ``struct rtattr``, which begins at a multiple of four bytes."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def _ask(kernel: socket.socket, message: int, body: bytes, what: str, flags: int = 0) -> None:
-    """Send a ``struct nlmsghdr`` with its body, and raise what the kernel answers."""
-    head = struct.pack("=IHHII", 16 + len(body), message, _REQUEST_ACK | flags, 1, 0)
-    kernel.send(head + body)
+def _ask(kernel: socket.socket, kind: int, body: bytes, what: str, flags: int = 0) -> None:
+    """Send a message, and raise what the kernel answers."""
+    kernel.send(netlink.packed(kind, _REQUEST_ACK | flags, body))
     answer = kernel.recv(_ANSWER_MAX)
-    _, kind, _, _, _, error = struct.unpack_from("=IHHIIi", answer)
-    if kind == _ERROR and error:
+    _, answered, *_ = netlink.HEADER.unpack_from(answer)
+    (error,) = struct.unpack_from("=i", answer, netlink.HEADER.size)
+    if answered == netlink.ERROR and error:
         raise OSError(-error, f"rtnetlink ({what})")
