@@ -82,6 +82,22 @@ static const char *write_program(void)
     return written == (ssize_t)sizeof(smallest) ? NULL : "write to tmpfs";
 }
 
+/* A child of another thread has a copy of the writer's descriptor until it executes its program.
+ * So long execve(2) of this one fails with ETXTBSY, and so long a read lease is refused. */
+static const char *wait_for_copies(void)
+{
+    int file = openat(directory, task_name, O_RDONLY | O_CLOEXEC);
+    int refused;
+
+    if (file < 0)
+        return "openat in tmpfs";
+    do
+        refused = fcntl(file, F_SETLEASE, F_RDLCK);
+    while (refused < 0 && errno == EAGAIN && sched_yield() == 0);
+    close(file);
+    return refused < 0 ? "fcntl F_SETLEASE" : NULL;
+}
+
 const char *prepare_exec(uint64_t calls)
 {
     const char *failed_call = mount_directory();
@@ -90,6 +106,8 @@ const char *prepare_exec(uint64_t calls)
     if (failed_call != NULL)
         return failed_call;
     failed_call = write_program();
+    if (failed_call == NULL)
+        failed_call = wait_for_copies();
     if (failed_call == NULL)
         failed_call = prepare_tasks(calls);
     if (failed_call != NULL) {

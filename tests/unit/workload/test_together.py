@@ -10,7 +10,9 @@ import statistics
 import sys
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 from threads import assert_no_thread_is_left, threads
@@ -51,6 +53,14 @@ def test_every_window_of_every_cpu_is_returned(workload):
     assert all(type(each) is int and each > 0 for windows in elapsed_ns for each in windows)
     assert all(windows == sorted(windows) for windows in start_ns)
     assert calls == few * 5 * len(CPUS)
+
+
+def test_programs_are_executed_while_other_threads_write_theirs():
+    """A child has a copy of every descriptor until it executes a program, those of writers too."""
+    run = partial(_workload.run, "exec", 1, windows=100)
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(run, cpu=cpu) for cpu in (CPUS * 8)[:8]]
+    assert all(len(each.result()[0]) == 100 for each in asked)
 
 
 @several
