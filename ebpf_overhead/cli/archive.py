@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ebpf_overhead.architectures import ARCHITECTURES, here
 from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.options import add_options
 from ebpf_overhead.kernels import offers
@@ -18,8 +18,6 @@ from ebpf_overhead.kernels.mirror import DebianArchive, find_mirror
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PATH = click.Path(exists=True, path_type=Path)
-# Debian's name of an architecture, by the name `uname -m` gives it.
-_DEBIAN_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def archive_options(function: _Function) -> _Function:
@@ -42,8 +40,8 @@ def archive_options(function: _Function) -> _Function:
         ),
         click.option(
             "--arch",
-            type=NameType("architecture", ["amd64", "arm64"]),
-            default=lambda: _DEBIAN_ARCH.get(os.uname().machine, "amd64"),
+            type=NameType("architecture", [each.debian for each in ARCHITECTURES.values()]),
+            default=lambda: here().debian,
             show_default=False,
             help="Debian architecture.  [default: this machine's]",
         ),

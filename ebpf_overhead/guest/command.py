@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpf_overhead.errors import MissingToolError, UnsupportedError
+from ebpf_overhead.architectures import Architecture
+from ebpf_overhead.errors import MissingToolError
 from ebpf_overhead.guest.variants import USUAL, USUAL_CPU, Variant
 
 Clock = Literal["icount", "wall"]
@@ -30,11 +31,20 @@ _SHOWN_STEP = 8
 # QEMU commit c914d46d0a645e7c633292146f4e38c945d4f847
 _NO_LOST_WAKE_UP = "event_idx=off"
 
+# How a guest counts instructions.
+_COUNTING = (
+    # 2**0 = 1 ns of guest time an instruction.  sleep=off: the clock never waits for
+    # the host's, so it counts instructions and nothing else.
+    *("-icount", "shift=0,sleep=off"),
+    # QEMU's random numbers (RDRAND among them) repeat.  They are not taken away: a
+    # kernel without entropy takes a slow path through its random number generator.
+    *("-seed", "0"),
+    # The guest's calendar too starts at the same moment in every boot.
+    *("-rtc", "base=2026-01-01T00:00:00,clock=vm"),
+)
+
 # The oldest QEMU with every option used here; Debian 11 has it.
 MINIMUM_VERSION = (5, 2)
-
-_BINARIES = {"x86_64": "qemu-system-x86_64"}
-_INSTALL = {"x86_64": "qemu-system-x86"}
 
 
 @dataclass(frozen=True)
@@ -81,48 +91,26 @@ class Files:
         )
 
 
-def qemu_binary(arch: str) -> str:
-    """Return the name of the QEMU program for an architecture (as ``uname -m`` prints it).
-
-    Raises
-    ------
-    UnsupportedError
-        When guests of that architecture are not known here.
-    """
-    if arch not in _BINARIES:
-        raise UnsupportedError(
-            f"no guests for architecture {arch}", f"known: {', '.join(sorted(_BINARIES))}"
-        )
-    return _BINARIES[arch]
+def cpu_model(architecture: Architecture, accel: Accelerator, variant: Variant = USUAL) -> str:
+    """Return the CPU model; part of what identifies a series of results."""
+    usual = f"{USUAL_CPU},{architecture.guest.features}" if accel == "tcg" else "host"
+    return variant.cpu_model or usual
 
 
-def qemu_package(arch: str) -> str:
-    """Return Debian's name of the package that has `qemu_binary`."""
-    return _INSTALL[arch]
-
-
-def cpu_model(accel: Accelerator, variant: Variant = USUAL) -> str:
-    """Return the CPU model; part of what identifies a series of results.
-
-    TCG's ``max`` is an AMD-like processor without Meltdown, so the kernel leaves page-table
-    isolation off.  ``la57=off``: five-level page tables would make every walk longer on the
-    kernels that use them and not on the others.
-    """
-    return variant.cpu_model or (f"{USUAL_CPU},la57=off" if accel == "tcg" else "host")
-
-
-def kernel_command_line(clock: Clock, variant: Variant = USUAL) -> str:
+def kernel_command_line(architecture: Architecture, clock: Clock, variant: Variant = USUAL) -> str:
     """Return the guest kernel's command line.
 
     Parameters
     ----------
+    architecture : Architecture
+        The guest's.
     clock : str
         What the guest's time means.
     variant : Variant, optional
         What it has that others do not.
     """
     words = [
-        "console=ttyS0",  # The boot log, kept and shown when a boot fails.
+        f"console={architecture.guest.console}",  # The boot log, kept and shown when a boot fails.
         "panic=-1",  # Reboot at once, which -no-reboot turns into QEMU's end.
         # Addresses decide cache-set and hash-bucket collisions, and on some architectures
         # whether a trampoline is in direct reach: the same ones every time.
@@ -134,23 +122,7 @@ def kernel_command_line(clock: Clock, variant: Variant = USUAL) -> str:
         "nowatchdog",  # Lock-up detectors tick at their own rate, and misjudge a stopped clock.
     ]
     if clock == "icount":
-        words += [
-            # Calibrating the local APIC timer spins on PAUSE, which leaves the translated
-            # code each time: 4 s of a boot.  The old interval timer does for one processor.
-            "noapictimer",
-            # Self-tests of ciphers nobody uses here: 0.7 s.
-            "cryptomgr.notests",
-            # Entropy out of timing, of which the emulated machine has none: 0.14 billion
-            # instructions.  Kernels that have it as a module pay no heed.
-            "initcall_blacklist=jent_mod_init",
-            # Tables about power and interrupts that one processor does without: 1 s.
-            "acpi=off",
-            "no_timer_check",  # One more calibration that the emulated machine cannot fail.
-            # The processor's clock is the instruction counter.  Nothing may vote it out, and
-            # the watchdog that could is one periodic timer less.
-            "tsc=reliable",
-            "clocksource=tsc",
-        ]
+        words += architecture.guest.counted
     return " ".join([*words, *variant.boot_args.split()])
 
 
@@ -158,6 +130,7 @@ def qemu_command(
     binary: str,
     version: tuple[int, ...],
     *,
+    architecture: Architecture,
     clock: Clock,
     accel: Accelerator,
     memory_mib: int,
@@ -173,6 +146,8 @@ def qemu_command(
         QEMU's program.
     version : tuple of int
         Its version, ``(7, 2, 22)``.
+    architecture : Architecture
+        The guest's.
     clock, accel : str
         What time means, and what executes the guest; icount needs ``tcg``.
     memory_mib : int
@@ -201,8 +176,9 @@ def qemu_command(
     return [
         binary,
         *(("-sandbox", SANDBOX) if sandbox else ()),
-        *_machine(clock, accel, memory_mib, variant),
-        *_kernel(clock, files.boot, variant),
+        *_machine(architecture, accel, memory_mib, variant),
+        *(_COUNTING if clock == "icount" else ()),
+        *_kernel(kernel_command_line(architecture, clock, variant), files.boot),
         *_ports(files),
         *_file_systems(files),
     ]
@@ -213,46 +189,40 @@ def dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-def _machine(clock: Clock, accel: Accelerator, memory_mib: int, variant: Variant) -> list[str]:
-    words = [
+def _machine(
+    architecture: Architecture, accel: Accelerator, memory_mib: int, variant: Variant
+) -> list[str]:
+    return [
         "-no-user-config",  # Nobody's configuration file changes the machine,
         "-nodefaults",  # and it has no device that is not named here.
         # No display: nothing to draw, nothing to need an X server for.
         *("-display", "none"),
-        # The older chipset: fewer devices for the kernel to look for than q35.
-        *("-machine", "pc"),
+        *("-machine", architecture.guest.machine),
         *("-accel", accel),
-        *("-cpu", cpu_model(accel, variant)),
+        *("-cpu", cpu_model(architecture, accel, variant)),
         *("-smp", "1"),  # One: icount allows no more, and a second could only disturb.
         *("-m", str(memory_mib)),
         "-no-reboot",  # A panic or a reboot ends QEMU, so that it is noticed.
     ]
-    if clock == "icount":
-        words += [
-            # 2**0 = 1 ns of guest time an instruction.  sleep=off: the clock never waits for
-            # the host's, so it counts instructions and nothing else.
-            *("-icount", "shift=0,sleep=off"),
-            # QEMU's random numbers (RDRAND among them) repeat.  They are not taken away: a
-            # kernel without entropy takes a slow path through its random number generator.
-            *("-seed", "0"),
-            # The guest's calendar too starts at the same moment in every boot.
-            *("-rtc", "base=2026-01-01T00:00:00,clock=vm"),
-        ]
-    return words
 
 
-def boot_program(image: bytes) -> str:
-    """Return the program of its own by which QEMU boots an image; it is part of a saved state."""
+def boot_program(architecture: Architecture, image: bytes) -> str:
+    """Return the program of its own by which QEMU boots an image; it is part of a saved state.
+
+    It is the empty string where QEMU needs none.
+    """
+    if not architecture.guest.has_boot_program:
+        return ""
     return "pvh.bin" if image.startswith(b"\x7fELF") else "linuxboot_dma.bin"
 
 
-def _kernel(clock: Clock, boot: tuple[int, int] | str, variant: Variant) -> list[str]:
+def _kernel(command_line: str, boot: tuple[int, int] | str) -> list[str]:
     if isinstance(boot, str):
-        return [*("-incoming", "defer"), *("-option-rom", boot)]
+        return [*("-incoming", "defer"), *(("-option-rom", boot) if boot else ())]
     return [
         *("-kernel", _path(boot[0])),
         *("-initrd", _path(boot[1])),
-        *("-append", kernel_command_line(clock, variant)),
+        *("-append", command_line),
     ]
 
 

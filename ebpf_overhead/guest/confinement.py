@@ -14,15 +14,16 @@ import resource
 import struct
 from collections.abc import Callable
 
+from ebpf_overhead.architectures import Architecture, here
+
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
 
 # linux/audit.h, linux/seccomp.h
-_AUDIT_ARCH_X86_64 = 0xC000003E
 _ALLOW = 0x7FFF0000
 _ERRNO = 0x00050000
-# Numbers from here on are those of the x32 interface (asm/unistd.h).
+# Numbers from here on are those of the x32 interface of x86_64 (asm/unistd.h), or none.
 _X32 = 0x40000000
 
 # linux/bpf_common.h: load a word, jump if equal, if not below, and-ing, return.
@@ -34,36 +35,45 @@ _SETID = 0o6000
 _CREATE = os.O_CREAT
 _KIND, _CHARACTER, _BLOCK = 0o170000, 0o020000, 0o060000
 
-# System call numbers of x86_64, with the argument that is a mode.
-_MODE_OF = {90: 1, 91: 1, 268: 2, 452: 2, 83: 1, 258: 2, 85: 1}  # chmod, mkdir, creat and kin
-_MODE_OF_NODE = {133: 1, 259: 2}  # mknod, mknodat
-_FLAGS_OF = {2: 1, 257: 2}  # open, openat: the mode follows the flags
-_XATTR = (188, 189, 190, 463)  # setxattr and kin
+# System calls, with the argument that is a mode.
+_MODE_OF = {
+    **{"chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2},
+    **{"mkdir": 1, "mkdirat": 2, "creat": 1},
+}
+_MODE_OF_NODE = {"mknod": 1, "mknodat": 2}
+_FLAGS_OF = {"open": 1, "openat": 2}  # the mode follows the flags
+_XATTR = ("setxattr", "lsetxattr", "fsetxattr", "setxattrat")
 # Their arguments lie in memory, where a filter cannot look.  Callers know how to do without.
-_UNSEEN = (437, 425)  # openat2, io_uring_setup
+_UNSEEN = ("openat2", "io_uring_setup")
 
 _Instruction = tuple[int, int, int, int]
 
 
-def program() -> bytes:
-    """Return the filter: an array of ``struct sock_filter``."""
+def program(architecture: Architecture) -> bytes:
+    """Return the filter for an architecture: an array of ``struct sock_filter``."""
     refused, absent = _refuse(errno.EPERM), _refuse(errno.ENOSYS)
     code = [
         *_load(_ARCH),
-        *((_EQUAL, 1, 0, _AUDIT_ARCH_X86_64), refused),
+        *((_EQUAL, 1, 0, architecture.audit), refused),
         *_load(_NUMBER),
         *((_NOT_BELOW, 0, 1, _X32), refused),
     ]
-    for number, argument in _MODE_OF.items():
-        code += _on(number, _unless_set(argument, _SETID))
-    for number, argument in _MODE_OF_NODE.items():
-        code += _on(number, [*_no_device(argument), *_unless_set(argument, _SETID)])
-    for number, argument in _FLAGS_OF.items():
-        code += _on(number, [*_creating(argument), *_unless_set(argument + 1, _SETID)])
-    for number in _XATTR:
-        code += _on(number, [_refuse(errno.EOPNOTSUPP)])
-    for number in _UNSEEN:
-        code += _on(number, [absent])
+    bodies: list[tuple[str, list[_Instruction]]] = [
+        *((name, _unless_set(mode, _SETID)) for name, mode in _MODE_OF.items()),
+        *(
+            (name, [*_no_device(mode), *_unless_set(mode, _SETID)])
+            for name, mode in _MODE_OF_NODE.items()
+        ),
+        *(
+            (name, [*_creating(flags), *_unless_set(flags + 1, _SETID)])
+            for name, flags in _FLAGS_OF.items()
+        ),
+        *((name, [_refuse(errno.EOPNOTSUPP)]) for name in _XATTR),
+        *((name, [absent]) for name in _UNSEEN),
+    ]
+    for name, body in bodies:
+        if name in architecture.calls:
+            code += _on(architecture.calls[name], body)
     code.append(_allow())
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
@@ -79,7 +89,7 @@ class Confinement:
 
     def __init__(self, then: Callable[[], None]) -> None:
         # All that needs memory or a look-up is made before the fork.
-        code = program()
+        code = program(here())
         self._code = ctypes.create_string_buffer(code, len(code))
         self._filter = ctypes.create_string_buffer(
             struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))

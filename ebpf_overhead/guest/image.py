@@ -8,29 +8,31 @@ from pathlib import Path
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.guest import elf
 from ebpf_overhead.guest.errors import GuestBootError
-from ebpf_overhead.kernels.image import read_vmlinux
+from ebpf_overhead.kernels.image import is_arm64, is_whole_arm64, read_vmlinux
 
 _BZIMAGE_HEADER_BYTES = 0x250
+_ADD_AGAIN = "add the kernel again"
 
 
 def bootable(image: Path, directory: Path) -> Path:
     """Return the file to boot for a kernel image.
 
     A bzImage unpacks itself, which takes 5 s of emulated instructions when it is packed with
-    xz and 1 s with zstd; the host does it in less than 1 s.
+    xz and 1 s with zstd; the host does it in less than 1 s.  A packed kernel of arm64 does not
+    unpack itself: its firmware does, which guests have none of.
 
     Parameters
     ----------
     image : Path
-        A bzImage, or an ELF kernel.
+        A bzImage, an ELF kernel, or a kernel of arm64, packed or not.
     directory : Path
         Where the unpacked kernel may be written.
 
     Returns
     -------
     Path
-        ``directory/vmlinux``, or `image` when it cannot be unpacked here or cannot be
-        entered unpacked (a kernel built without CONFIG_PVH).
+        ``directory/vmlinux``, or `image` when it is not packed, cannot be unpacked here or cannot
+        be entered unpacked (a kernel for x86 built without CONFIG_PVH).
 
     Raises
     ------
@@ -38,43 +40,46 @@ def bootable(image: Path, directory: Path) -> Path:
         When the image is not there, or not whole.
     """
     try:
-        _check_whole(image)
+        with image.open("rb") as file:
+            header = file.read(_BZIMAGE_HEADER_BYTES)
+        size_bytes = image.stat().st_size
     except OSError as error:
         raise GuestBootError(
-            f"kernel image {image} cannot be read: {error.strerror}", "add the kernel again"
+            f"kernel image {image} cannot be read: {error.strerror}", _ADD_AGAIN
         ) from None
+    is_bzimage = header[0x202:0x206] == b"HdrS"
+    if is_bzimage:
+        _check_bzimage(image, header, size_bytes)
     try:
         kernel = read_vmlinux(image)
-    except OverheadError:
-        return image  # A packing that is not known here: the kernel unpacks itself.
-    if not elf.is_whole(kernel):
+    except OverheadError as error:
+        if is_bzimage or header.startswith(b"\x7fELF"):
+            return image  # A packing that is not known here: the kernel unpacks itself.
+        raise GuestBootError(f"kernel image {image}: {error}", _ADD_AGAIN) from None
+    arm64 = is_arm64(kernel)
+    if not (arm64 or is_bzimage or header.startswith(b"\x7fELF")):
         raise GuestBootError(
-            f"kernel image {image} is damaged: what is packed in it is no whole kernel",
-            "add the kernel again",
+            f"kernel image {image} ({size_bytes} bytes) is no bzImage and no kernel of arm64",
+            _ADD_AGAIN,
         )
-    if not elf.has_pvh_entry(kernel):
+    if not (is_whole_arm64(kernel) if arm64 else elf.is_whole(kernel)):
+        raise GuestBootError(
+            f"kernel image {image} is damaged: what is in it is no whole kernel", _ADD_AGAIN
+        )
+    if len(kernel) == size_bytes or not (arm64 or elf.has_pvh_entry(kernel)):
         return image
     unpacked = directory / "vmlinux"
     unpacked.write_bytes(kernel)
     return unpacked
 
 
-def _check_whole(image: Path) -> None:
-    with image.open("rb") as file:
-        header = file.read(_BZIMAGE_HEADER_BYTES)
-    size_bytes = image.stat().st_size
-    if header.startswith(b"\x7fELF"):
-        return  # Checked once it is in memory.
-    if len(header) < _BZIMAGE_HEADER_BYTES or header[0x202:0x206] != b"HdrS":
-        raise GuestBootError(
-            f"kernel image {image} ({size_bytes} bytes) is no bzImage", "add the kernel again"
-        )
+def _check_bzimage(image: Path, header: bytes, size_bytes: int) -> None:
     # Documentation/arch/x86/boot.rst: the payload's offset counts from the end of the
     # real-mode part, whose size in 512-byte sectors is at 0x1f1 (0 means 4).
-    payload, length = struct.unpack_from("<II", header, 0x248)
+    payload, length = struct.unpack_from("<II", header.ljust(_BZIMAGE_HEADER_BYTES, b"\0"), 0x248)
     needed_bytes = ((header[0x1F1] or 4) + 1) * 512 + payload + length
     if size_bytes < needed_bytes:
         raise GuestBootError(
             f"kernel image {image} is truncated: {size_bytes} of at least {needed_bytes} bytes",
-            "add the kernel again",
+            _ADD_AGAIN,
         )

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from ebpf_overhead import architectures
+from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.errors import BadUseError, UnsupportedError
 from ebpf_overhead.guest import command, image, initrd, interpreter, modules, states
 from ebpf_overhead.guest.interpreter import Interpreter
@@ -148,13 +150,17 @@ class GuestOrigin:
             return None
         used = [*self._loaded, *self.base.files, *(str(each.path) for each in self._modules)]
         with image.open("rb") as file:
-            program = command.boot_program(file.read(4))
+            program = command.boot_program(self._architecture, file.read(4))
         place = self.setting.kernel.states
         try:
             return states.Saving(place, self._key, program, states.fingerprints(used))
         except (OSError, BadUseError) as error:
             self.setting.log(f"the guest's state is not kept: {error}")
             return None
+
+    @property
+    def _architecture(self) -> Architecture:
+        return architectures.of(self.setting.kernel.arch)
 
     @property
     def _restore(self) -> bool:
@@ -186,6 +192,7 @@ class GuestOrigin:
         arguments = command.qemu_command(
             self.program.path,
             self.program.version,
+            architecture=self._architecture,
             clock=setting.clock,
             accel=setting.accel,
             memory_mib=setting.memory_mib,

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.closing import DieWithParent
 from ebpf_overhead.errors import FailedError, MissingToolError
-from ebpf_overhead.guest.command import SANDBOX, qemu_binary, qemu_package
+from ebpf_overhead.guest.command import SANDBOX
 from ebpf_overhead.guest.confinement import Confinement
 from ebpf_overhead.guest.user import User
 
 _END_S = 5.0
 
 
-def find_qemu(arch: str) -> str:
+def find_qemu(architecture: Architecture) -> str:
     """Return the path of QEMU for an architecture.
 
     Raises
@@ -30,12 +31,12 @@ def find_qemu(arch: str) -> str:
     MissingToolError
         When it is not installed.
     """
-    name = qemu_binary(arch)
+    name = architecture.guest.qemu
     path = shutil.which(name)
     if path is None:
         raise MissingToolError(
             f"{name} is not installed, which boots guests",
-            f"apt-get install --no-install-recommends {qemu_package(arch)} busybox-static",
+            f"apt-get install --no-install-recommends {architecture.guest.package} busybox-static",
         )
     return path
 

@@ -40,7 +40,7 @@ class Variant:
             )
         if self.cpu_model and not _CPU_MODEL.fullmatch(self.cpu_model):
             raise BadUseError(
-                f"no CPU model is called {self.cpu_model!r}", "qemu-system-x86_64 -cpu help"
+                f"no CPU model is called {self.cpu_model!r}", "QEMU's -cpu help lists them"
             )
 
     def __str__(self) -> str:

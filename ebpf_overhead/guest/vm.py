@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ebpf_overhead.errors import BadUseError, FailedError
+from ebpf_overhead import architectures
+from ebpf_overhead.errors import BadUseError, FailedError, UnsupportedError
 from ebpf_overhead.guest import accel as acceleration
 from ebpf_overhead.guest import command, interpreter, variants
 from ebpf_overhead.guest.console import Tail, tail
@@ -103,6 +104,7 @@ class Guest:
         boot_timeout_s: float = BOOT_TIMEOUT_S,
     ) -> None:
         self.kernel = kernel
+        self._architecture = architectures.of(kernel.arch)
         self.boot_seconds = 0.0
         self._wish = (clock, accel)
         self._memory_mib = memory_mib
@@ -145,6 +147,8 @@ class Guest:
         """
         if self._choice is None:
             clock, accel = self._wish
+            if accel == "kvm" and (why := self._foreign()):
+                raise UnsupportedError(why, "take --accel tcg, which emulates it")
             self._choice = acceleration.choose(clock, accel, self._trial, self._log)
         return self._choice
 
@@ -155,9 +159,11 @@ class Guest:
         return {
             "clock": choice.clock,
             "accel": choice.accel,
-            "cpu_model": command.cpu_model(choice.accel, variant),
-            "qemu_version": command.dotted(qemu_version(find_qemu(self.kernel.arch))),
-            "kernel_command_line": command.kernel_command_line(choice.clock, variant),
+            "cpu_model": command.cpu_model(self._architecture, choice.accel, variant),
+            "qemu_version": command.dotted(qemu_version(find_qemu(self._architecture))),
+            "kernel_command_line": command.kernel_command_line(
+                self._architecture, choice.clock, variant
+            ),
             "memory_mib": self._memory_mib,
             **({"variant": str(variant)} if variant != USUAL else {}),
         }
@@ -234,7 +240,7 @@ class Guest:
             raise
         self.boot_seconds = time.monotonic() - began_s
         if left_out := variants.not_emulated(_text(self._directory / QEMU_LOG)):
-            cpu = command.cpu_model(choice.accel, self._variant)
+            cpu = command.cpu_model(self._architecture, choice.accel, self._variant)
             self._log(f"QEMU does not emulate, of CPU {cpu}: {', '.join(left_out)}")
 
     def stop(self) -> None:
@@ -355,7 +361,7 @@ class Guest:
             *(self.kernel, choice.clock, self._python, self._preload, self._shown, self._share),
             *(self._memory_mib, choice.accel, self._restore, self._variant, self._log),
         )
-        program = inspect(find_qemu(self.kernel.arch))
+        program = inspect(find_qemu(self._architecture))
         with prepare(setting, self._directory, program) as launch:
             self._launch = launch
             if launch.root_reason:
@@ -363,6 +369,7 @@ class Guest:
             arguments = command.qemu_command(
                 program.path,
                 program.version,
+                architecture=self._architecture,
                 clock=choice.clock,
                 accel=choice.accel,
                 memory_mib=self._memory_mib,
@@ -448,7 +455,9 @@ class Guest:
         return tail(self.console_path, self._directory / QEMU_LOG)
 
     def _trial(self) -> str:
-        version = qemu_version(find_qemu(self.kernel.arch))
+        if why := self._foreign():
+            return why
+        version = qemu_version(find_qemu(self._architecture))
         if self.kernel.image is None:
             return "the kernel has no image"
         key = acceleration.trial_key(self.kernel.release, self.kernel.image, version)
@@ -458,6 +467,11 @@ class Guest:
             failure = self._try_kvm()
             memory.keep(key, failure)
         return failure
+
+    def _foreign(self) -> str:
+        if architectures.is_here(self._architecture.name):
+            return ""
+        return f"kernel {self.kernel.release} is of another architecture than this machine"
 
     def _try_kvm(self) -> str:
         trial = Guest(self.kernel, clock="wall", accel="kvm", boot_timeout_s=acceleration.TRIAL_S)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from ebpf_overhead.architectures import ARCHITECTURES
 from ebpf_overhead.bpf import btf, pseudofs
 from ebpf_overhead.bpf.syscall import TraceAttachType
 from ebpf_overhead.errors import (
@@ -34,8 +35,7 @@ _TARGET_MAX = 4096 + _NAME_MAX
 
 # The name of a system call's entry function carries the architecture's prefix.
 _SYSCALL_PREFIXES = {
-    "x86_64": "__x64_sys_",
-    "aarch64": "__arm64_sys_",
+    **{name: each.syscall_prefix for name, each in ARCHITECTURES.items()},
     "riscv64": "__riscv_sys_",
     "s390x": "__s390x_sys_",
 }

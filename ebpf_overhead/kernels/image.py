@@ -107,6 +107,31 @@ def read_vmlinux(path: Path) -> bytes:
     return _unpacked(packed, path)
 
 
+def is_arm64(kernel: bytes) -> bool:
+    """Whether an unpacked kernel is one of arm64."""
+    return _has(kernel, _ARM64_MAGIC)
+
+
+def is_whole_arm64(kernel: bytes) -> bool:
+    """Whether a kernel of arm64 has all of its sections, as its PE header lists them.
+
+    The header of the boot protocol counts memory that is not in the file, too
+    (Documentation/arch/arm64/booting.rst).  A kernel without CONFIG_EFI has no PE header.
+    """
+    start = _u32(kernel, 0x3C)
+    if not _has(kernel, (start, b"PE\0\0")):
+        return len(kernel) > start
+    sections, optional_bytes = (
+        int.from_bytes(kernel[start + at :][:2], "little") for at in (6, 20)
+    )
+    table = start + 24 + optional_bytes
+    ends = [
+        _u32(kernel, at + 16) + _u32(kernel, at + 20)  # SizeOfRawData, PointerToRawData
+        for at in range(table, table + 40 * sections, 40)
+    ]
+    return bool(ends) and len(kernel) >= max(table + 40 * sections, *ends)
+
+
 def build_time(build: str) -> int | None:
     """Return when a kernel was built, from its build string.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ebpf_overhead.architectures import ARCHITECTURES
 from ebpf_overhead.machine.tree import Tree
 
 # Where distributions put libraries: of each architecture apart, or all of them together.
 _LIBRARIES = (
-    *("usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib"),
-    "usr/local/lib",
+    *(f"usr/lib/{each.triplet}" for each in ARCHITECTURES.values()),
+    *("usr/lib64", "usr/lib", "usr/local/lib"),
 )
 
 

@@ -1,22 +1,22 @@
 """Catching the calls of bpf(2) that a library makes in this process.
 
 For the processes in which BCC and libbpf work: a seccomp filter turns each call into a signal,
-whose handler answers it.  Nothing else of this package is imported.
+whose handler answers it.  Little else of this package is imported.
 """
 
 from __future__ import annotations
 
 import ctypes
-import platform
 import signal
 import struct
 from abc import ABC, abstractmethod
 
-# Per machine: the kernel's name of the architecture (linux/audit.h), the number of bpf(2), and
-# where in ucontext_t the registers of its arguments and of its result are.
-_MACHINES = {
-    "x86_64": (0xC000003E, 321, (104, 112, 136), 144),
-    "aarch64": (0xC00000B7, 280, (184, 192, 200), 184),
+from ebpf_overhead import architectures
+
+# Where in ucontext_t the registers of a system call's arguments and of its result are.
+_REGISTERS = {
+    "x86_64": ((104, 112, 136), 144),
+    "aarch64": ((184, 192, 200), 184),
 }
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
@@ -39,10 +39,12 @@ class CaughtCalls(ABC):
         self._handler = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(
             self._caught
         )
-        architecture, self._number, self._arguments, self._result = _MACHINES[platform.machine()]
+        architecture = architectures.here()
+        self._number = architecture.calls["bpf"]
+        self._arguments, self._result = _REGISTERS[architecture.name]
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._catch()
-        _filter(architecture, self._number, passes)
+        _filter(architecture.audit, self._number, passes)
 
     @abstractmethod
     def answer(self, command: int, attribute: int, size: int) -> int:

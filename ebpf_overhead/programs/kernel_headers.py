@@ -7,12 +7,12 @@ a guest does not see what the host has in ``/lib/modules``: so they are found he
 from __future__ import annotations
 
 import os
-import platform
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ebpf_overhead import architectures
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.programs import bcc
 from ebpf_overhead.reading import read_bytes, read_text
@@ -20,7 +20,6 @@ from ebpf_overhead.trust import refuse_foreign
 
 # Where distributions put the headers of a release.
 _PLACES = ("/lib/modules/{}/build", "/usr/src/linux-headers-{}", "/usr/src/kernels/{}")
-_ARCHITECTURES = {"x86_64": "x86", "aarch64": "arm64"}
 # Debian's has what is made for a configuration; its Makefile names the directory of the rest.
 _REST = re.compile(r"^include (/\S+)/Makefile$", re.MULTILINE)
 # A type of bpf.h that nobody looks into.
@@ -49,7 +48,7 @@ class Headers:
         """Return the options for the compiler."""
         if self.generated is None:
             return []
-        include = f"arch/{_ARCHITECTURES.get(platform.machine(), platform.machine())}/include"
+        include = f"arch/{architectures.here().kernel}/include"
         below = (f"{include}/generated", f"{include}/generated/uapi", "include/generated/uapi")
         return [f"-I{self.generated / each}" for each in ("include", *below)]
 

@@ -9,31 +9,20 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import platform
 import struct
 from dataclasses import dataclass
 from typing import TypeVar
 
+from ebpf_overhead import architectures
+
 _T = TypeVar("_T", bound=ctypes.Structure)
-# Per machine: the kernel's name of the architecture (linux/audit.h), and numbers of system calls.
-_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_NUMBERS = {
-    "x86_64": {
-        "bpf": (321,),
-        "perf_event_open": (298,),
-        "ioctl": (16,),
-        "epoll_wait": (232, 281, 441),  # epoll_wait, epoll_pwait, epoll_pwait2
-        "seccomp": (317,),
-    },
-    "aarch64": {
-        "bpf": (280,),
-        "perf_event_open": (241,),
-        "ioctl": (29,),
-        "epoll_wait": (22, 441),
-        "seccomp": (277,),
-    },
+# System calls that are asked about, by the name of the first.
+_ASKED = {
+    "bpf": ("bpf",),
+    "perf_event_open": ("perf_event_open",),
+    "ioctl": ("ioctl",),
+    "epoll_wait": ("epoll_wait", "epoll_pwait", "epoll_pwait2"),
 }
-_PIDFD_GETFD = 438  # on every machine
 _SET_MODE_FILTER, _NEW_LISTENER = 1, 8
 _USER_NOTIF, _ALLOW = 0x7FC00000, 0x7FFF0000
 _RECEIVE, _SEND, _ADD_FD = 0xC0502100, 0xC0182101, 0x40182103
@@ -76,11 +65,7 @@ class Listener:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._names = {
-            number: name
-            for name, numbers in _NUMBERS[platform.machine()].items()
-            for number in numbers
-        }
+        self._names = {number: name for name, numbers in _numbers().items() for number in numbers}
 
     def next(self) -> NotifiedCall | None:
         """Return a call, when there is one; None if who made it is gone."""
@@ -118,6 +103,11 @@ class Listener:
             return  # who made the call was killed meanwhile
 
 
+def _numbers() -> dict[str, list[int]]:
+    calls = architectures.here().calls
+    return {name: [calls[each] for each in of if each in calls] for name, of in _ASKED.items()}
+
+
 def listened(commands: tuple[int, ...]) -> int:
     """Return a listener for the calls of this process, from now on.
 
@@ -131,11 +121,11 @@ def listened(commands: tuple[int, ...]) -> int:
     OSError
         The kernel has no such filters.
     """
-    numbers = _NUMBERS[platform.machine()]
+    numbers = _numbers()
     load, equal, result = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET
     asked = [*numbers["bpf"], *numbers["perf_event_open"], *numbers["epoll_wait"]]
     # Behind each comparison: how many instructions to the one that asks.
-    rules = [(load, 0, 0, 4), (equal, 1, 0, _ARCHITECTURES[platform.machine()])]
+    rules = [(load, 0, 0, 4), (equal, 1, 0, architectures.here().audit)]
     rules += [(result, 0, 0, _ALLOW), (load, 0, 0, 0)]
     tests = [(equal, number) for number in asked]
     left = len(tests) + 2 + len(commands)
@@ -153,7 +143,10 @@ def listened(commands: tuple[int, ...]) -> int:
     none = unsigned(0)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, unsigned(1), none, none, none)
     fd: int = libc.syscall(
-        *map(ctypes.c_long, (numbers["seccomp"][0], _SET_MODE_FILTER, _NEW_LISTENER)), program
+        *map(
+            ctypes.c_long, (architectures.here().calls["seccomp"], _SET_MODE_FILTER, _NEW_LISTENER)
+        ),
+        program,
     )
     if fd < 0:
         raise OSError(ctypes.get_errno(), "seccomp")
@@ -176,7 +169,9 @@ def taken_over(process: int, fd: int) -> int:
         There is no such descriptor, or privileges are missing.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    found: int = libc.syscall(*map(ctypes.c_long, (_PIDFD_GETFD, process, fd, 0)))
+    found: int = libc.syscall(
+        *map(ctypes.c_long, (architectures.here().calls["pidfd_getfd"], process, fd, 0))
+    )
     if found < 0:
         raise OSError(ctypes.get_errno(), f"descriptor {fd} of another process")
     return found

@@ -8,13 +8,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from ebpf_overhead.architectures import ARCHITECTURES
 from ebpf_overhead.hooks.cases import ATTACH_TYPES, PROGRAMS
 from ebpf_overhead.measure.stats import median
 from ebpf_overhead.report.metrics import of_measure
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.report.table import Table, table_lines
 
-_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _GO_UNITS = {"ns": "ns/op", "instructions": "instructions/op"}
 
 _CSV_COLUMNS = (
@@ -91,7 +91,8 @@ def to_gobench(record: Record) -> str:
     """
     machine = record["machine"]
     architecture = machine["kernel"]["architecture"]
-    lines = ["goos: linux", f"goarch: {_GO_ARCHITECTURES.get(architecture, architecture)}"]
+    known = ARCHITECTURES.get(architecture)
+    lines = ["goos: linux", f"goarch: {known.debian if known else architecture}"]
     if machine["cpu"]["model"]:
         lines.append(f"cpu: {machine['cpu']['model']}")
     kernel = None

@@ -6,25 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from ebpf_overhead.errors import MissingToolError, UnsupportedError
+from ebpf_overhead.architectures import AARCH64, ARCHITECTURES, X86_64
+from ebpf_overhead.errors import MissingToolError
 from ebpf_overhead.guest.command import (
     MINIMUM_VERSION,
     Files,
     boot_program,
+    cpu_model,
     kernel_command_line,
-    qemu_binary,
     qemu_command,
 )
+from ebpf_overhead.guest.variants import Variant
 
 FILES = Files(
     boot=(3, 4), shown=[5, 6], copies=11, share=7, monitor=12, console=8, command=9, life=10
 )
 
 
-def build(version=(7, 2, 22), clock="icount", accel="tcg", sandbox=True, files=FILES):
+def build(
+    version=(7, 2, 22), clock="icount", accel="tcg", sandbox=True, files=FILES, architecture=X86_64
+):
     return qemu_command(
         *("qemu", version),
-        clock=clock, accel=accel, memory_mib=512, files=files, sandbox=sandbox,
+        architecture=architecture, clock=clock, accel=accel, memory_mib=512,
+        files=files, sandbox=sandbox,
     )  # fmt: skip
 
 
@@ -99,7 +104,8 @@ def test_guest_that_is_restored_is_given_no_kernel():
     ("image", "name"), [(b"\x7fELF\x02", "pvh.bin"), (b"MZ\xea\x07", "linuxboot_dma.bin")]
 )
 def test_program_of_qemu_that_boots_an_image(image, name):
-    assert boot_program(image) == name
+    assert boot_program(X86_64, image) == name
+    assert boot_program(AARCH64, image) == ""
 
 
 def test_qemu_is_given_descriptors_and_no_path_of_the_host():
@@ -138,23 +144,51 @@ def test_too_old_qemu_is_refused_with_both_versions():
 
 
 @pytest.mark.parametrize("clock", ["icount", "wall"])
-def test_addresses_and_stack_offsets_are_not_random(clock):
-    words = kernel_command_line(clock).split()
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_addresses_and_stack_offsets_are_not_random(architecture, clock):
+    words = kernel_command_line(architecture, clock).split()
     assert {"nokaslr", "norandmaps", "randomize_kstack_offset=off", "panic=-1"} <= set(words)
 
 
 def test_only_the_emulated_kernel_gets_words_about_emulation():
-    assert "tsc=reliable" in kernel_command_line("icount").split()
+    assert "tsc=reliable" in kernel_command_line(X86_64, "icount").split()
     assert {"tsc=reliable", "acpi=off", "noapictimer"}.isdisjoint(
-        kernel_command_line("wall").split()
+        kernel_command_line(X86_64, "wall").split()
     )
 
 
 def test_command_line_fits():
-    # COMMAND_LINE_SIZE of x86.
-    assert len(kernel_command_line("icount")) < 2048
+    # COMMAND_LINE_SIZE of x86 and of arm64.
+    for architecture in ARCHITECTURES.values():
+        assert len(kernel_command_line(architecture, "icount")) < 2048
 
 
-def test_unknown_architecture():
-    with pytest.raises(UnsupportedError, match="riscv64"):
-        qemu_binary("riscv64")
+def test_guest_of_arm64():
+    command = build(architecture=AARCH64)
+    assert value(command, "-machine") == "virt"
+    assert value(command, "-cpu") == "max,pauth-impdef=on"
+    words = value(command, "-append").split()
+    assert "console=ttyAMA0" in words
+    # What is about processors of another kind is left out.
+    assert {"tsc=reliable", "acpi=off", "noapictimer", "console=ttyS0"}.isdisjoint(words)
+
+
+def test_guests_differ_by_architecture_in_nothing_else():
+    x86, arm64 = build(), build(architecture=AARCH64)
+    differing = {
+        option
+        for option in x86
+        if option.startswith("-") and values(x86, option) != values(arm64, option)
+    }
+    assert differing == {"-machine", "-cpu", "-append"}
+
+
+def test_guest_of_arm64_that_is_restored_has_no_program_of_qemus_to_boot_by():
+    command = build(files=replace(FILES, boot=""), architecture=AARCH64)
+    assert value(command, "-incoming") == "defer"
+    assert {"-option-rom", "-kernel", "-append"}.isdisjoint(command)
+
+
+def test_cpu_model_that_was_asked_for_and_the_hosts():
+    assert cpu_model(AARCH64, "tcg", Variant(cpu_model="neoverse-n1")) == "neoverse-n1"
+    assert cpu_model(AARCH64, "kvm") == "host"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import struct
 import subprocess
 import sys
 
 import pytest
 
-from ebpf_overhead.guest.confinement import Confinement
+from ebpf_overhead.architectures import ARCHITECTURES
+from ebpf_overhead.guest.confinement import Confinement, program
 
 # Tries each expression and prints the error number of each, or 0.
 TRY = """
@@ -116,3 +118,47 @@ def test_the_next_step_is_taken(tmp_path):
 
     done = subprocess.run(["true"], preexec_fn=Confinement(say), capture_output=True, check=True)
     assert done.stdout == b"then\n"
+
+
+def outcome(architecture, name, *arguments, audit=None):
+    """Run the filter of an architecture on a system call, as the kernel would (seccomp(2))."""
+    memory = struct.pack(
+        "=IIQ6Q", architecture.calls.get(name, name), audit or architecture.audit, 0,
+        *(*arguments, *[0] * (6 - len(arguments))),
+    )  # fmt: skip
+    code = [*struct.iter_unpack("=HBBI", program(architecture))]
+    at = accumulator = 0
+    while True:
+        operation, jump_true, jump_false, number = code[at]
+        at += 1
+        if operation == 0x20:  # load a word
+            (accumulator,) = struct.unpack_from("=I", memory, number)
+        elif operation == 0x54:  # and
+            accumulator &= number
+        elif operation == 0x06:  # return
+            return number & 0xFFFF if number >> 16 == 5 else "allowed"
+        else:
+            holds = accumulator == number if operation == 0x15 else accumulator >= number
+            at += jump_true if holds else jump_false
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_filter_of_each_architecture(architecture):
+    creating, setid = os.O_CREAT | os.O_WRONLY, 0o4755
+    refused = [
+        ("fchmod", 3, setid), ("fchmodat", 3, 0, setid), ("fchmodat2", 3, 0, setid),
+        ("mkdirat", 3, 0, setid), ("openat", 3, 0, creating, setid),
+        ("mknodat", 3, 0, 0o100000 | setid), ("mknodat", 3, 0, 0o020666),
+        ("mknodat", 3, 0, 0o060666),
+    ]  # fmt: skip
+    assert [outcome(architecture, *each) for each in refused] == [errno.EPERM] * len(refused)
+    usual = [
+        ("fchmod", 3, 0o1777), ("mkdirat", 3, 0, 0o755), ("openat", 3, 0, creating, 0o644),
+        ("openat", 3, 0, os.O_RDONLY, setid), ("mknodat", 3, 0, 0o010600), ("ioctl", 3, setid),
+    ]  # fmt: skip
+    assert [outcome(architecture, *each) for each in usual] == ["allowed"] * len(usual)
+    xattr = ("setxattr", "lsetxattr", "fsetxattr", "setxattrat")
+    assert {outcome(architecture, name) for name in xattr} == {errno.EOPNOTSUPP}
+    assert {outcome(architecture, name) for name in ("openat2", "io_uring_setup")} == {errno.ENOSYS}
+    # Numbers mean other calls on another architecture.
+    assert outcome(architecture, "ioctl", audit=0x40000003) == errno.EPERM

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from ebpf_overhead import cli
+from ebpf_overhead.architectures import X86_64
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.guest import command
 from ebpf_overhead.guest.variants import USUAL, Variant, not_emulated, refuse_unknown
@@ -18,11 +19,13 @@ BOOT_LOG = """\
 
 
 def test_what_is_asked_for_follows_the_usual():
-    usual = command.kernel_command_line("icount")
-    assert command.kernel_command_line("icount", Variant(" audit=1  pti=on ")) == (
+    usual = command.kernel_command_line(X86_64, "icount")
+    assert command.kernel_command_line(X86_64, "icount", Variant(" audit=1  pti=on ")) == (
         f"{usual} audit=1 pti=on"
     )
-    assert command.cpu_model("tcg", Variant(cpu_model="Nehalem,-sse4.2")) == "Nehalem,-sse4.2"
+    assert (
+        command.cpu_model(X86_64, "tcg", Variant(cpu_model="Nehalem,-sse4.2")) == "Nehalem,-sse4.2"
+    )
 
 
 def test_the_usual_guest_has_no_name():

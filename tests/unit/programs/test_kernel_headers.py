@@ -32,7 +32,7 @@ def installed(monkeypatch, tmp_path):
     monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
     places = tuple(f"{tmp_path}/{name}-{{}}" for name in ("modules", "headers"))
     monkeypatch.setattr(kernel_headers, "_PLACES", places)
-    monkeypatch.setattr(kernel_headers.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
     directory = tmp_path / "headers-6.99"
     (directory / "include/generated").mkdir(parents=True)
     return directory
