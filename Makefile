@@ -47,8 +47,11 @@ kernels: .setup/bench ## Measure every kernel of the history in guests, one a CP
 publish: .setup/bench ## Publish the stored results as a site that opens from disk
 	@$(BIN)/ebpf-overhead publish
 
-docs: .setup/bench ## Write docs/commands.md from what --help says
+docs: .setup/bench ## Write docs/commands.md from what --help says, make pages of docs/ in build/docs
 	@$(BIN)/python -I -m ebpf_overhead.cli.reference markdown > docs/commands.md
+	@$(BIN)/python -I -m sphinx --builder html --fresh-env --nitpicky --fail-on-warning --quiet \
+		--doctree-dir build/docs-read docs build/docs
+	@echo "documentation: $(CURDIR)/build/docs/index.html"
 
 man: .setup/bench ## Write man pages into build/man; man -l build/man/ebpf-overhead.1 shows one
 	@$(BIN)/python -I -m ebpf_overhead.cli.reference man build/man

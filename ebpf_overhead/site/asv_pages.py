@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ebpf_overhead.asv.stored import configuration, revisions_are_kernels
 from ebpf_overhead.closing import write_atomically
-from ebpf_overhead.errors import FailedError, MissingToolError
-from ebpf_overhead.printable import shortened
+from ebpf_overhead.errors import FailedError
 from ebpf_overhead.reading import read_json, read_text
+from ebpf_overhead.site import modules
 from ebpf_overhead.trust import refuse_foreign
 
 # What asv-tachyon's page loads.  Browsers load no module and fetch no file from disk.
@@ -101,32 +99,11 @@ def publish(conf_path: Path) -> AsvPages:
     refuse_foreign(conf_path)
     folder = conf_path.absolute().parent / configuration(conf_path).html_dir
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _run("asv", "publish", "--config", str(conf_path))
-    _run("asv_tachyon", "install", str(folder))
+    modules.run("asv", "publish", "--config", str(conf_path))
+    modules.run("asv_tachyon", "install", str(folder))
     _make_readable_from_disk(folder)
     index = read_json(folder / "index.json", _Index, remedy="publish again")
     return AsvPages(conf_path, folder, index.benchmarks)
-
-
-def _run(module: str, *arguments: str) -> None:
-    # Isolated: a module of the current directory may be another user's.
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", module, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stdout.decode(errors="replace").strip()
-        if f"No module named {module}" in said:
-            raise MissingToolError(f"{module} not found", "pip install 'ebpf-overhead[bench]'")
-        program = module.replace("_", "-")
-        what = f"{program} {arguments[0]} ended with status {done.returncode}"
-        raise FailedError(
-            f"{what}: {shortened(said.splitlines()[-1] if said else 'no word')}",
-            f"{program} {' '.join(arguments)} says more",
-        )
 
 
 def _make_readable_from_disk(folder: Path) -> None:

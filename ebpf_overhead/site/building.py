@@ -13,7 +13,7 @@ from ebpf_overhead.asv.history import NamedKernel, Step
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.site import asv_pages, entrance, places
+from ebpf_overhead.site import asv_pages, documentation, entrance, places
 from ebpf_overhead.site.entrance import Published
 
 _PAGE = ("index.html", "entrance.css", "parts.js", "lines.js", "entrance.js")
@@ -39,9 +39,12 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
     Raises
     ------
     BadUseError
-        Nothing is stored, or the two configurations publish to different places.
+        Nothing is stored, the two configurations publish to different places, or another user
+        could have written what they or the documentation run.
     MissingToolError
         asv or asv-tachyon is not installed.
+    FailedError
+        asv or Sphinx failed.
     """
     with ThreadPoolExecutor() as pool:
         library = pool.submit(_charting_library)
@@ -56,14 +59,15 @@ def build(kernels: Path, project: Path, warn: Callable[[str], None]) -> Path:
             f"{kernels} and {project} publish to {site} and {others[0]}",
             "let html_dir of both be in one folder",
         )
+    root = kernels.absolute().parent
+    documented = documentation.build(root, site, _PAGE[0], warn)
     with stored.naming_files(kernels):
-        steps = _steps(kernels, known, parts)
-        found = entrance.data(parts, steps, kernels.absolute().parent, site)
+        found = entrance.data(parts, _steps(kernels, known, parts), root, site)
     if chart is None:
         warn("the lines are not drawn: no vl-convert; pip install 'ebpf-overhead[bench]'")
     else:
         write_atomically(site / "vega.js", chart)
-    found |= {"drawn": chart is not None, "leastStep": _LEAST_STEP}
+    found |= {"drawn": chart is not None, "leastStep": _LEAST_STEP, "documentation": documented}
     write_atomically(site / "data.js", f"window.ENTRANCE = {json.dumps(found)};\n")
     for name in _PAGE:
         page = resources.files("ebpf_overhead.site").joinpath("page", name)

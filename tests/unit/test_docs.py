@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+# README.md takes the place of index.md.
+PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "index.md"]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 

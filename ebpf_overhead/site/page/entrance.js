@@ -206,7 +206,9 @@ function showReleases() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawn && showLines());
 }
 
-byId("asv").append(...data.pages.map((page) => element("a", { href: page.at }, page.name)));
+const documentation = data.documentation ? [{ name: "Documentation", at: data.documentation }] : [];
+byId("asv").append(
+  ...[...data.pages, ...documentation].map((page) => element("a", { href: page.at }, page.name)));
 byId("made").append(
   `Made on ${data.made} by ebpf-overhead publish, from stored results. The lines are drawn by Vega-Lite.`);
 showSection("reference", referencePlaces().length > 0, showPlaces);

@@ -11,6 +11,7 @@ import gate
 import pytest
 import stored_times
 from fresh_clones import Clone
+from processes import ROOT
 
 pytest.importorskip("asv", reason="asv is not installed: pip install 'ebpf-overhead[bench]'")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -206,17 +207,29 @@ def test_a_click_on_a_point_leads_to_its_graph(open_page):
     page.wait_for_url("**/kernels/index.html#*bench=getpid.Instructions.track_overhead*")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+SCHEMES = pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+
+
+@SCHEMES
 def test_it_can_be_read_by_everyone(open_page, scheme, width):
     page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
     page.wait_for_selector("#lines svg")
     page.select_option("#map-relative", "0")
     assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert violations(page) == []
+    assert is_light(page) == (scheme == "light")
+
+
+def violations(page):
+    """Return what would keep people from reading a page, as axe finds it."""
     only = {"preload": False, "resultTypes": ["violations"]}
     found = axe.Axe().run(page, options=only).response["violations"]
-    assert [each for each in found if each["impact"] in ("serious", "critical")] == []
-    lightness = page.evaluate("getComputedStyle(document.body).backgroundColor").split("(")[1]
-    assert (int(lightness.split(",")[0]) > 128) == (scheme == "light")
+    return [each for each in found if each["impact"] in ("serious", "critical")]
+
+
+def is_light(page):
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return int(colour.split("(")[1].split(",")[0]) > 128
 
 
 def test_the_lines_are_drawn_again_for_the_other_scheme(open_page):
@@ -255,3 +268,34 @@ def test_names_of_others_are_text(open_page):
     assert f"{MACHINE}, {KERNEL}" in page.locator("#place option:checked").inner_text()
     assert "no <i>kprobes</i>" in page.locator("#reference-table").inner_text()
     assert page.locator("main img, main b, main i").count() == 0
+
+
+@SCHEMES
+def test_every_page_of_the_documentation_can_be_read(open_page, scheme, width):
+    """All of them are opened; those with the most of everything are looked at as axe does."""
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.get_by_role("link", name="Documentation").click()
+    page.wait_for_selector("h1")
+    links = ".sidebar-tree a.reference"
+    addresses = page.eval_on_selector_all(links, "all => all.map((each) => each.href)")
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"README", "index"}
+    assert len(set(addresses)) == len(addresses) == len(pages)
+    for address in addresses:
+        page.goto(address)
+        name = address.rpartition("/")[2]
+        assert page.evaluate("document.documentElement.scrollWidth") == width, name
+        pictures = page.eval_on_selector_all("img", "all => all.map((each) => each.naturalWidth)")
+        assert all(pictures), name
+        if name in ("getpid.html", "kernels.html", "commands.html"):
+            assert violations(page) == [], name
+    assert is_light(page) == (scheme == "light")
+    page.eval_on_selector(".to-entrance", "each => each.click()")
+    page.wait_for_selector("#reference-table td")
+
+
+def test_the_documentation_is_searched_from_disk(open_page):
+    page = open_page()
+    page.get_by_role("link", name="Documentation").click()
+    page.get_by_placeholder("Search").fill("icount")
+    page.keyboard.press("Enter")
+    page.locator("#search-results li", has_text="Guests").first.wait_for()
