@@ -32,6 +32,7 @@ setup(
         "ebpf_overhead": [
             "py.typed",
             "*/*.pyi",
+            "api/templates/*",
             "programs/headers/**/*.h",
             "site/page/*",
             "tools/tracers/*.[ch]",

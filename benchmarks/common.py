@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from asv_runner.benchmarks.mark import SkipNotImplemented
 
+from ebpf_overhead.asv.samples import samples_of
 from ebpf_overhead.bpf import statistics
 from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError, status_of
 from ebpf_overhead.hooks.cases import STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS, Case, select
@@ -97,10 +98,6 @@ def case_of(attach: str, program: str, target: str | None = None) -> Case:
     return select([name], [program], [wanted] if wanted else ())[0]
 
 
-# asv's 99 % interval of the median of nine samples is their range.
-_HALF_OF_SAMPLES = 4
-
-
 def tracked(measurement: Measurement) -> dict[str, object]:
     """Return the overhead in the form in which a ``track_*`` gets asv's statistics."""
     samples = measurement.samples
@@ -109,18 +106,8 @@ def tracked(measurement: Measurement) -> dict[str, object]:
 
 
 def tracked_interval(overhead: Interval, number: int) -> dict[str, object]:
-    """Return an interval in the form in which a ``track_*`` gets asv's statistics.
-
-    Nine samples stand for it: their median is the estimate, and their range its interval, so that
-    asv shows and compares what was found.  asv prints them in full: they have two decimals.
-    """
-    shares = [step / _HALF_OF_SAMPLES for step in range(_HALF_OF_SAMPLES + 1)]
-    below = [overhead.low + share * (overhead.estimate - overhead.low) for share in shares]
-    above = [overhead.estimate + share * (overhead.high - overhead.estimate) for share in shares]
-    return {
-        "samples": [round(each, 2) for each in (*below, *above[1:])],
-        "number": number,
-    }
+    """Return an interval in the form in which a ``track_*`` gets asv's statistics."""
+    return samples_of(overhead.estimate, overhead.low, overhead.high, number)
 
 
 def counts_instructions() -> bool:

@@ -5,6 +5,7 @@ names stay as they are:
 
 - `measure` makes a record, `read` takes one from a file, `compare` two results by their names;
 - `rows` makes flat dictionaries of a record or a comparison, `frame` a data frame of pandas;
+- `ProgramCost` is a class of benchmarks for another project's asv suite;
 - `Comparison`, `Precision` and `OverheadError`, the base of all errors, are what they take,
   return and raise.
 """
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ebpf_overhead.api.comparing import compare
     from ebpf_overhead.api.frames import frame, rows
     from ebpf_overhead.api.measuring import measure
+    from ebpf_overhead.api.program_cost import ProgramCost
     from ebpf_overhead.api.reading import read
     from ebpf_overhead.errors import OverheadError
     from ebpf_overhead.measure.sampling import Precision
@@ -27,6 +29,7 @@ __all__ = [
     "Comparison",
     "OverheadError",
     "Precision",
+    "ProgramCost",
     "compare",
     "frame",
     "measure",
@@ -38,6 +41,7 @@ _HOMES = {
     "Comparison": "ebpf_overhead.report.comparison",
     "OverheadError": "ebpf_overhead.errors",
     "Precision": "ebpf_overhead.measure.sampling",
+    "ProgramCost": "ebpf_overhead.api.program_cost",
     "compare": "ebpf_overhead.api.comparing",
     "frame": "ebpf_overhead.api.frames",
     "measure": "ebpf_overhead.api.measuring",

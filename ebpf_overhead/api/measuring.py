@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from ebpf_overhead.guest.variants import USUAL, Variant
-from ebpf_overhead.hooks.cases import select
+from ebpf_overhead.hooks.cases import Case, select
 from ebpf_overhead.hooks.object_cases import with_configuration, with_groups
 from ebpf_overhead.measure import machine_lock, preflight
 from ebpf_overhead.measure.result import Result, Sampling
@@ -58,16 +58,24 @@ def measure(
     OverheadError
         Nothing can be measured here, something else measures now, or a name is not known.
     """
-    names = list(workload)
-    cases = select(attach := list(attach), program, names)
-    if not attach:
-        cases = with_groups(cases, [WORKLOADS[name] for name in names])
+    cases = cases_named(attach, program, workload)
     precision = precision or (Precision() if kernel else Precision.by_default())
     job = Job(DEFAULT, cases, Sampling(precision, time_s, None, seed))
     mark_started()
     if kernel is not None:
         return there(kernel, job)
     return here(replace(job, sampling=replace(job.sampling, cpu=choose_cpu(None))))
+
+
+def cases_named(
+    attach: Iterable[str] = (), program: Iterable[str] = (), workload: Iterable[str] = ()
+) -> list[Case]:
+    """Return the cases that `measure` measures; it says what the parameters are."""
+    names = list(workload)
+    cases = select(attach := list(attach), program, names)
+    if not attach:
+        cases = with_groups(cases, [WORKLOADS[name] for name in names])
+    return cases
 
 
 def here(

@@ -34,6 +34,7 @@ _COMMANDS = {
         "schema": "print the JSON schema of a record",
         "plot": "draw figures from records that were stored as JSON",
         "compare": "compare any two results: kernels, records, commits, programs",
+        "init": "write an asv suite into another project, to track what its programs cost",
         "contribute": "pack one run of this machine into a file to send",
         "history": "show what probes cost on every kernel that was measured",
         "publish": "publish the stored results as a site that opens from disk",

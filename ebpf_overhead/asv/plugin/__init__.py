@@ -6,14 +6,24 @@ alone, use :mod:`ebpf_overhead.measure.percall`.
 
 import os
 
-from ebpf_overhead.asv.plugin import default_selection, published, reasons, revisions
+from ebpf_overhead.asv.plugin import (
+    default_factor,
+    default_selection,
+    machines,
+    published,
+    reasons,
+    revisions,
+)
 from ebpf_overhead.asv.plugin.kernel_guest import KernelGuest
+from ebpf_overhead.asv.plugin.program_files import ProgramFiles
 from ebpf_overhead.asv.plugin.running_kernel import RunningKernel
 from ebpf_overhead.kernels.history import without_hooks
 
-__all__ = ["KernelGuest", "RunningKernel", "setup"]
+__all__ = ["KernelGuest", "ProgramFiles", "RunningKernel", "setup"]
 
+default_factor.install()
 default_selection.install()
+machines.install_without_host()
 published.install()
 reasons.install()
 revisions.install()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,14 @@ from asv.util import UserError, load_json
 
 from ebpf_overhead.asv.merging import is_counted, of_no_host
 from ebpf_overhead.asv.workspace import Workspace
+
+
+def install_without_host() -> None:
+    """Have asv file counted results without what they do not depend on: the host's CPU and such.
+
+    One series is then measured wherever CI has a machine.
+    """
+    run.Results = find.Results = _results({})
 
 
 def install(workspace: Workspace) -> None:
@@ -30,20 +38,24 @@ def install(workspace: Workspace) -> None:
     shared = load_json(str(committed[0]), Machine.api_version) if len(committed) == 1 else {}
     shared.pop("version", None)
 
-    def results(params: Mapping[str, Any], *others: Any) -> Results:
-        counted = is_counted({"env_vars": others[-1]})
-        return Results({**of_no_host(params), **of_no_host(shared)} if counted else params, *others)
-
     def stored(results_dir: str, machine: str, commit: str) -> Iterator[Results]:
         """Yield what asv run finds stored: counted results are of no host."""
         for name in dict.fromkeys((machine, shared.get("machine", machine))):
             if Path(results_dir, name).is_dir():
                 yield from iter_results_for_machine_and_hash(results_dir, name, commit)
 
-    run.Results = find.Results = results
+    run.Results = find.Results = _results(shared)
     run.iter_results_for_machine_and_hash = stored
     find.Machine = _Described
     compare.iter_machine_files = _with_results
+
+
+def _results(shared: Mapping[str, Any]) -> Callable[..., Results]:
+    def make(params: Mapping[str, Any], *others: Any) -> Results:
+        counted = is_counted({"env_vars": others[-1]})
+        return Results({**of_no_host(params), **of_no_host(shared)} if counted else params, *others)
+
+    return make
 
 
 def _with_results(results_dir: str) -> Iterator[str]:
