@@ -14,6 +14,7 @@ from asv.util import load_json
 from asv_projects import PYTHON, ROOT, Project
 from kernels_fakes import Silent
 
+from ebpf_overhead import architectures
 from ebpf_overhead.guest import accel
 from ebpf_overhead.guest.qemu import find_qemu, qemu_version
 from ebpf_overhead.kernels import catalogue, store
@@ -192,7 +193,7 @@ def test_clock_that_cannot_measure_a_kernel_is_one_line_and_no_failure(project, 
 def test_wall_clock_without_virtualisation_is_one_line_and_no_failure(project, tmp_path):
     """That this machine's KVM boots no such kernel is remembered here, whatever it can do."""
     kernel = catalogue.find(project.new, project.data)
-    version = qemu_version(find_qemu(kernel.arch))
+    version = qemu_version(find_qemu(architectures.of(kernel.arch)))
     key = accel.trial_key(kernel.release, kernel.image, version)
     accel.Memory(tmp_path / "ebpf-overhead/acceleration.json").keep(key, "it hangs in the BIOS")
     shown = project.asv("run", f"{project.new}^!", "--bench", SERIES, conf="wall.json",
