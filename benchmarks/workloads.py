@@ -30,7 +30,7 @@ def _is_alone(workload: Workload) -> bool:
 _WORKLOADS = [name for name, each in WORKLOADS.items() if _is_alone(each)]
 
 
-@common.versions(track_baseline="1", track_instructions="1", track_overhead="1")
+@common.versions(track_baseline="2", track_instructions="2", track_overhead="2")
 class Instructions(getpid.Instructions):
     """In instructions, where the clock counts them: in guests.  All are measured in one go.
 

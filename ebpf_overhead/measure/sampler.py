@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.measure.sampling import Run, Samples, calibrate
+from ebpf_overhead.measure.sampling import HalfBlock, Run, Samples, half_block_of
 from ebpf_overhead.phases import phase
 from ebpf_overhead.workload import _workload, clock
 from ebpf_overhead.workload.calling_threads import CallingThreads
@@ -52,10 +52,8 @@ class Sampler:
         Makes the calls and times them; by default the thread it is called in does.
     in_turns : bool
         Whether, where the clock is layout-sensitive, it is called in threads that take turns.
-    calls : int, optional
-        Calls in a window; by default as many as fill one of the clock's length.
-    windows_per_half : int, optional
-        Windows in half a block; by default the clock's number.
+    half_block : HalfBlock, optional
+        Windows of half a block; by default those that suit the workload.
 
     Attributes
     ----------
@@ -80,13 +78,12 @@ class Sampler:
         after_half: Callable[[bool], None] = lambda attached: None,
         run: Run | None = None,
         in_turns: bool = True,
-        calls: int | None = None,
-        windows_per_half: int | None = None,
+        half_block: HalfBlock | None = None,
     ) -> None:
         self.workload = workload
         self.cpu = cpu
         self.attached = attached
-        self.calls = calls or calibrate(workload, cpu, run)
+        self.calls, self._windows_per_half = half_block or half_block_of(workload, cpu, run)
         self._run = run or _workload.run
         self.call: object = workload if run is None and in_turns else self
         self._switch = switch
@@ -95,7 +92,6 @@ class Sampler:
         self._clock = clock.current()
         self.in_turns = in_turns and self._clock.layout_sensitive
         self._beginnings: list[bool] = []
-        self._windows_per_half = windows_per_half or self._clock.windows_per_half
         self._windows: dict[bool, list[float]] = {False: [], True: []}
         # Whether another task had the CPU in a window; False where that is not looked at.
         self._preempted: dict[bool, list[bool]] = {False: [], True: []}

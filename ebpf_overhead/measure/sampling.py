@@ -21,6 +21,8 @@ _CALIBRATION_CALLS = 500
 # such calls that counts.
 _CALLS_FEW = 20
 _FIRST_CALLS = 4
+# Short and long windows agree to this share: two or three ticks in a long one are a third of it.
+_AGREE = 0.005
 # How long CPUs are watched before one is chosen: ten ticks of their accounts.
 _WATCH_S = 0.1
 
@@ -145,20 +147,69 @@ def _quietest(allowed: tuple[int, ...]) -> int:
     return activity.quietest(allowed, before, Tree())
 
 
+class HalfBlock(NamedTuple):
+    """Half a block: its windows have a probe, or none.
+
+    Attributes
+    ----------
+    calls : int
+        Calls in a window.
+    windows : int
+        Windows in it.
+    """
+
+    calls: int
+    windows: int
+
+
+def half_block_of(workload: str, cpu: int, run: Run | None = None) -> HalfBlock:
+    """Return in which windows calls of a workload are compared.
+
+    A short window shows calls as they are for a moment.  That is not what they cost on average
+    where the kernel frees later what some of them used, or where tasks answer each other: the first
+    calls of a window find them asleep, and the scheduler decides every few milliseconds in which
+    order they run.  A probe changes when these things happen, so a difference of short windows can
+    be wrong by more than the overhead.  Where short and long windows do not agree, half a block is
+    one long window.
+    """
+    now = clock.current()
+    calls = calibrate(workload, cpu, run)
+    short = HalfBlock(calls, now.windows_per_half)
+    if now.long_window is None or calls > _CALLS_MIN:
+        return short
+    wanted = _calls_within(now.long_window, _FIRST_CALLS, workload, cpu, run)
+    long = HalfBlock(max(wanted, _CALLS_FEW), 1)
+    per_call = [_per_call(each, workload, cpu, run) for each in (short, long)]
+    return short if abs(per_call[1] / per_call[0] - 1) <= _AGREE else long
+
+
+def _per_call(half: HalfBlock, workload: str, cpu: int, run: Run | None) -> float:
+    """Return what a call takes in the middle one of its windows; the first one warms up."""
+    count = half.windows + 1
+    elapsed, _ = (run or _workload.run)(
+        workload, half.calls, windows=count, cpu=cpu, **clock.current().source
+    )
+    return median(elapsed[1:]) / half.calls
+
+
 def calibrate(workload: str, cpu: int, run: Run | None = None) -> int:
     """Return how many calls of a workload make a window of the clock's length.
 
     Of expensive calls a window has a few, and is longer than that.
     """
-    source = clock.current().source
-    run = run or _workload.run
-    window = clock.current().window
     wanted = 0
     for calls in (_FIRST_CALLS, _CALIBRATION_CALLS):
-        elapsed_ns, made = run(workload, calls, windows=5, cpu=cpu, **source)
-        # Other work on the machine only ever adds.
-        per_call_ns = min(elapsed_ns) / (made / 5)
-        wanted = int(window / max(per_call_ns, 0.1))
+        wanted = _calls_within(clock.current().window, calls, workload, cpu, run)
         if wanted < _CALLS_FEW:
             return max(wanted, 1)
     return min(max(wanted // 100 * 100, _CALLS_MIN), _CALLS_MAX)
+
+
+def _calls_within(length: int, tried: int, workload: str, cpu: int, run: Run | None) -> int:
+    """Return how many calls take so long, by the least disturbed of some windows of ``tried``."""
+    elapsed, made = (run or _workload.run)(
+        workload, tried, windows=5, cpu=cpu, **clock.current().source
+    )
+    # Other work on the machine only ever adds.
+    per_call = min(elapsed) / (made / 5)
+    return int(length / max(per_call, 0.1))

@@ -41,6 +41,9 @@ class Clock:
         Whether the time of a call depends on where code and stack lie in memory.
     blocks_per_switch : int
         How many halves of one kind are measured one after the other.
+    long_window : int or None
+        Length of a window that shows what calls cost on average where short ones do not: it is
+        several ticks long.  None where that is not looked at.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Clock:
     counter: int | None = None
     layout_sensitive: bool = False
     blocks_per_switch: int = 1
+    long_window: int | None = None
 
     @property
     def source(self) -> dict[str, Any]:
@@ -63,7 +67,8 @@ class Clock:
 # attaching again waits for the RCU grace period that detaching began.
 WALL = Clock("wall", "ns", 400_000, 16, layout_sensitive=True)
 # What is counted in a guest does not drift, and attaching takes more instructions than measuring.
-ICOUNT = Clock("icount", "instructions", 200_000, 5, blocks_per_switch=5)
+# A tick of 250 Hz is 4 million instructions, and so is about a slice of the scheduler.
+ICOUNT = Clock("icount", "instructions", 200_000, 5, blocks_per_switch=5, long_window=10_000_000)
 # Reading the counter costs about one additional call, and interrupts count.  So windows are long.
 COUNTER = Clock("counter", "instructions", 2_000_000, 16)
 

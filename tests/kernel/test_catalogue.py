@@ -15,6 +15,7 @@ from ebpf_overhead.measure import sampler, session
 from ebpf_overhead.measure.outcome import Outcome
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.run import measure_case
+from ebpf_overhead.measure.sampling import HalfBlock
 from ebpf_overhead.programs.catalogue import PROGRAM_GROUPS, PROGRAMS
 
 # Programs whose map "counts" stays empty: that is what they are about.
@@ -106,7 +107,7 @@ def test_records_that_find_no_room_are_counted_and_reported(support, caller_coun
         gate.cannot_run("this kernel has no tracepoint")
     monkeypatch.setattr(session.CaseSession, "_emptied_buffers", unread)
     # On a busy machine fewer calls would fill a window, and no buffer.
-    monkeypatch.setattr(sampler, "calibrate", lambda *_: 5_000)
+    monkeypatch.setattr(sampler, "half_block_of", lambda *_: HalfBlock(5_000, 16))
     (case,) = select(["tracepoint"], ["ringbuf_output"])
     result = measure_case(case, Sampling(time_s=0.05))
     assert result.status == "failed"

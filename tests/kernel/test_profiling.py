@@ -49,6 +49,10 @@ def parts(record: dict, profile: str) -> dict[str, float]:
     return {name: part["share"] for name, part in found.items()}
 
 
+def dispatch_ns(record: dict, profile: str) -> float:
+    return parts(record, profile)["dispatch"] * record["profiles"][profile]["per_call"]
+
+
 @pytest.mark.usefixtures("symbols_off")
 def test_loop_is_taken_apart(some_attach_type, tmp_path, note, nothing_left):
     plot = tmp_path / "flames.svg"
@@ -61,10 +65,10 @@ def test_loop_is_taken_apart(some_attach_type, tmp_path, note, nothing_left):
     assert SYMBOLS.read_text().strip() == "0"
     unprobed, probed = parts(record, "unprobed"), parts(record, "probed")
     assert unprobed["program"] == unprobed["helpers"] == 0
-    assert unprobed["dispatch"] < 0.05
+    # Hooks of others on all calls are reached in both.
+    assert dispatch_ns(record, "unprobed") < dispatch_ns(record, "probed")
     # complex calls four helpers: most of it is theirs.
     assert probed["helpers"] > probed["program"] > 0
-    assert probed["dispatch"] > 0.02
     (name,) = record["profiles"]["probed"]["programs"]
     assert name.startswith("bpf_prog_")
     assert name.endswith("_complex")

@@ -15,7 +15,7 @@ from operator import sub
 
 from ebpf_overhead.measure import turns
 from ebpf_overhead.measure.sampler import Sampler
-from ebpf_overhead.measure.sampling import Precision, Run, Sampled, calibrate
+from ebpf_overhead.measure.sampling import HalfBlock, Precision, Run, Sampled, calibrate
 from ebpf_overhead.measure.stats import Interval, interval, median
 from ebpf_overhead.measure.undisturbed import Level, Scatter, difference
 from ebpf_overhead.workload import _workload, clock
@@ -149,7 +149,7 @@ class Comparing:
             cpu=self.cpu,
             seed=self._seed(number),
             run=run,
-            calls=calls,
+            half_block=HalfBlock(calls, clock.current().windows_per_half),
             after_half=after_half,
         )
 

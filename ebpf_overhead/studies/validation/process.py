@@ -23,7 +23,7 @@ from ebpf_overhead.measure import watch
 from ebpf_overhead.measure.caller_counter import open_caller_counter
 from ebpf_overhead.measure.run_count_check import Hits, prove
 from ebpf_overhead.measure.sampler import Sampler
-from ebpf_overhead.measure.sampling import Precision, Sampled
+from ebpf_overhead.measure.sampling import HalfBlock, Precision, Sampled
 from ebpf_overhead.measure.turns import sample
 from ebpf_overhead.workload.paced_load import Pace, SteadyLoad
 
@@ -181,8 +181,7 @@ def _measure(
             cpu=cpu,
             attached=True,
             run=steady.run,
-            calls=pace.batch,
-            windows_per_half=_BATCHES_PER_HALF,
+            half_block=HalfBlock(pace.batch, _BATCHES_PER_HALF),
         )
         sampled = sample(sampler, precision, time_s)
         # What the load pays is what it takes in the middle of the run, whatever disturbs it.

@@ -8,6 +8,7 @@ import pytest
 
 from ebpf_overhead.measure import sampler as module
 from ebpf_overhead.measure.sampler import Sampler
+from ebpf_overhead.measure.sampling import HalfBlock
 from ebpf_overhead.workload.calling_threads import CallingThreads
 
 
@@ -22,7 +23,7 @@ def block(monkeypatch):
             return [0] + [each * calls for each in taken], calls * windows
 
         monkeypatch.setattr(module._workload, "run", run)
-        sampler = Sampler("getpid", lambda on: None, cpu=0, calls=100, windows_per_half=len(taken))
+        sampler = Sampler("getpid", lambda on: None, cpu=0, half_block=HalfBlock(100, len(taken)))
         with CallingThreads(random.Random(), wanted=False) as threads:
             sampler.block(threads)
         return sampler
@@ -48,5 +49,5 @@ def test_calls_that_somebody_else_makes_are_not_looked_at():
     def run(workload, calls, windows, cpu):
         return [100 * calls] * windows, calls * windows
 
-    sampler = Sampler("getpid", lambda on: None, cpu=0, calls=100, run=run)
+    sampler = Sampler("getpid", lambda on: None, cpu=0, half_block=HalfBlock(100, 16), run=run)
     assert not sampler.tells_preempted

@@ -11,6 +11,7 @@ from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.measure import sampling
 from ebpf_overhead.measure.sampling import Precision, Samples
 from ebpf_overhead.measure.stats import CONFIDENCE, Interval
+from ebpf_overhead.workload import clock
 
 
 def test_difference_of_a_block_is_that_of_its_medians():
@@ -75,6 +76,36 @@ def test_windows_of_expensive_calls_have_few(monkeypatch, per_call_ns, calls):
     """And a hundred where that is not much longer than a window is to be."""
     monkeypatch.setattr(sampling, "_workload", Steady(per_call_ns))
     assert sampling.calibrate("getpid", 0) == calls
+
+
+class StartsExpensively(Steady):
+    """The first call of a window takes more."""
+
+    def __init__(self, per_call: float, first: float) -> None:
+        super().__init__(per_call, disturbed=0)
+        self.first = first
+
+    def run(self, target, calls, windows=1, cpu=None):
+        elapsed, made = super().run(target, calls, windows, cpu)
+        return [round(each + self.first) for each in elapsed], made
+
+
+@pytest.mark.parametrize(
+    ("per_call", "first", "windows"),
+    [
+        (300, 10_000, (600, 5)),  # cheap calls are not looked at
+        (8_000, 0, (100, 5)),
+        (10_000, 40, (19, 5)),
+        (10_000, 6_000, (869, 1)),
+        (200_000, 400_000, (33, 1)),
+        (3_000_000, 6_000_000, (20, 1)),  # never fewer
+    ],
+)
+def test_windows_are_long_where_short_ones_do_not_agree(monkeypatch, per_call, first, windows):
+    monkeypatch.setattr(sampling, "_workload", StartsExpensively(per_call, first))
+    assert sampling.windows_of("exec", 0).windows == clock.WALL.windows_per_half
+    monkeypatch.setenv(clock.VARIABLE, "icount")
+    assert sampling.windows_of("exec", 0) == windows
 
 
 def test_calibration_stays_within_bounds(monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.measure.sampler import Sampler
-from ebpf_overhead.measure.sampling import Precision
+from ebpf_overhead.measure.sampling import HalfBlock, Precision
 from ebpf_overhead.measure.turns import Turns
 
 
@@ -22,7 +22,7 @@ class Machine:
             if on and fails:
                 raise FailedError(f"{name} never fired")
 
-        return Sampler("getpid", switch, cpu=0, run=self.run, calls=100, windows_per_half=2)
+        return Sampler("getpid", switch, cpu=0, run=self.run, half_block=HalfBlock(100, 2))
 
     def run(self, target, calls, windows=1, cpu=None):
         each = 100 * calls + 50 * calls * len(self.attached)

@@ -12,7 +12,7 @@ from ebpf_overhead.errors import ExitStatus
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.measure.run_count_check import Hits
 from ebpf_overhead.measure.sampler import Sampler
-from ebpf_overhead.measure.sampling import Precision, Sampled, Samples
+from ebpf_overhead.measure.sampling import HalfBlock, Precision, Sampled, Samples
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.measure.turns import sample
 from ebpf_overhead.studies.registry import schema
@@ -165,7 +165,7 @@ def test_sampler_takes_its_windows_from_elsewhere():
     def switch(on: bool) -> None:
         attached[0] = on
 
-    sampler = Sampler("getpid", switch, cpu=0, run=run, calls=7, windows_per_half=3)
+    sampler = Sampler("getpid", switch, cpu=0, run=run, half_block=HalfBlock(7, 3))
     found = sample(sampler, Precision(0.1, 0), 5.0)
     assert found.overhead.estimate == 200.0
     assert found.stopped_by == "precision"
