@@ -103,9 +103,9 @@ class StartsExpensively(Steady):
 )
 def test_windows_are_long_where_short_ones_do_not_agree(monkeypatch, per_call, first, windows):
     monkeypatch.setattr(sampling, "_workload", StartsExpensively(per_call, first))
-    assert sampling.windows_of("exec", 0).windows == clock.WALL.windows_per_half
+    assert sampling.half_block_of("exec", 0).windows == clock.WALL.windows_per_half
     monkeypatch.setenv(clock.VARIABLE, "icount")
-    assert sampling.windows_of("exec", 0) == windows
+    assert sampling.half_block_of("exec", 0) == windows
 
 
 def test_calibration_stays_within_bounds(monkeypatch):
