@@ -6,10 +6,11 @@ there are CPUs may run.  asv itself runs one after the other.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,16 +37,21 @@ class KernelRun:
         How long it took.
     log : Path
         All that asv printed.
+    reason : str
+        Why asv did not run at all, where it did not.
     """
 
     release: str
     exit_status: int
     seconds: float
     log: Path
+    reason: str = ""
 
     def __str__(self) -> str:
         """Return it in a line, for people."""
         words = {0: "measured", _SOME_FAILED: "measured, but some benchmarks failed"}
+        if self.reason:
+            return f"{self.release}: not measured: {self.reason}"
         text = words.get(self.exit_status, f"not measured, asv's status {self.exit_status}")
         return f"{self.release}: {text} ({self.seconds:.0f} s; {self.log})"
 
@@ -57,6 +63,7 @@ def measure(
     logs: Path,
     options: Sequence[str] = (),
     begin: Callable[[str], None] = lambda release: None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[KernelRun]:
     """Measure kernels, several at a time.
 
@@ -74,6 +81,8 @@ def measure(
         For ``asv run``.
     begin : callable, optional
         Told each kernel when its turn comes, from another thread.
+    environment : mapping, optional
+        Variables that asv gets besides those of this process.
 
     Yields
     ------
@@ -88,7 +97,8 @@ def measure(
         Another user could have written the configuration, which names code to run.
     """
     refuse_foreign(configuration)
-    _prepare(configuration, logs)
+    variables = {**os.environ, **(environment or {})}
+    _prepare(configuration, logs, variables)
     children: list[subprocess.Popen[bytes]] = []
 
     def one(release: str) -> KernelRun:
@@ -101,6 +111,7 @@ def measure(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env=variables,
                 # Each thread of the pool lives as long as the processes it starts.
                 preexec_fn=DieWithParent(),
             )
@@ -124,12 +135,13 @@ def measure(
 _ASV = (sys.executable, "-I", "-m", "asv")
 
 
-def _prepare(configuration: Path, logs: Path) -> None:
+def _prepare(configuration: Path, logs: Path, environment: Mapping[str, str]) -> None:
     """Have asv write down what this machine is, unless it has; it would ask."""
     done = subprocess.run(
         [*_ASV, "machine", "--yes", "--config", str(configuration)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        env=environment,
         check=False,
     )
     if done.returncode:

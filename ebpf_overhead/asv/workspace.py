@@ -82,6 +82,27 @@ class Workspace:
             merge(self.committed_results, self.results)
             self._describe_machines()
 
+    def bring(self, measured: Path) -> list[Path]:
+        """Bring results that were measured elsewhere among those that asv reads.
+
+        Parameters
+        ----------
+        measured : Path
+            A folder of results, as asv has it.
+
+        Returns
+        -------
+        list of Path
+            The files that changed.
+
+        Raises
+        ------
+        FailedError
+            A file is damaged.
+        """
+        with self._locked():
+            return merge(measured, self.results)
+
     def find(self, wanted: str, *, measured: bool = False) -> tuple[str, KernelRecord]:
         """Return a kernel of the history: its commit and record.
 

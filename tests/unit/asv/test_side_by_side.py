@@ -219,6 +219,22 @@ def test_without_kernels_it_says_how_to_add_some(kernels):
     assert "kernels add" in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--jobs", "2"], "--jobs and --scheduler were given; dask worker --nthreads says it"),
+        (["6.18.0-here"], "the running kernel is timed, which no cluster can do; leave it out"),
+        ([], "has no TLS"),
+    ],
+)
+def test_what_a_cluster_does_not_do(kernels, words, said):
+    kernels.add("6.1.0-a")
+    kernels.add("6.18.0-here", source="running")
+    done = kernels.run("--scheduler", "tcp://10.0.0.7:8786", *words)
+    assert isinstance(done.exception, BadUseError)
+    assert said in str(done.exception)
+
+
 def test_only_what_is_missing_is_asv_s_own_way_to_skip_what_is_stored(kernels):
     kernels.add("6.12.0-a")
     assert kernels.run("--missing", "--bench", "x").exit_code == 0
