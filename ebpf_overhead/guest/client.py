@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.guest.session import ConnectionLostError, Session, Stream
+from ebpf_overhead.guest.session import Session, Stream
+from ebpf_overhead.guest.waiting import ConnectionLostError
 
 # Not a status that programs use: 124 to 127 are those of timeout, env and shells.
 LOST = 123

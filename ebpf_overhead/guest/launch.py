@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ebpf_overhead.guest.qemu import Emulator
 from ebpf_overhead.guest.states import SavedState, Saving
 from ebpf_overhead.guest.user import User, choose
 from ebpf_overhead.guest.view import View, plan
-from ebpf_overhead.programs import store
+from ebpf_overhead.programs import compile_failures, store
 
 # In the run directory.
 COMMAND_SOCKET = "command.socket"
@@ -259,7 +260,7 @@ def _give_objects(place: Path, user: User | None) -> None:
     folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         _give(folder, user)
-        for name, text in store.usable():
+        for name, text in chain(store.usable(), compile_failures.as_files()):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
             made = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=folder)

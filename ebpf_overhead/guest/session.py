@@ -15,24 +15,16 @@ from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.guest import wire
 from ebpf_overhead.guest.errors import GuestTimeoutError
+from ebpf_overhead.guest.waiting import GRACE_S, Awaited, ConnectionLostError, Silence
 
 Stream = Literal["stdout", "stderr"]
 OnOutput = Callable[[Stream, bytes], None]
 
 _STREAMS: dict[int, Stream] = {1: "stdout", 2: "stderr"}
 _READ_BYTES = 1 << 16
-# How long a guest may take to end a command, or to answer at all, before it counts as hung.
-# It may share its processor with much other work.
-GRACE_S = 60.0
-# The same by QEMU's processor time, for a guest that hangs and keeps its processor busy.
-BUSY_GRACE_S = 15.0
 _HELLO_AGAIN_S = 5.0
 # Of a command that prints without end; a record of measurements has kilobytes.
 MOST_KEPT_BYTES = 64 << 20
-
-
-class ConnectionLostError(Exception):
-    """The guest's end is gone, or does not answer; the caller knows more."""
 
 
 @dataclass(frozen=True)
@@ -72,33 +64,6 @@ class _Output:
     def texts(self) -> tuple[str, str]:
         out, error = (data.decode("utf-8", "replace") for data in self._kept.values())
         return out, error
-
-
-class _Kill:
-    """A command that was killed: how long its end is waited for."""
-
-    def __init__(self, processor_s: float | None) -> None:
-        self.processor_s = processor_s
-        self._latest_s = time.monotonic() + GRACE_S
-
-    def again(self, processor_s: float | None) -> float:
-        """Return until when to wait before this is asked again.
-
-        Raises
-        ------
-        ConnectionLostError
-            It has been waited for long enough.
-        """
-        now_s = time.monotonic()
-        busy = (
-            self.processor_s is not None
-            and processor_s is not None
-            and processor_s - self.processor_s > BUSY_GRACE_S
-        )
-        if busy or now_s >= self._latest_s:
-            waited = f"{BUSY_GRACE_S:g} s of processor time" if busy else f"{GRACE_S:g} s"
-            raise ConnectionLostError(f"it did not end a killed command within {waited}")
-        return min(self._latest_s, now_s + 1.0)
 
 
 class Session(Closing):
@@ -190,16 +155,18 @@ class Session(Closing):
         FailedError
             When it was killed for printing more than `MOST_KEPT_BYTES` that had to be kept.
         ConnectionLostError
-            When the guest is gone, or does not even react to the kill.
+            When the guest is gone, hangs, or does not even react to the kill.
         """
         self.start(argv, cwd=cwd, env=env)
         output = _Output(on_output)
         deadline_s = None if timeout is None else time.monotonic() + timeout
-        killed: _Kill | None = None
+        silence = Silence()
+        killed: Awaited | None = None
         interruption: KeyboardInterrupt | None = None
         while True:
             try:
-                event = self.receive(deadline_s)
+                event = self.receive(silence.before(deadline_s))
+                silence.end()
             except KeyboardInterrupt as signalled:
                 if interruption is not None or not last_words_s:
                     raise
@@ -212,6 +179,10 @@ class Session(Closing):
                 if killed is not None:
                     deadline_s = killed.again(self._processor_s())
                     continue
+                if deadline_s is None or time.monotonic() < deadline_s:
+                    if silence.asks(self._processor_s()):
+                        self._send({"op": "ping"})
+                    continue
                 event = {"event": "late"}
             if event["event"] == "exit":
                 break
@@ -219,8 +190,8 @@ class Session(Closing):
                 output.take(_STREAMS[event["stream"]], wire.unpack(event["data"]))
             if killed is None and (event["event"] == "late" or output.too_much):
                 self._send({"op": "kill"})
-                killed = _Kill(self._processor_s())
-                deadline_s = killed.again(killed.processor_s)
+                killed = Awaited("end a killed command", self._processor_s())
+                deadline_s = killed.again(self._processor_s())
         out, error = output.texts()
         if output.too_much:
             raise FailedError(

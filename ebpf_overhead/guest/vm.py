@@ -30,9 +30,10 @@ from ebpf_overhead.guest.launch import (
 from ebpf_overhead.guest.origin import KernelFiles, Setting
 from ebpf_overhead.guest.qemu import Qemu, find_qemu, inspect, qemu_version
 from ebpf_overhead.guest.rundir import RunDirectory
-from ebpf_overhead.guest.session import CompletedRun, ConnectionLostError, OnOutput, Session
+from ebpf_overhead.guest.session import CompletedRun, OnOutput, Session
 from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.guest.view import View
+from ebpf_overhead.guest.waiting import ConnectionLostError
 
 # Far above what a boot takes (5 to 20 s).
 BOOT_TIMEOUT_S = 120.0

@@ -25,6 +25,7 @@ def measure_in_guest(
     preload: Sequence[str] = PRELOAD,
     restore: bool = True,
     variant: Variant = USUAL,
+    limit_s: float | None = None,
 ) -> dict[str, Any]:
     """Have this interpreter measure in a guest and return the record that it prints.
 
@@ -45,6 +46,8 @@ def measure_in_guest(
         Whether the guest may be restored from a saved state; else it is booted.
     variant : Variant
         What the guest has that others do not.
+    limit_s : float, optional
+        Seconds that measuring may take.
 
     Returns
     -------
@@ -65,7 +68,8 @@ def measure_in_guest(
     how: dict[str, Any] = {"restore": restore, "variant": variant}
     with Guest(kernel, preload=preload, log=say, shown=shown, **how) as guest:
         say(f"Measuring on {kernel.release} (up after {guest.boot_seconds:.1f} s)")
-        run = guest.run([sys.executable, "-I", *arguments], last_words_s=LAST_WORDS_S)
+        command = [sys.executable, "-I", *arguments]
+        run = guest.run(command, timeout=limit_s, last_words_s=LAST_WORDS_S)
         description = guest.description
         boot_s = guest.boot_seconds
     where = f"the guest {kernel.release}"

@@ -10,7 +10,6 @@ import hashlib
 import json
 import mmap
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -29,10 +28,11 @@ from ebpf_overhead.bpf.structures import (
     MapCreateAttr,
     instructions,
 )
-from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, UnsupportedError
+from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.phases import phase
-from ebpf_overhead.programs import bcc, bcc_child, store
+from ebpf_overhead.programs import bcc, bcc_child, compile_failures, store
 from ebpf_overhead.programs.bcc_text import LONGEST_SOURCE_BYTES, needs_formats
+from ebpf_overhead.programs.compile_failures import NotCompiledError
 from ebpf_overhead.programs.kernel_headers import Headers, installed_headers, own_headers
 from ebpf_overhead.programs.program_object import (
     FORMAT,
@@ -48,15 +48,6 @@ from ebpf_overhead.reading import read_bytes
 _CPU_S, _PATIENCE_S, _MEMORY_BYTES = 60, 300, 4 << 30
 # What is compiled in place of a constant: numbers that occur nowhere else.
 _STAND_IN = 0x7A12E700
-# What LLVM says of a program that needs more stack.
-_STACK_LIMIT = "BPF stack limit of 512 bytes is exceeded"
-# What is missing of the kernel's own headers: a file in one of their directories, or a structure.
-_OF_THE_KERNEL = re.compile(r"'\w+/[^']*' file not found|incomplete (definition of )?type 'struct ")
-_HEADERS_MISSING = (
-    "the kernel's own headers have it: install them ({package} on Debian and Ubuntu, kernel-devel"
-    " on Fedora; for a guest, on this machine), or name their directory in BCC_KERNEL_SOURCE; or"
-    " measure an object file"
-)
 
 
 @dataclass(frozen=True)
@@ -94,10 +85,6 @@ class Source:
             yield constant, number << 32 | number if constant.bits == 64 else number
 
 
-class NeedsHeadersError(FailedError):
-    """A source does not compile with the project's own headers."""
-
-
 def compile_source(source: Source, release: str = "") -> ProgramObject:
     """Return the program object of a source: the stored one, or compiled now.
 
@@ -130,23 +117,24 @@ def compile_source(source: Source, release: str = "") -> ProgramObject:
     if found is not None:
         return found
     try:
-        return _compiled(source, text, own)
-    except NeedsHeadersError:
-        installed = installed_headers(release)
+        return _compiled(source, text, own, release)
+    except NotCompiledError as error:
+        installed = installed_headers(release) if error.needs_headers else None
         if installed is None:
             raise
-        return _compiled(source, text, installed)
+        return _compiled(source, text, installed, release)
 
 
 def _stored(source: Source, text: bytes, headers: Headers | None) -> ProgramObject | None:
     return None if headers is None else store.find(_key(source, text, headers))
 
 
-def _compiled(source: Source, text: bytes, headers: Headers) -> ProgramObject:
-    with phase("compile"):
-        made = _compile(source, headers.types + text, headers)
+def _compiled(source: Source, text: bytes, headers: Headers, release: str) -> ProgramObject:
+    key = _key(source, text, headers)
+    with compile_failures.known(key, source.path), phase("compile"):
+        made = _compile(source, headers.types + text, headers, release)
         found = _object_of(source, headers.directory, made)
-    store.keep(_key(source, text, headers), found)
+    store.keep(key, found)
     return found
 
 
@@ -170,7 +158,7 @@ def _key(source: Source, text: bytes, headers: Headers) -> str:
     return hashlib.sha256("\0".join(parts).encode() + b"\0" + text).hexdigest()[:32]
 
 
-def _compile(source: Source, text: bytes, headers: Headers) -> dict[str, Any]:
+def _compile(source: Source, text: bytes, headers: Headers, release: str) -> dict[str, Any]:
     """Have a child compile, and return what it says of the program."""
     request = {
         "library": str(bcc.library_path()),
@@ -195,39 +183,14 @@ def _compile(source: Source, text: bytes, headers: Headers) -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise FailedError(f"{source.path.name} not compiled within {_PATIENCE_S} s") from None
-    log = done.stderr.decode(errors="replace")
+        raise NotCompiledError(f"{source.path.name} not compiled within {_PATIENCE_S} s") from None
+    if done.returncode == -signal.SIGXCPU:
+        raise NotCompiledError(f"{source.path.name} not compiled within {_CPU_S} s of the CPU")
     if done.returncode:
-        raise _failure(source.path, done.returncode, log)
+        log = done.stderr.decode(errors="replace")
+        raise compile_failures.of_log(source.path, done.returncode, log, release)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
-
-
-def _failure(path: Path, status: int, log: str) -> OverheadError:
-    """Tell a mistake in the source from a compiler that gave up."""
-    errors = [line.strip() for line in log.splitlines() if "error:" in line]
-    if _STACK_LIMIT in log:
-        return FailedError(
-            f"{path.name} needs more than 512 bytes of stack, the most that a program has",
-            "keep what is large in a map with one element: BPF_PERCPU_ARRAY",
-        )
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
-        what = f"{path.name} does not compile: {errors[0]}{more}"
-        if _OF_THE_KERNEL.search(errors[0]):
-            package = f"linux-headers-{os.uname().release}"
-            return NeedsHeadersError(what, _HEADERS_MISSING.format(package=package))
-        return FailedError(what)
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    said = lines[-1] if lines else "no reason given"
-    if status == bcc_child.NO_LIBRARY:
-        return bcc.missing(said)
-    if status == bcc_child.NOT_COMPILED:
-        return UnsupportedError(f"BCC fails to compile {path.name}: {said}")
-    if status == -signal.SIGXCPU:
-        return FailedError(f"{path.name} not compiled within {_CPU_S} s of the CPU")
-    ended = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    return FailedError(f"{path.name}: the compiler ended with {ended}: {said}")
 
 
 def _object_of(source: Source, headers: Path, result: dict[str, Any]) -> ProgramObject:

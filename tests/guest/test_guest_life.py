@@ -16,11 +16,14 @@ import pytest
 from guest_support import gone
 
 from ebpf_overhead.errors import BadUseError, FailedError, UnsupportedError
+from ebpf_overhead.guest import waiting
 from ebpf_overhead.guest.errors import GuestBootError, GuestLostError
 from ebpf_overhead.guest.vm import Guest
 
 # The promise: no QEMU is left 3 s after its parent's end.
 GONE_S = 3.0
+# Nothing else gets the guest's one processor any more.
+HANG = "echo -1 > /proc/sys/kernel/sched_rt_runtime_us; exec chrt -f 99 sh -c 'while :; do :; done'"
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def test_stop_leaves_no_process_and_no_file(kernel, own_temporary):
         guest.run(["true"])
 
 
-def test_panic_is_told_and_the_next_start_recovers(kernel):
+def test_panic_and_hang_are_told_and_the_next_start_recovers(kernel, monkeypatch):
     with Guest(kernel) as guest:
         pid = guest.pid
         with pytest.raises(GuestLostError, match="Kernel panic") as caught:
@@ -62,6 +65,11 @@ def test_panic_is_told_and_the_next_start_recovers(kernel):
         assert gone(pid, 1)
         guest.start()
         assert guest.run(["echo", "again"]).stdout == "again\n"
+        monkeypatch.setattr(waiting, "SILENT_S", 1.0)
+        monkeypatch.setattr(waiting, "BUSY_GRACE_S", 2.0)
+        with pytest.raises(GuestLostError, match="did not give a sign of life within"):
+            guest.run(["sh", "-c", HANG])
+        assert not guest.alive
 
 
 def test_life_port_alone_ends_the_guest(kernel):

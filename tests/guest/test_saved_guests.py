@@ -18,8 +18,9 @@ from guest_support import gone
 from processes import run_command
 
 from ebpf_overhead.guest import launch
-from ebpf_overhead.guest.session import ConnectionLostError, Session
+from ebpf_overhead.guest.session import Session
 from ebpf_overhead.guest.vm import Guest
+from ebpf_overhead.guest.waiting import ConnectionLostError
 
 # What 20,000 system calls take, in instructions.
 COUNT = """

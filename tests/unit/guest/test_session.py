@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ebpf_overhead.guest import session as module
-from ebpf_overhead.guest import wire
+from ebpf_overhead.guest import waiting, wire
 from ebpf_overhead.guest.session import Session
 
 PATIENT_S = 60.0  # never waited for: an answer ends the waiting
@@ -24,6 +22,7 @@ class Agent(threading.Thread):
         super().__init__(daemon=True)
         self.answers = answers
         self.heard: list[str] = []
+        self.pongs = 0  # before the command ends
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -41,8 +40,11 @@ class Agent(threading.Thread):
     def _answers(self, message: wire.Message) -> Iterator[wire.Message]:
         if message["op"] == "hello":
             yield {"event": "hello", "session": message["session"]}
-        elif message["op"] == "run":
+        elif message["op"] == "run" and message["argv"] == ["measure"]:
             yield {"event": "Ctrl-C"}
+        elif message["op"] == "ping" and self.answers:
+            self.pongs -= 1
+            yield {"event": "pong"} if self.pongs >= 0 else {"event": "exit", "status": 0}
         elif message["op"] == "interrupt" and self.answers:
             yield {"event": "output", "stream": 1, "data": wire.pack(b"two rows\n")}
             yield {"event": "exit", "status": 130}
@@ -89,13 +91,16 @@ def test_without_last_words_ctrl_c_ends_it_at_once(agent):
     assert "interrupt" not in heard.heard
 
 
-def test_a_killed_command_is_waited_for_as_long_as_its_guest_may_need(monkeypatch):
-    waiting = module._Kill(1.0)
-    now_s = time.monotonic()
-    for spent_s in (1.0, 1.0 + module.BUSY_GRACE_S, None):
-        assert now_s < waiting.again(spent_s) <= time.monotonic() + 1.0
-    with pytest.raises(module.ConnectionLostError, match="within 15 s of processor time"):
-        waiting.again(1.1 + module.BUSY_GRACE_S)
-    monkeypatch.setattr(module, "GRACE_S", 0.0)
-    with pytest.raises(module.ConnectionLostError, match="within 0 s"):
-        module._Kill(None).again(None)
+@pytest.mark.parametrize("agent", [True, False], indirect=True)
+def test_a_guest_that_says_nothing_is_asked_whether_it_lives(agent, monkeypatch):
+    """One that answers is asked again and again, until its command ends."""
+    heard, session = agent
+    heard.pongs = 3 if heard.answers else 0
+    monkeypatch.setattr(waiting, "SILENT_S", 0.01)
+    monkeypatch.setattr(waiting, "GRACE_S", PATIENT_S if heard.answers else 0.01)
+    if heard.answers:
+        assert session.run(["sleep"]).exit_status == 0
+    else:
+        with pytest.raises(waiting.ConnectionLostError, match="did not give a sign of life"):
+            session.run(["sleep"])
+    assert heard.heard == ["hello", "run", *["ping"] * (4 if heard.answers else 1)]

@@ -18,8 +18,9 @@ from ebpf_overhead.bpf import maps
 from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError, UnsupportedError
 from ebpf_overhead.programs import bcc_child, bcc_compile, store
 from ebpf_overhead.programs.bcc import HEADERS
-from ebpf_overhead.programs.bcc_compile import NeedsHeadersError, Source, compile_source
+from ebpf_overhead.programs.bcc_compile import Source, compile_source
 from ebpf_overhead.programs.catalogue import PROGRAMS
+from ebpf_overhead.programs.compile_failures import NotCompiledError
 from ebpf_overhead.programs.compiled import source_of, source_path
 from ebpf_overhead.programs.kernel_headers import Headers, own_headers
 from ebpf_overhead.programs.program_object import Constant
@@ -279,10 +280,10 @@ def test_what_is_missing_of_the_kernels_headers_is_named_and_how_to_have_it(writ
 def test_headers_of_the_kernel_are_taken_where_own_ones_do_not_do(write, monkeypatch, installed):
     tried = []
 
-    def compiled(source, text, headers):
+    def compiled(source, text, headers, release):
         tried.append(headers)
         if headers == own_headers():
-            raise NeedsHeadersError("mine.c does not compile")
+            raise NotCompiledError("mine.c does not compile", needs_headers=True)
         return "made"
 
     of_release = {"6.12": installed}
@@ -290,7 +291,7 @@ def test_headers_of_the_kernel_are_taken_where_own_ones_do_not_do(write, monkeyp
     monkeypatch.setattr(bcc_compile, "_compiled", compiled)
     source = write(EMPTY)
     if installed is None:
-        with pytest.raises(NeedsHeadersError):
+        with pytest.raises(NotCompiledError):
             compile_source(source, "6.12")
     else:
         assert compile_source(source, "6.12") == "made"
@@ -309,10 +310,11 @@ def test_what_was_compiled_with_the_headers_of_the_kernel_is_found(write, monkey
 
 def test_types_come_before_the_text(write, monkeypatch):
     texts = []
-    monkeypatch.setattr(bcc_compile, "_compile", lambda source, text, headers: texts.append(text))
+    monkeypatch.setattr(bcc_compile, "_compile", lambda s, text, *_: texts.append(text))
     monkeypatch.setattr(bcc_compile, "_object_of", lambda *made: "made")
     monkeypatch.setattr(bcc_compile.store, "keep", lambda key, made: None)
-    compiled = bcc_compile._compiled(write(EMPTY), b"text", Headers(Path("/nope"), types=b"types;"))
+    headers = Headers(Path("/nope"), types=b"types;")
+    compiled = bcc_compile._compiled(write(EMPTY), b"text", headers, "")
     assert (compiled, texts) == ("made", [b"types;text"])
 
 
@@ -361,14 +363,15 @@ ENDLESS = "".join(f"#define A{i} A{i - 1} A{i - 1}\n" for i in range(1, 40))
 
 def test_compiler_that_needs_too_much(write, monkeypatch):
     """2 to the 39 words: more than there is time, or memory."""
-    source = write(f"#define A0 1+\n{ENDLESS}int program(void *c)\n{{\n    return A39 0;\n}}\n")
+    text = f"#define A0 1+\n{ENDLESS}int program(void *c)\n{{\n    return A39 0;\n}}\n"
+    source = write(text)
     monkeypatch.setattr(bcc_compile, "_CPU_S", 1)
     with pytest.raises(FailedError, match=r"mine\.c.*(1 s of the CPU|the compiler ended)"):
         compile_source(source)
     monkeypatch.setattr(bcc_compile, "_CPU_S", 60)
     monkeypatch.setattr(bcc_compile, "_MEMORY_BYTES", 700 << 20)
     with pytest.raises(FailedError, match=r"mine\.c: the compiler ended with"):
-        compile_source(source)
+        compile_source(write(f"{text}\n"))
 
 
 def test_pinned_map(write):
