@@ -16,7 +16,7 @@ def of_measure(record: Record) -> str:
     metrics = Metrics({"kernel": record["machine"]["kernel"]["release"]})
     for case in record["cases"]:
         _add_case(metrics, case)
-    add_time(metrics)
+    add_time(metrics, "measure")
     return metrics.text()
 
 
@@ -68,7 +68,9 @@ _COUNTS = {
 
 def of_estimate(record: dict[str, Any]) -> str:
     """Return a record of ``estimate`` as OpenMetrics text."""
-    metrics = Metrics({"kernel": record["kernel"]})
+    # Of several estimates, each a file in one directory, no two samples have the same labels.
+    places = ",".join(place["name"] for place in record["places"])
+    metrics = Metrics({"kernel": record["kernel"], "places": places})
     unit, factor = _BASE_UNITS[record["unit"]]
     for place in record["places"]:
         _add_place(metrics, place, unit, factor)
@@ -87,7 +89,7 @@ def of_estimate(record: dict[str, Any]) -> str:
         name, labels = "estimate_alternative_core_ratio", {"attach": each["attach"]}
         metrics.add_interval(name, text, each["total_core_share"], **labels)
     _add_budget(metrics, record["budget"])
-    add_time(metrics)
+    add_time(metrics, "estimate")
     return metrics.text()
 
 
@@ -143,7 +145,7 @@ def of_impact(record: Record) -> str:
         metrics.add_interval("impact_ratio", text, case["share"], **labels)
     for name, text in _OF_TOOL.items():
         metrics.add(f"impact_{name}", text, record["tool"][name.replace("ratio", "share")])
-    add_time(metrics)
+    add_time(metrics, "impact")
     return metrics.text()
 
 
@@ -170,7 +172,7 @@ def of_top(record: Record) -> Metrics:
     metrics.add("top_own_core_ratio", text, record["own"]["core_share"])
     text = "What the kernel's statistics take, share of one core."
     metrics.add_interval("top_statistics_core_ratio", text, record["own"]["statistics_core_share"])
-    add_time(metrics)
+    add_time(metrics, "top")
     return metrics
 
 

@@ -83,8 +83,7 @@ def _split_unit(name: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def add_time(metrics: Metrics) -> None:
-    """Add when this was found out, so that an alert can tell an old file."""
-    metrics.add(
-        "last_run_timestamp_seconds", "When this was measured, seconds since 1970.", time.time()
-    )
+def add_time(metrics: Metrics, command: str) -> None:
+    """Add when a command found this out, so that an alert can tell an old file."""
+    text = "When this was measured, seconds since 1970."
+    metrics.add("last_run_timestamp_seconds", text, time.time(), command=command)
