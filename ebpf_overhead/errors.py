@@ -113,14 +113,19 @@ class UnknownNameError(BadUseError):
 def closest(name: str, known: Iterable[str]) -> list[str]:
     """Return the up to three names that are most like one, the closest first.
 
-    Names that go on where it ends are closest: 6.12.118 for 6.12.
+    Names that go on where it ends are closest: 6.12.118 for 6.12.  Where no name is like it as a
+    whole, one with a number in it is compared with how names begin: 6.13 with 6.12.118.
     """
     folded = {_folded(each): each for each in reversed(list(known))}
     wanted = _folded(name)[:_LONGEST]
     longer = [each for each in folded if each.startswith((f"{wanted}.", f"{wanted}-"))]
     if wanted in folded:
         longer = []  # It differs in case or hyphens only.
-    return [folded[each] for each in longer[:3] or difflib.get_close_matches(wanted, folded)]
+    found = longer[:3] or difflib.get_close_matches(wanted, folded)
+    if not found and any(map(str.isdigit, wanted)):
+        begun = {each[: len(wanted)]: each for each in reversed(folded)}
+        found = [begun[each] for each in difflib.get_close_matches(wanted, begun)]
+    return [folded[each] for each in found]
 
 
 def _folded(name: str) -> str:

@@ -52,3 +52,6 @@ def test_names_that_go_on_where_a_name_ends_are_closest():
     kernels = ["6.1.0-55-amd64", "6.1.0-56-amd64", "6.12.118+deb13-amd64", "6.17.13-amd64"]
     assert sorted(closest("6.1", kernels)) == kernels[:2]
     assert closest("6.12", kernels) == ["6.12.118+deb13-amd64"]
+    assert closest("6.121", kernels)[0] == "6.12.118+deb13-amd64"
+    assert "6.17.13-amd64" in closest("6.18", kernels)
+    assert closest("9.99", kernels) == []

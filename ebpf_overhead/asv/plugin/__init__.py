@@ -9,6 +9,7 @@ import os
 from ebpf_overhead.asv.plugin import (
     default_factor,
     default_selection,
+    environments,
     machines,
     published,
     reasons,
@@ -23,6 +24,7 @@ __all__ = ["KernelGuest", "ProgramFiles", "RunningKernel", "setup"]
 
 default_factor.install()
 default_selection.install()
+environments.install(RunningKernel, KernelGuest)
 machines.install_without_host()
 published.install()
 reasons.install()

@@ -100,6 +100,7 @@ def test_history_prints_every_committed_kernel(clone):
     [
         (("find", "6.12.117+deb13-amd64..7.3", "x"), "6.12.118+deb13-amd64"),
         (("show", "7.3.5+deb13-amd64"), NEW),
+        (("show", "7.31"), NEW),
         (("compare", "6.1.0-57-amd64", NEW), OLD),
         (("continuous", "7.3", "6.1.0-57-amd64"), OLD),
         (("run", "--machine", "here", "6.1.0-57-amd64^!"), OLD),
@@ -112,6 +113,17 @@ def test_a_wrong_tag_is_one_line_with_the_closest(clone, known_machine, command,
     (line,) = [line for line in (done.stdout + done.stderr).splitlines() if "revision" in line]
     assert closest in line
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("kind", ["existing", "virtualenv"])
+def test_environments_that_do_not_name_the_kernel_are_refused(clone, known_machine, kind):
+    words = ("run", "--machine", "here", "--environment", kind, "--bench", "getpid", "HEAD^!")
+    done = clone.run(sys.executable, "-m", "asv", *words, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert f"results of environment type {kind} do not name the kernel" in said
+    assert "Traceback" not in said
+    assert not [*(clone.folder / ".asv").glob(f"results/*/*{kind}*")]
 
 
 @pytest.mark.parametrize("machine", ["here", "vm"])
