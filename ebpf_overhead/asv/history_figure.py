@@ -7,7 +7,7 @@ from typing import Any
 
 from ebpf_overhead.asv.history import KernelCosts, Step, attach_types
 from ebpf_overhead.hooks.cases import ATTACH_TYPES, STANDARD_ATTACH_TYPES, STANDARD_PROGRAMS
-from ebpf_overhead.report.canvas import STYLES, panels
+from ebpf_overhead.report.canvas import STYLES, from_zero, panels
 
 
 def markdown(kernels: Sequence[KernelCosts]) -> str:
@@ -73,9 +73,10 @@ def _table(headings: Sequence[str], texts: int, rows: Iterable[Sequence[str]]) -
 
 def draw(kernels: Sequence[KernelCosts]) -> Any:
     """Return a figure with a panel a program: a curve an attach type, kernel by kernel."""
-    figure, axes = panels(len(STANDARD_PROGRAMS), 4.2)
+    figure, axes = panels(len(STANDARD_PROGRAMS), 4.2, sharey=True)
     for program, axis in zip(STANDARD_PROGRAMS, axes, strict=True):
         _panel(kernels, program, axis)
+    from_zero(axes)
     axes[0].set_ylabel("added to a call of getpid (instructions)")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -98,4 +99,3 @@ def _panel(kernels: Sequence[KernelCosts], program: str, axis: Any) -> None:
         )
     axis.set(title=program)
     axis.set_xticks(range(len(kernels)), [costs.label for costs in kernels], rotation=60)
-    axis.set_ylim(bottom=0)

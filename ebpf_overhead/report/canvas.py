@@ -75,10 +75,49 @@ def curve(
     axis.errorbar(*places, **{"xerr" if across else "yerr": error, "markersize": 4, **style})
 
 
-def panels(count: int, height_inches: float = 3.6) -> tuple[Any, list[Any]]:
-    """Return a figure with so many axes side by side; see `new_figure`."""
+def panels(
+    count: int, height_inches: float = 3.6, sharex: bool = False, sharey: bool = False
+) -> tuple[Any, list[Any]]:
+    """Return a figure with so many axes side by side; see `new_figure`.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    height_inches : float
+        Height of all.
+    sharex, sharey : bool
+        Whether the panels show the same quantity, and so have one scale.
+    """
     figure = new_figure(4.2 * count, height_inches)
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    axes = figure.subplots(1, count, squeeze=False, sharex=sharex, sharey=sharey)
+    return figure, list(axes[0])
+
+
+def from_zero(axes: Iterable[Any]) -> None:
+    """Let vertical axes begin at zero; where panels share one, all must have been drawn before."""
+    for axis in axes:
+        axis.set_ylim(bottom=0)
+
+
+def logarithmic(axis: Any, ticks: Iterable[float] | None = None) -> None:
+    """Make a horizontal axis logarithmic, with numbers that can be read: 1,000, not 10³.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Of which panel.
+    ticks : iterable of float, optional
+        Where the numbers are; at powers of ten by default.
+    """
+    from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
+
+    axis.set_xscale("log")
+    if ticks is not None:
+        axis.set_xticks(sorted(ticks))
+        axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.9g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def new_figure(width_inches: float, height_inches: float) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report import canvas
-from ebpf_overhead.report.canvas import curve, panels, subject
+from ebpf_overhead.report.canvas import curve, logarithmic, panels, subject
 from ebpf_overhead.report.record import Record, measured
 from ebpf_overhead.report.table import Table
 from ebpf_overhead.studies.attach_latency import tables as report
@@ -55,15 +55,14 @@ def draw(records: Sequence[Record]) -> Any:
         )
     with_gaps = not record["no_gaps"]
     cases = measured(record)
-    figure, axes = panels(1 + with_gaps, 1.6 + 0.22 * len(cases))
+    figure, axes = panels(1 + with_gaps, 1.6 + 0.22 * len(cases), sharey=True)
     _durations(axes[0], record, cases)
     axes[0].set_yticks(range(len(cases)), [case["attach"] for case in cases])
     if with_gaps:
         _gaps(axes[1], cases)
-        axes[1].set_yticks(range(len(cases)), [""] * len(cases))
+    axes[0].invert_yaxis()
     for axis in axes:
-        axis.invert_yaxis()
-        axis.set_xscale("log")
+        logarithmic(axis)
         axis.legend(fontsize=7)
     figure.suptitle(subject(record))
     return figure

@@ -22,7 +22,8 @@ markdown = partial(canvas.markdown, tables)
 def draw(records: Sequence[Record]) -> Any:
     """Return a figure with a panel per record: what each caller pays, by attach type."""
     names = {case["attach"] for record in records for case in measured(record)}
-    figure, axes = panels(len(records), height_inches=1.6 + 0.25 * len(names))
+    same_unit = len({case["unit"] for record in records for case in measured(record)}) == 1
+    figure, axes = panels(len(records), height_inches=1.6 + 0.25 * len(names), sharex=same_unit)
     for record, axis in zip(records, axes, strict=True):
         _panel(record, axis)
     figure.legend(

@@ -8,7 +8,7 @@ from typing import Any
 
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report import canvas
-from ebpf_overhead.report.canvas import STYLES, curve, panels, subject
+from ebpf_overhead.report.canvas import STYLES, curve, from_zero, logarithmic, panels, subject
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.studies.coattachment.tables import counted, is_total, programs, tables
 
@@ -18,9 +18,11 @@ markdown = partial(canvas.markdown, tables)
 
 def draw(records: Sequence[Record]) -> Any:
     """Return a figure with a panel per record: a curve per attach type."""
-    figure, axes = panels(len(records))
+    units = {record["cases"][0]["unit"] for record in records}
+    figure, axes = panels(len(records), sharey=len(units) == 1)
     for record, axis in zip(records, axes, strict=True):
         _panel(record, axis)
+    from_zero(axes)
     longest = max(axes, key=lambda axis: len(axis.get_legend_handles_labels()[1]))
     figure.legend(*longest.get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure
@@ -47,6 +49,4 @@ def _panel(record: Record, axis: Any) -> None:
     unit = record["cases"][0]["unit"]
     axis.set(title=subject(record), ylabel=f"added by the last one ({unit})")
     axis.set_xlabel("programs on the target")
-    axis.set_xscale("log", base=2)
-    axis.set_xticks(sorted(numbers), [str(number) for number in sorted(numbers)])
-    axis.set_ylim(bottom=0)
+    logarithmic(axis, numbers)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ebpf_overhead.report.canvas import new_figure
+from ebpf_overhead.report.canvas import STYLES, logarithmic, new_figure
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.studies.decomposition.parts import Decomposition, decompose
 from ebpf_overhead.studies.decomposition.tables import text, to_markdown
@@ -42,16 +42,17 @@ def draw_parts(parts: Decomposition) -> Any:
 
 
 def _draw_hooks(axes: Any, parts: Decomposition) -> None:
-    for index, hook in enumerate(parts.hooks.values()):
+    for index, (name, hook) in enumerate(parts.hooks.items()):
+        colour = STYLES[name]["color"]
         if hook.entry is None or hook.dispatch is None:
-            axes.barh(index, hook.total.estimate, color=f"C{index}")
+            axes.barh(index, hook.total.estimate, color=colour)
         else:
-            axes.barh(index, hook.entry.estimate, color=f"C{index}")
+            axes.barh(index, hook.entry.estimate, color=colour)
             axes.barh(
                 index,
                 hook.dispatch.estimate,
                 left=hook.entry.estimate,
-                color=f"C{index}",
+                color=colour,
                 alpha=0.5,
             )
         axes.annotate(f" {text(hook.total)}", (hook.total.estimate, index), va="center", fontsize=9)
@@ -80,11 +81,11 @@ def _draw_bodies(axes: Any, parts: Decomposition) -> None:
             marker=markers[index % len(markers)],
             markersize=8,
             fillstyle="none",
-            color=f"C{index}",
+            color=STYLES[name]["color"],
             label=name,
         )
     axes.set_yticks(range(len(bodies)), [body.program for body in bodies], fontsize=8)
-    axes.set_xscale("log")
+    logarithmic(axes)
     axes.margins(y=0.02)
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower right", fontsize=9)

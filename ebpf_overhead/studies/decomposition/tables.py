@@ -38,7 +38,7 @@ def tables(parts: Decomposition) -> list[Table]:
     where = f"{UNIT_HEADINGS[parts.unit]}, kernel {parts.kernel}"
     return [
         Table(f"{what}, {where}", rows[0], rows[1:])
-        for what, rows in (("HookCost", hook_rows(parts)), ("Body", body_rows(parts)))
+        for what, rows in (("Hook", hook_rows(parts)), ("Body", body_rows(parts)))
     ]
 
 

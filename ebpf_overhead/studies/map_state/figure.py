@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from ebpf_overhead.report import canvas
-from ebpf_overhead.report.canvas import curve, panels, subject
+from ebpf_overhead.report.canvas import curve, from_zero, logarithmic, panels, subject
 from ebpf_overhead.report.record import Record, measured
 from ebpf_overhead.report.table import Table
 from ebpf_overhead.studies.map_state.states import SWEEPS
@@ -30,13 +30,15 @@ markdown = partial(canvas.markdown, _table)
 def draw(records: Sequence[Record]) -> Any:
     """Return a figure with a panel per quantity, for the first record."""
     record = records[0]
-    figure, axes = panels(len(SWEEPS), 4.0)
+    figure, axes = panels(len(SWEEPS), 4.0, sharey=True)
     units = {row["unit"] for row in measured(record)}
     for index, (axis, quantity) in enumerate(zip(axes, SWEEPS, strict=True)):
         for number, state in enumerate(states(record)):
             _curve(axis, record, state, quantity, index, number)
-        axis.set(xlabel=_LABELS[quantity], xscale="log")
-        axis.set_ylim(bottom=0)
+        axis.set(xlabel=_LABELS[quantity])
+        logarithmic(axis, {size[index] for size in sweep(record, quantity)})
+        axis.tick_params(axis="x", labelrotation=60)
+    from_zero(axes)
     axes[0].set_ylabel(f"map operation ({', '.join(units)})")
     figure.suptitle(subject(record))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report import canvas
-from ebpf_overhead.report.canvas import curve, panels, subject
+from ebpf_overhead.report.canvas import curve, from_zero, panels, subject
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.report.table import Table
 from ebpf_overhead.studies.scaling.tables import HEADINGS, rows
@@ -37,9 +37,9 @@ def draw(records: Sequence[Record]) -> Any:
             if case["status"] == "measured":
                 _curve(axis, case, quantity, share, 0.02 * number)
         axis.set(xlabel="CPUs calling at once", ylabel=label)
-        axis.set_ylim(bottom=0)
         counts = sorted({len(p["cpus"]) for c in record["cases"] for p in c.get("points", ())})
         axis.set_xticks(counts)
+    from_zero(axes)
     figure.suptitle(subject(record))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
     return figure

@@ -8,7 +8,7 @@ from typing import Any
 
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report import canvas
-from ebpf_overhead.report.canvas import STYLES, curve, panels, subject
+from ebpf_overhead.report.canvas import STYLES, curve, from_zero, panels, subject
 from ebpf_overhead.report.record import Record, measured
 from ebpf_overhead.report.table import Table
 
@@ -51,8 +51,11 @@ def draw(records: Sequence[Record]) -> Any:
     Level lines mean that any call pays the same.
     """
     figure, axes = panels(len(records))
+    of_unit: dict[str, Any] = {}  # Panels of one unit have one scale.
     for record, axis in zip(records, axes, strict=True):
+        axis.sharey(of_unit.setdefault(record["cases"][0]["unit"], axis))
         _panel(record, axis)
+    from_zero(axes)
     figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
@@ -80,4 +83,3 @@ def _panel(record: Record, axis: Any) -> None:
         [f"{target.replace('_', ' + ')}\n{_baseline(cases, target)}" for target in targets],
     )
     axis.set_xlabel(f"the call itself ({unit})")
-    axis.set_ylim(bottom=0)

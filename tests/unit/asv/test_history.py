@@ -209,6 +209,8 @@ def test_figure_has_a_curve_for_each_attach_type_in_each_panel(store):
     assert [line.get_label() for line in axes[0].lines] == list(STANDARD_ATTACH_TYPES)
     assert list(axes[2].lines[4].get_ydata()) == [1500, 3000]
     assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["5.10.262", "7.3.4"]
+    assert len({axis.get_ylim() for axis in axes}) == 1
+    assert axes[0].get_ylim()[1] > 3000
 
 
 def test_the_command_prints_draws_and_names(store, tmp_path):

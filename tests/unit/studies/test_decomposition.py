@@ -142,7 +142,7 @@ def invoke(files, *arguments: str):
 
 def test_tables(files):
     text = invoke(files, "all.json", "--beside", "beside.json").stdout
-    assert "HookCost, instr/op, kernel 6.12" in text
+    assert "Hook, instr/op, kernel 6.12" in text
     assert "kprobe" in text
     assert "270.0" in text, "entry of kprobe: 360 - 90"
     assert text.count(" no ") == 2

@@ -12,6 +12,7 @@ from records import EMPTY, MEASURED, record, unmeasured
 
 from ebpf_overhead.cli import main
 from ebpf_overhead.errors import ExitStatus
+from ebpf_overhead.report import canvas
 from ebpf_overhead.studies.targets import figure as targets
 
 RECORDS = Path(__file__).parents[2] / "data" / "records"
@@ -40,6 +41,30 @@ def test_two_runs_a_call_are_drawn_as_what_one_adds(several):
         "getpid\n100",
         "openat + close\n100",
     ]
+
+
+def test_panels_of_one_unit_have_one_scale_that_shows_all(several):
+    pytest.importorskip("matplotlib")
+    dear = {**MEASURED, "overhead": {**MEASURED["overhead"], "estimate": 900, "high": 950}}
+    counted = {**MEASURED, "unit": "instructions"}
+    records = [several, {**several, "cases": [dear]}, {**several, "cases": [counted]}]
+    first, second, other = targets.draw(records).axes
+    assert first.get_ylim() == second.get_ylim() != other.get_ylim()
+    assert first.get_ylim()[0] == 0
+    assert first.get_ylim()[1] > 950
+
+
+def test_logarithmic_axes_have_numbers_that_can_be_read():
+    pytest.importorskip("matplotlib")
+    figure, (axis, chosen) = canvas.panels(2)
+    for each in (axis, chosen):
+        each.plot([0.1, 1_048_576], [1, 2])
+    canvas.logarithmic(axis)
+    canvas.logarithmic(chosen, {8, 4096, 1_048_576})
+    figure.draw_without_rendering()
+    shown = [label.get_text() for label in axis.get_xticklabels()]
+    assert {"0.1", "1", "1,000", "1,000,000"} <= {*shown} or {"0.1", "10", "1,000"} <= {*shown}
+    assert [each.get_text() for each in chosen.get_xticklabels()] == ["8", "4,096", "1,048,576"]
 
 
 def test_the_command_prints_the_table_and_draws(several, tmp_path):
