@@ -168,7 +168,7 @@ def _answer(
     with machine_lock.held(), showing_work() as work:
         costs = Costs(Store(), results, work.say, work.done)
         if rate is not None:
-            return estimate_given(question, rate, costs)
+            return estimate_given(question, rate, costs, work.say)
         duration_s = question.duration_s or 1.0
         return estimate(question, costs, work.say, lambda s: work.done(s / duration_s))
 

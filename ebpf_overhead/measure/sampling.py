@@ -134,6 +134,12 @@ def choose_cpu(wanted: int | None = None) -> int:
     return wanted
 
 
+def choose_other_cpu() -> int:
+    """Return the quietest CPU but one: that is left to who works beside the caller."""
+    allowed = os.sched_getaffinity(0)
+    return _quietest(tuple(sorted(allowed - {choose_cpu()} or allowed)))
+
+
 @cache
 def _quietest(allowed: tuple[int, ...]) -> int:
     """Return the same each time: what is compared is measured on one CPU."""

@@ -128,6 +128,18 @@ class EventBuffers:
             ring.close()
 
 
+def output_maps(map_fds: Mapping[str, int], outputs: Collection[str]) -> dict[str, MapType]:
+    """Return the kinds of the maps that a program writes records to; see `open_event_buffers`."""
+    found = {}
+    for name, map_fd in map_fds.items():
+        kind = maps.dimensions(map_fd).kind
+        if kind == MapType.RINGBUF:
+            found[name] = MapType.RINGBUF
+        elif kind == MapType.PERF_EVENT_ARRAY and {name, ""} & set(outputs):
+            found[name] = MapType.PERF_EVENT_ARRAY
+    return found
+
+
 def open_event_buffers(map_fds: Mapping[str, int], outputs: Collection[str]) -> EventBuffers | None:
     """Return the event buffers of a program.
 
@@ -151,13 +163,13 @@ def open_event_buffers(map_fds: Mapping[str, int], outputs: Collection[str]) -> 
     """
     found: list[Buffer] = []
     try:
-        for name, map_fd in map_fds.items():
-            size = maps.dimensions(map_fd)
-            if size.kind == MapType.RINGBUF:
-                _import_numpy()
-                found.append(Buffer(name, [RingBuffer(map_fd, size.max_entries)]))
-            elif size.kind == MapType.PERF_EVENT_ARRAY and {name, ""} & set(outputs):
-                _import_numpy()
+        for name, kind in output_maps(map_fds, outputs).items():
+            _import_numpy()
+            map_fd = map_fds[name]
+            if kind == MapType.RINGBUF:
+                size = maps.dimensions(map_fd).max_entries
+                found.append(Buffer(name, [RingBuffer(map_fd, size)]))
+            else:
                 found.append(Buffer(name))
                 for cpu in online_cpus():
                     found[-1].rings.append(PerfBuffer(cpu))

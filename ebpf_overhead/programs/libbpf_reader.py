@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ from ebpf_overhead.programs import libbpf_api
 # Of each CPU, as most tools have it.
 _PERF_PAGES = 64
 _STOP, _RECORDS, _LOST = range(3)
-# ``read_events`` of the timed loops: poll, consume, buffer, sleep_ns, words, cpu.
-ReadEvents = Callable[[int, int, int, int, memoryview, int], None]
+# ``read_events`` of the timed loops: poll, consume, buffer, sleep_ns, words.
+ReadEvents = Callable[[int, int, int, int, memoryview], None]
 
 
 class LibbpfBuffer(Closing):
@@ -109,7 +110,7 @@ class ReadingThread:
 
 @contextmanager
 def reading(
-    buffer: LibbpfBuffer, read: ReadEvents, cpu: int, sleep_ns: int | None
+    buffer: LibbpfBuffer, read: ReadEvents, cpus: Set[int], sleep_ns: int | None
 ) -> Iterator[ReadingThread]:
     """Have a thread read the buffer while the block runs.
 
@@ -119,8 +120,8 @@ def reading(
         What it reads.
     read : callable
         Reads until it is told to stop.
-    cpu : int
-        Where it runs.
+    cpus : set of int
+        Where it may run.
     sleep_ns : int or None
         How long it sleeps between two looks at the buffer; None to be woken up.
 
@@ -136,11 +137,14 @@ def reading(
     )
 
     def run() -> None:
-        begun.put(ReadingThread())  # made here: a thread that has ended has no clock
+        thread = ReadingThread()  # made here: a thread that has ended has no clock
         try:
-            read(poll, consume, buffer.pointer, sleep_ns or 0, buffer.words, cpu)
+            os.sched_setaffinity(0, cpus)
+            begun.put(thread)
+            read(poll, consume, buffer.pointer, sleep_ns or 0, buffer.words)
         except OSError as error:
             failures.append(error)
+            begun.put(thread)
 
     buffer.words[_STOP] = 0
     thread = threading.Thread(target=run, daemon=True)

@@ -9,7 +9,7 @@ from ebpf_overhead.bpf.helpers import DELETE, HELPERS, PERF_OUTPUT
 from ebpf_overhead.bpf.maps import MapType, MapUse
 from ebpf_overhead.programs import map_states, watching
 from ebpf_overhead.programs.code_flow import Code
-from ebpf_overhead.programs.event_buffers import EventBuffers, open_event_buffers
+from ebpf_overhead.programs.event_buffers import EventBuffers, open_event_buffers, output_maps
 from ebpf_overhead.programs.map_states import MapState
 from ebpf_overhead.programs.program_maps import ProgramMaps
 from ebpf_overhead.programs.program_object import ProgramObject
@@ -76,6 +76,10 @@ class ProgramState:
     def event_buffers(self) -> EventBuffers | None:
         """Return the event buffers of the program; None if it has none."""
         return open_event_buffers(self.maps.fds, self._outputs)
+
+    def output_maps(self) -> dict[str, MapType]:
+        """Return the ring buffers and perf buffers that the program writes records to."""
+        return output_maps(self.maps.fds, self._outputs)
 
     @cached_property
     def _outputs(self) -> set[str]:

@@ -228,48 +228,50 @@ static PyObject *workload_watch(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 PyDoc_STRVAR(run_paced_doc,
-             "run_paced(workload, calls, gap_ns, most_ns, cpu)\n--\n\n"
+             "run_paced(workload, calls, gap_ns, most_ns, cpu, sleeps)\n--\n\n"
              "Time calls at a fixed rate: (calls that count, ns in them, ns in all).");
 
 static PyObject *workload_run_paced(PyObject *Py_UNUSED(module), PyObject *args)
 {
     PyObject *calls_object, *gap_object, *most_object, *cpu_object;
-    long long calls, gap_ns, most_ns, cpu;
+    long long calls, gap_ns, most_ns, cpu = -1;
     const struct workload *workload;
+    struct pacing pacing;
     const char *name;
+    int sleeps;
 
-    if (!PyArg_ParseTuple(args, "sOOOO:run_paced", &name, &calls_object, &gap_object, &most_object,
-                          &cpu_object))
+    if (!PyArg_ParseTuple(args, "sOOOOp:run_paced", &name, &calls_object, &gap_object, &most_object,
+                          &cpu_object, &sleeps))
         return NULL;
     workload = parse_workload(name);
     if (workload == NULL || parse_whole("calls", calls_object, 1, MAX_CALLS, &calls) < 0 ||
         parse_whole("gap_ns", gap_object, 0, MAX_GAP_NS, &gap_ns) < 0 ||
         parse_whole("most_ns", most_object, 1, MAX_GAP_NS, &most_ns) < 0 ||
-        parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) < 0)
+        (cpu_object != Py_None && parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) < 0))
         return NULL;
-    return pace_pinned(workload, calls, gap_ns, most_ns, (int)cpu);
+    pacing = (struct pacing){gap_ns, most_ns, sleeps};
+    return pace_pinned(workload, calls, &pacing, (int)cpu);
 }
 
-PyDoc_STRVAR(read_events_doc, "read_events(poll, consume, buffer, sleep_ns, words, cpu)\n--\n\n"
+PyDoc_STRVAR(read_events_doc, "read_events(poll, consume, buffer, sleep_ns, words)\n--\n\n"
                               "Take records out of an event buffer until told to stop.");
 
 static PyObject *workload_read_events(PyObject *Py_UNUSED(module), PyObject *args)
 {
     unsigned long long poll, consume, buffer;
-    PyObject *sleep_object, *cpu_object, *result = NULL;
+    PyObject *sleep_object, *result = NULL;
     struct event_source source;
-    long long sleep_ns, cpu;
+    long long sleep_ns;
     Py_buffer words;
 
-    if (!PyArg_ParseTuple(args, "KKKOw*O:read_events", &poll, &consume, &buffer, &sleep_object,
-                          &words, &cpu_object))
+    if (!PyArg_ParseTuple(args, "KKKOw*:read_events", &poll, &consume, &buffer, &sleep_object,
+                          &words))
         return NULL;
     source = (struct event_source){(void *)poll, (void *)consume, (void *)buffer};
     if (buffer == 0 || (poll == 0) == (consume == 0))
         PyErr_SetString(PyExc_ValueError, "a buffer and one of poll and consume are needed");
-    else if (parse_whole("sleep_ns", sleep_object, 0, MAX_GAP_NS, &sleep_ns) == 0 &&
-             parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) == 0)
-        result = read_on_cpu(&source, sleep_ns, &words, (int)cpu);
+    else if (parse_whole("sleep_ns", sleep_object, 0, MAX_GAP_NS, &sleep_ns) == 0)
+        result = read_source(&source, sleep_ns, &words);
     PyBuffer_Release(&words);
     return result;
 }

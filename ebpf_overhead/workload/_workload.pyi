@@ -208,9 +208,9 @@ def watch(workload: str, words: Buffer, cpu: int, /) -> None:
     """
 
 def run_paced(
-    workload: str, calls: int, gap_ns: int, most_ns: int, cpu: int, /
+    workload: str, calls: int, gap_ns: int, most_ns: int, cpu: int | None, sleeps: bool, /
 ) -> tuple[int, int, int]:
-    """Time calls of a workload at a fixed rate; the thread spins between them.
+    """Time calls of a workload at a fixed rate.
 
     Parameters
     ----------
@@ -223,8 +223,10 @@ def run_paced(
         call takes longer, the next one follows at once, and nothing is made up for.
     most_ns : int
         A call that takes longer does not count: another task had the CPU meanwhile.
-    cpu : int
-        Pin the calling thread to this CPU meanwhile.
+    cpu : int or None
+        Pin the calling thread to this CPU meanwhile, or to none.
+    sleeps : bool
+        Whether the thread sleeps between calls; else it spins.
 
     Returns
     -------
@@ -241,9 +243,7 @@ def run_paced(
         As in `run`.
     """
 
-def read_events(
-    poll: int, consume: int, buffer: int, sleep_ns: int, words: Buffer, cpu: int, /
-) -> None:
+def read_events(poll: int, consume: int, buffer: int, sleep_ns: int, words: Buffer, /) -> None:
     """Take records out of an event buffer until told to stop, by a function of libbpf's.
 
     It is for a separate thread: the interpreter lock is released.
@@ -261,8 +261,6 @@ def read_events(
         Three aligned 64-bit words.  The other thread sets the first to 1 to stop; this may take
         100 ms.  The callbacks `COUNT_RING_RECORD` and `COUNT_PERF_EVENT` count records in the
         second, and those that were lost in the third.
-    cpu : int
-        The CPU to read on.
 
     Raises
     ------

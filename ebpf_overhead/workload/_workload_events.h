@@ -6,7 +6,7 @@
 
 #include <Python.h>
 
-#include "_workload_loops.h"
+#include "_workload_paced.h"
 
 /* What a reader calls, and with what; addresses of functions of libbpf's. */
 struct event_source {
@@ -16,12 +16,12 @@ struct event_source {
 #pragma GCC visibility push(hidden)
 
 /* Returns struct pace as a tuple, or NULL with an exception set. */
-PyObject *pace_pinned(const struct workload *workload, long long calls, long long gap_ns,
-                      long long most_ns, int cpu);
+PyObject *pace_pinned(const struct workload *workload, long long calls, const struct pacing *pacing,
+                      int cpu);
 
 /* Reads until told to stop; returns None, or NULL with an exception set. */
-PyObject *read_on_cpu(const struct event_source *source, long long sleep_ns, const Py_buffer *words,
-                      int cpu);
+PyObject *read_source(const struct event_source *source, long long sleep_ns,
+                      const Py_buffer *words);
 
 #pragma GCC visibility pop
 

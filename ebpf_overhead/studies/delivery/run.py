@@ -1,10 +1,4 @@
-"""Measuring a cell: paced calls with the probe and without, while somebody reads.
-
-What a record costs its caller varies from call to call: a reader is woken up or not, and a CPU
-that sleeps wakes up slowly.  So the value of a window is the mean of its calls, and windows of
-calls with and without the probe take turns.  The median of their differences is little disturbed
-by what else the machine does.
-"""
+"""Measuring a cell: paced calls with the probe and without, while somebody reads."""
 
 from __future__ import annotations
 
@@ -15,25 +9,28 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from ebpf_overhead.bpf import maps
 from ebpf_overhead.errors import FailedError, OverheadError, UnsupportedError
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
+from ebpf_overhead.measure import event_readers
 from ebpf_overhead.measure.outcome import Outcome
+from ebpf_overhead.measure.paced import PacedWindows, Pacing, Window
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.sampling import choose_cpu
-from ebpf_overhead.measure.stats import Interval, interval, median
+from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs import compiled as programs
 from ebpf_overhead.programs.bcc_compile import Source
 from ebpf_overhead.programs.catalogue import Program
 from ebpf_overhead.programs.compiled import CompiledProgram
-from ebpf_overhead.programs.libbpf_reader import LibbpfBuffer, ReadingThread, reading
+from ebpf_overhead.programs.libbpf_reader import LibbpfBuffer, ReadingThread
 from ebpf_overhead.programs.program_object import Constant
 from ebpf_overhead.report.record import Count
-from ebpf_overhead.studies.delivery.cells import NONE, PERF, RING, DeliveryCell
+from ebpf_overhead.studies.delivery.cells import NONE, RING, DeliveryCell
 from ebpf_overhead.workload import _workload
 from ebpf_overhead.workload.affinity import on_cpus
 from ebpf_overhead.workload.workloads import GETPID
@@ -41,9 +38,6 @@ from ebpf_overhead.workload.workloads import GETPID
 _ROUNDS = 16
 # What sets the calls of a window where they follow each other directly.
 _FLAT_OUT_PER_S = 1_000_000
-_NS_PER_S = 1_000_000_000
-# What a call takes at most; while another task has the CPU, it takes longer.
-_MOST_NS = 300_000
 # The reader that looks now and then.
 _LOOK_NS = 10_000_000
 # More records than any of the buffers has room for.
@@ -51,7 +45,6 @@ _FILL = 40_000
 # How long a reader has to take out what a window has written.
 _CATCH_UP_S = 0.03
 _FILE = "delivery"
-_CALLBACKS = {RING: _workload.COUNT_RING_RECORD, PERF: _workload.COUNT_PERF_EVENT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +155,10 @@ def _measured(
             buffer = None
             if cell.buffer.kind != NONE:
                 buffer = stack.enter_context(_opened(cell, compiled))
-        session = _Session(cell, probe, buffer, cpu)
+        session = _Session(cell, probe, buffer, cpu, sampling.time_s)
         # Between windows, too: a perf buffer of another CPU would have room.
         with on_cpus({cpu}), _read(cell, buffer, reader_cpu) as thread:
-            session.begin(sampling.time_s)
+            session.begin()
             for done in range(_ROUNDS):
                 session.round(thread, order)
                 progress(cell, (done + 1) / _ROUNDS)
@@ -185,8 +178,7 @@ def _cpu_of_reader(cell: DeliveryCell, cpu: int) -> int:
 
 
 def _opened(cell: DeliveryCell, compiled: CompiledProgram) -> LibbpfBuffer:
-    callback = _CALLBACKS[cell.buffer.kind]
-    return LibbpfBuffer(compiled.maps.fds["events"], cell.buffer.wakeup_events, callback)
+    return event_readers.opened(compiled.maps.fds["events"], cell.buffer.wakeup_events)
 
 
 @contextmanager
@@ -198,8 +190,15 @@ def _read(
         yield None
         return
     sleep_ns = {"woken": None, "time": _LOOK_NS, "never": 0}[cell.reader.waits]
-    with reading(buffer, _workload.read_events, cpu, sleep_ns) as thread:
+    with event_readers.read_by_thread(buffer, {cpu}, sleep_ns) as thread:
         yield thread
+
+
+def _calls_of_window(cell: DeliveryCell, time_s: float) -> int:
+    calls = int((cell.rate or _FLAT_OUT_PER_S) * time_s / _ROUNDS / 2)
+    # Each window has as many wake-ups.
+    wakeup = cell.buffer.wakeup_events or 1
+    return max(-(-calls // wakeup) * wakeup, wakeup)
 
 
 class _Session:
@@ -215,25 +214,26 @@ class _Session:
         What it writes to.
     cpu : int
         Where calls are made.
+    time_s : float
+        How long all windows take.
     """
 
     def __init__(
-        self, cell: DeliveryCell, probe: Probe, buffer: LibbpfBuffer | None, cpu: int
+        self,
+        cell: DeliveryCell,
+        probe: Probe,
+        buffer: LibbpfBuffer | None,
+        cpu: int,
+        time_s: float,
     ) -> None:
         self._cell, self._probe, self._buffer, self._cpu = cell, probe, buffer, cpu
-        self._calls = 1
-        self._baselines: list[float] = []
-        self._differences: list[float] = []
-        self._pace: list[float] = []
-        self._reader_ns = self._waits = self._made = self._lost = self._left_out = 0
+        self._calls = _calls_of_window(cell, time_s)
+        self._windows = PacedWindows(GETPID.name, Pacing(cell.rate), self._calls, cpu, probe.switch)
+        self._reader_ns = self._waits = self._made = self._lost = 0
         self._read = False
 
-    def begin(self, time_s: float) -> None:
-        """Choose the calls of a window, and fill the buffer that nobody reads."""
-        calls = int((self._cell.rate or _FLAT_OUT_PER_S) * time_s / _ROUNDS / 2)
-        # Each window has as many wake-ups.
-        wakeup = self._cell.buffer.wakeup_events or 1
-        self._calls = max(-(-calls // wakeup) * wakeup, wakeup)
+    def begin(self) -> None:
+        """Fill the buffer that nobody reads."""
         if self._cell.reader.waits == "absent" and self._buffer is not None:
             self._probe.attach()
             _workload.run(GETPID.name, _FILL, cpu=self._cpu)
@@ -241,32 +241,15 @@ class _Session:
 
     def round(self, thread: ReadingThread | None, order: random.Random) -> None:
         """Measure a window with the probe and one without."""
-        found = {}
-        first = order.random() < 0.5
-        for attached in (first, not first):
-            with phase("switch"):
-                self._probe.switch(attached)
-            found[attached] = self._window(thread) if attached else self._run()
-        self._baselines.append(found[False])
-        self._differences.append(found[True] - found[False])
+        self._windows.round(order, partial(self._probed, thread))
 
-    def _run(self) -> float:
-        gap_ns = _NS_PER_S // self._cell.rate if self._cell.rate else 0
-        with phase("sample"):
-            counted, calls_ns, window_ns = _workload.run_paced(
-                GETPID.name, self._calls, gap_ns, _MOST_NS, self._cpu
-            )
-        self._pace.append(self._calls * _NS_PER_S / window_ns)
-        self._left_out += self._calls - counted
-        return calls_ns / max(counted, 1)
-
-    def _window(self, thread: ReadingThread | None) -> float:
+    def _probed(self, thread: ReadingThread | None, window: Window) -> float:
         before_made, before_lost = self._outcomes()
         if thread is None:
-            per_call_ns = self._run()
+            per_call_ns = window()
         else:
             spent_ns, waited = thread.cpu_ns(), thread.waits()
-            per_call_ns = self._run()
+            per_call_ns = window()
             self._let_read()
             self._reader_ns += thread.cpu_ns() - spent_ns
             self._waits += thread.waits() - waited
@@ -310,12 +293,12 @@ class _Session:
                 )
         events = max(self._made + self._lost, 1)
         return Delivery(
-            caller=interval(self._differences),
-            baseline_ns=median(self._baselines),
-            per_s=median(self._pace),
+            caller=self._windows.overhead,
+            baseline_ns=self._windows.baseline_ns,
+            per_s=self._windows.per_s,
             records=self._made,
             lost=self._lost,
-            left_out=self._left_out,
+            left_out=self._windows.left_out,
             reader_ns=self._reader_ns / events if self._read else None,
             wakeups=self._waits / events if self._read else None,
         )

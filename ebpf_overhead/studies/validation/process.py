@@ -15,12 +15,13 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from ebpf_overhead.closing import Closing, DieWithParent
-from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
+from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import load
 from ebpf_overhead.hooks.probe_group import ProbeGroup
-from ebpf_overhead.measure import watch
+from ebpf_overhead.measure import cost_at_rate, watch
 from ebpf_overhead.measure.caller_counter import open_caller_counter
+from ebpf_overhead.measure.event_readers import read_as_tools_do
 from ebpf_overhead.measure.run_count_check import Hits, prove
 from ebpf_overhead.measure.sampler import Sampler
 from ebpf_overhead.measure.sampling import HalfBlock, Precision, Sampled
@@ -136,6 +137,7 @@ def _serve(
     others_end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cpus = os.sched_getaffinity(0)
     steady = SteadyLoad(case.workload.name, pace, cpu, by)
     while True:
         try:
@@ -145,7 +147,7 @@ def _serve(
                 pipe.recv()
                 pipe.send(None)
             else:
-                pipe.send(_measure(case, steady, pace, cpu, *question[1:]))
+                pipe.send(_measure(case, steady, pace, cpu, cpus, *question[1:]))
         except EOFError:
             os._exit(0)
         except OverheadError as error:
@@ -157,17 +159,16 @@ def _measure(
     steady: SteadyLoad,
     pace: Pace,
     cpu: int,
+    cpus: set[int],
     precision: Precision,
     time_s: float,
 ) -> Truth:
     steady.batches = steady.late = 0
     with ExitStack() as stack:
         probe = stack.enter_context(load(case))
-        if probe.compiled.event_buffers() is not None:
-            raise BadUseError(
-                f"{case.program.name} hands records to user space, which a load does not read",
-                "choose another program",
-            )
+        if probe.compiled.output_maps():
+            cost_at_rate.require(cpus)
+            stack.enter_context(read_as_tools_do(probe.compiled, cpus))
         caller_counter = open_caller_counter(case.workload, case.attach.at_exit)
         if caller_counter is not None:
             stack.callback(caller_counter.close)

@@ -16,6 +16,9 @@ from ebpf_overhead.measure.cost_cache import Store
 from ebpf_overhead.measure.sampling import Precision, choose_cpu
 from ebpf_overhead.studies.validation.compare import Prediction, Validation
 from ebpf_overhead.studies.validation.process import LoadProcess
+from ebpf_overhead.tools.estimate.answer import Estimate
+from ebpf_overhead.tools.estimate.at_rate import at_rate
+from ebpf_overhead.tools.estimate.calling import callers_sleep
 from ebpf_overhead.tools.estimate.costs import Costs, attach_types_for
 from ebpf_overhead.tools.estimate.event_cost import EventCost
 from ebpf_overhead.tools.estimate.places import Place
@@ -99,7 +102,7 @@ def _validate(
         return Validation(case, cost.status, cost.reason, pace=options.pace)
     progress(0.2)
     with LoadProcess(case, options.pace, choose_cpu(), options.truth) as process:
-        prediction = _predict(case, cost, process, options, costs)
+        prediction = _predict(case, process, options, costs)
         progress(0.5)
         truth = process.measure(_PRECISION, options.time_s)
     if truth.late > _LATE_MAX * truth.batches:
@@ -110,9 +113,7 @@ def _validate(
     return Validation(case, "measured", pace=options.pace, prediction=prediction, truth=truth)
 
 
-def _predict(
-    case: Case, cost: EventCost, process: LoadProcess, options: Options, costs: Costs
-) -> Prediction:
+def _predict(case: Case, process: LoadProcess, options: Options, costs: Costs) -> Prediction:
     """Ask ``estimate``, as the command does, while the load runs."""
     place = place_of(case.workload)
     served = case.attach.name in attach_types_for(place)
@@ -129,13 +130,25 @@ def _predict(
     process.start()
     try:
         answer = estimate(question, costs, lambda line: None, lambda seconds: None)
+        cost = answer.rates[0].cost if served else _cost_at(case, place, answer, question, costs)
     finally:
         process.stop()
-    # Some attach types it is not asked about, as they need more than the name of a place.
     rate = replace(answer.rates[0], cost=cost)
-    assert rate.share is not None
-    assert cost.overhead is not None
+    if cost.overhead is None or rate.share is None:
+        raise FailedError(f"its cost at {answer.mean:,.0f} calls/s is unknown: {cost.reason}")
     return Prediction(rate.mean, rate.events, rate.counted_by, cost.overhead, rate.share)
+
+
+def _cost_at(
+    case: Case, place: Place, answer: Estimate, question: Question, costs: Costs
+) -> EventCost:
+    """Return the cost of an attach type that ``estimate`` is not asked about.
+
+    It needs more than the name of a place.
+    """
+    name = case.program.name
+    sleeps = partial(callers_sleep, [place], question.filters)
+    return at_rate(costs, name, answer.mean, [place], sleeps=sleeps).of(case.attach.name, name)
 
 
 def place_of(target: Workload) -> Place:

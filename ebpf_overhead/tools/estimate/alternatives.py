@@ -13,8 +13,8 @@ from ebpf_overhead.tools.estimate.answer import (
     add,
     cheapest_first,
 )
+from ebpf_overhead.tools.estimate.at_rate import Prices
 from ebpf_overhead.tools.estimate.costs import (
-    Costs,
     attach_types_for,
     comparable,
     slows_other_calls,
@@ -29,7 +29,7 @@ class Bystanders:
 
     Attributes
     ----------
-    costs : Costs
+    costs : Prices
         Costs of probes on this kernel.
     program : str
         The program of the probes.
@@ -37,7 +37,7 @@ class Bystanders:
         The other system calls per second.
     """
 
-    costs: Costs
+    costs: Prices
     program: str
     others_per_s: float
 
@@ -53,7 +53,7 @@ class Bystanders:
 
 
 def alternatives(
-    chosen: list[PlaceRate], costs: Costs, program: str, payers: Bystanders
+    chosen: list[PlaceRate], costs: Prices, program: str, payers: Bystanders
 ) -> list[Alternative]:
     """Return the other attach types that all places have, cheapest first.
 
@@ -61,7 +61,7 @@ def alternatives(
     ----------
     chosen : list of PlaceRate
         The places, with their rates.
-    costs : Costs
+    costs : Prices
         Costs of probes on this kernel.
     program : str
         The program of the probes.

@@ -19,6 +19,11 @@ LIMIT = (
     " finds cold caches and costs more: once per wake-up, four to seven times as much"
     " (docs/validation.md)."
 )
+LIMIT_AT_RATE = (
+    "The overhead was measured with one caller, and a reader that sleeps until it is woken up."
+    " Records in bursts wake it up less often and cost less; a slow reader makes them cost more"
+    " (docs/estimate.md)."
+)
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,11 @@ class Estimate:
     def given(self) -> bool:
         """Whether the rate was given, and nothing was counted."""
         return self.ended_by == GIVEN
+
+    @property
+    def limit(self) -> str:
+        """A limit of the method."""
+        return LIMIT_AT_RATE if any(cost.per_s for cost in self.costs) else LIMIT
 
     @property
     def compat_per_s(self) -> float:

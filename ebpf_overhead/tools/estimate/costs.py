@@ -86,14 +86,18 @@ class Costs:
         first : FirstInstruction, optional
             What it replaces, if it is a uprobe.
         """
-        workload = self._workload(attach, program, first)
+        workload = self.workload(attach, program, first)
         found = self._given.get((attach, program, workload)) or (
             None if first else self._given.get((attach, program, None))
         )
         cost = found or self._on(workload, attach, program)
         return replace(cost, instruction=None if first is None else first.name)
 
-    def _workload(self, attach: str, program: str, first: FirstInstruction | None) -> str:
+    def is_given(self, cost: EventCost) -> bool:
+        """Whether a cost is of the record that was given."""
+        return cost.origin in {each.origin for each in self._given.values()}
+
+    def workload(self, attach: str, program: str, first: FirstInstruction | None) -> str:
         """Return the workload on which the probe costs as much."""
         if first is None:
             return _workload_of(ATTACH_TYPES[attach]).name
@@ -134,7 +138,7 @@ class Costs:
         self, attach: str, filters: Filters, first: FirstInstruction | None = None
     ) -> Interval | None:
         """Return the cost per event of counting; None where it cannot be measured."""
-        workload = self._workload(attach, _COUNTER_LIKE, first)
+        workload = self.workload(attach, _COUNTER_LIKE, first)
         key = "/".join(["count", attach, *filters.kinds, *_named(workload)])
         found = self._store.get(key)
         if found is None:

@@ -27,6 +27,13 @@ class EventCost:
         As in a record of ``measure``, where there is no overhead.
     instruction : str or None
         What a uprobe replaces; the cost depends on it.
+    per_s : float or None
+        Events per second at which it was measured, of a program that hands records to a reader;
+        None for events that follow each other directly.
+    caller_sleeps : bool or None
+        Whether who passes the hook sleeps in between, where there is a rate.
+    lost_share : float or None
+        Share of the records that found no room meanwhile, 0..1.
     """
 
     attach: str
@@ -36,6 +43,9 @@ class EventCost:
     status: str = "measured"
     reason: str | None = None
     instruction: str | None = field(default=None, kw_only=True)
+    per_s: float | None = field(default=None, kw_only=True)
+    caller_sleeps: bool | None = field(default=None, kw_only=True)
+    lost_share: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

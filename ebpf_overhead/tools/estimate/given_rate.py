@@ -21,6 +21,7 @@ from ebpf_overhead.tools.estimate.answer import (
     PlaceRate,
     cheapest_first,
 )
+from ebpf_overhead.tools.estimate.at_rate import at_rate
 from ebpf_overhead.tools.estimate.costs import (
     Costs,
     attach_types_for,
@@ -37,7 +38,9 @@ _OTHERS_PAY = (
 )
 
 
-def estimate_given(question: Question, events_per_second: float, costs: Costs) -> Estimate:
+def estimate_given(
+    question: Question, events_per_second: float, costs: Costs, say: Callable[[str], None]
+) -> Estimate:
     """Return the estimate for a rate on the running kernel.
 
     Raises
@@ -48,11 +51,14 @@ def estimate_given(question: Question, events_per_second: float, costs: Costs) -
     place = _only(question.places)
     chosen = attach_type_for(place, question.attach)
     names = [name for name in attach_types_for(place) if comparable(name, chosen)]
+    prices = at_rate(costs, question.program, events_per_second, [], say)
     cost = {
-        name: costs.of(name, question.program, place.first_instruction)
+        name: prices.of(name, question.program, place.first_instruction)
         for name in [chosen, *(names if question.alternatives else [])]
     }
-    return _answer(question, place, events_per_second, cost, chosen, notes(question.program))
+    return _answer(
+        question, place, events_per_second, cost, chosen, notes(question.program, cost[chosen])
+    )
 
 
 def estimate_elsewhere(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ebpf_overhead.report.record import Count, Head, Record, Unit, to_record
 from ebpf_overhead.tools.estimate.answer import (
-    LIMIT,
     Alternative,
     Budget,
     Estimate,
@@ -187,7 +186,7 @@ def make_record(answer: Estimate, unit: Unit, release: str) -> Record:
         added_latency=answer.added_latency,
         alternatives=[_alternative(each) for each in answer.alternatives],
         budget=answer.budget,
-        limit=LIMIT,
+        limit=answer.limit,
         emulated_core=unit != "ns" or None,
         notes=answer.notes or None,
     )

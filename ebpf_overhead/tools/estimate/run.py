@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ebpf_overhead.bpf import statistics
 from ebpf_overhead.errors import BadUseError, OverheadError, UnsupportedError
@@ -15,6 +16,8 @@ from ebpf_overhead.hooks.symbols import explain_name, user_point
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.estimate.alternatives import Bystanders, alternatives
 from ebpf_overhead.tools.estimate.answer import Budget, Estimate, PlaceRate, Share, add
+from ebpf_overhead.tools.estimate.at_rate import at_rate
+from ebpf_overhead.tools.estimate.calling import callers_sleep
 from ebpf_overhead.tools.estimate.compat import compat_calls
 from ebpf_overhead.tools.estimate.costs import Costs, attach_types_for, wakes_reader
 from ebpf_overhead.tools.estimate.counting import Counter, Rates, count, counters
@@ -30,6 +33,10 @@ _LATENCY_S = 2.0
 _READER_SLEEPS = (
     "its reader never slept while the cost was measured, in continuous calls; at real rates each"
     " record may wake it up, which costs microseconds: ebpf-overhead study delivery"
+)
+_READER_CALLS = (
+    "the reader's own system calls write records, too: it never sleeps, and takes a CPU; have the"
+    " program return early for it"
 )
 # All system calls, which are counted where bystanders pay.
 _ALL_SYSCALLS = Place(TRACEPOINT, "sys_enter")
@@ -94,10 +101,8 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
     attach = {place: attach_type_for(place, question.attach) for place in question.places}
     with counters(list(question.places), question.filters) as counter:
         counted = counter.places  # the names are right, so costs are measured
-    cost = {
-        place: costs.of(attach[place], question.program, place.first_instruction)
-        for place in counted
-    }
+    for place in counted:
+        costs.of(attach[place], question.program, place.first_instruction)
     with ExitStack() as stack:
         counter = stack.enter_context(counters(counted, question.filters))
         bystanders = stack.enter_context(_system_calls(counted))
@@ -108,8 +113,16 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
         what = f"Counting {_named(counted)} by {_attach_names(counter)}; Ctrl-C ends it"
         rates = count(counter, watch, tick, started=lambda: say(what))
         others = max(bystanders() - int(rates.events.sum()), 0)
-        found = _place_rates(counter, rates, cost, compat())
-    payers = Bystanders(costs, question.program, others / rates.seconds)
+        compat_events = compat()
+    events_per_s = int(rates.events.sum()) / rates.seconds
+    sleeps = partial(callers_sleep, counted, question.filters)
+    prices = at_rate(costs, question.program, events_per_s, counted, say, sleeps)
+    cost = {
+        place: prices.of(attach[place], question.program, place.first_instruction)
+        for place in counted
+    }
+    found = _place_rates(counter, rates, cost, compat_events)
+    payers = Bystanders(prices, question.program, others / rates.seconds)
     answer = Estimate(
         seconds=rates.seconds,
         ended_by=rates.ended_by,
@@ -117,7 +130,7 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
         peak=float(rates.steps.sum(axis=1).max()),
         peak_share=_peak_share(rates, [cost[place] for place in counted]),
         bystanders=payers.of([(rate.place, rate.cost.attach) for rate in found]),
-        alternatives=alternatives(found, costs, question.program, payers)
+        alternatives=alternatives(found, prices, question.program, payers)
         if question.alternatives
         else [],
         counting=_counting_share(counter, rates, costs, question.filters),
@@ -125,7 +138,7 @@ def estimate(question: Question, costs: Costs, say: Say, tick: Callable[[float],
         budget=None,
         refused=refused(question.places, counter),
         cpus=os.cpu_count() or 1,
-        notes=notes(question.program),
+        notes=notes(question.program, found[0].cost),
     )
     return judged(answer, question.budget)
 
@@ -137,11 +150,13 @@ def judged(answer: Estimate, budget: float | None) -> Estimate:
     return replace(answer, budget=Budget.judge(budget, answer.total))
 
 
-def notes(program: str) -> list[str]:
+def notes(program: str, cost: EventCost) -> list[str]:
     """Return what else is to be known of this machine now, and of the program's cost."""
     warning = statistics.warning()
     found = [] if warning is None else [f"{warning}; a stored cost is without them"]
-    return [*found, *reader_notes(program)]
+    if not cost.per_s:
+        return [*found, *reader_notes(program)]
+    return [*found, *([_READER_CALLS] if ATTACH_TYPES[cost.attach].system_wide else [])]
 
 
 def reader_notes(program: str) -> list[str]:

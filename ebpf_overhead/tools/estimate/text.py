@@ -8,7 +8,8 @@ from rich.table import Table
 from ebpf_overhead.hooks.attach_type import SYSCALL
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.report.console import print_line, print_table
-from ebpf_overhead.tools.estimate.answer import LIMIT, Estimate, Share, add
+from ebpf_overhead.tools.estimate.answer import Estimate, Share, add
+from ebpf_overhead.tools.estimate.event_cost import EventCost
 from ebpf_overhead.tools.estimate.places import serving
 
 
@@ -40,7 +41,7 @@ def print_estimate(answer: Estimate, unit: str, console: Console, top: int) -> N
         print_line(console, f"not counted: {place}: {why}", "dim")
     for note in answer.notes:
         print_line(console, note, "dim")
-    print_line(console, LIMIT, "dim")
+    print_line(console, answer.limit, "dim")
     if answer.budget is not None:
         print_line(console, _verdict(answer, unit), "bold")
 
@@ -64,6 +65,8 @@ def _fact_rows(answer: Estimate, unit: str) -> list[tuple[str, str]]:
         rows.append(
             ("overhead", f"{_ns(cost.overhead)} {unit} per {cost.attach}{on}, {cost.origin}")
         )
+        if cost.per_s:
+            rows.append(("", _at_rate(cost)))
     share, total, peak = answer.share, answer.total, answer.peak_share
     assert share is not None
     assert total is not None
@@ -79,6 +82,13 @@ def _fact_rows(answer: Estimate, unit: str) -> list[tuple[str, str]]:
         machine = total / answer.cpus
         rows.append(("machine", f"{_percent(machine)} of {answer.cpus} CPUs, in all"))
     return rows if answer.given else [*rows, *_seen_rows(answer, unit)]
+
+
+def _at_rate(cost: EventCost) -> str:
+    """Return at which rate a cost was measured."""
+    doing = "sleeps" if cost.caller_sleeps else "works"
+    text = f"at {cost.per_s:,.0f} events/s of a caller that {doing} in between, the reader asleep"
+    return f"{text}; {_short(cost.lost_share)} of records lost" if cost.lost_share else text
 
 
 def _core(unit: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
 from ebpf_overhead.hooks.cases import Case
+from ebpf_overhead.measure import paced
 from ebpf_overhead.measure.outcome import Outcome
 from ebpf_overhead.measure.result import Sampling
 from ebpf_overhead.measure.stats import Interval
@@ -85,9 +86,9 @@ class Machine:
         self.attached = attached
 
     def run(self, workload, calls, cpu=None):
-        self.run_paced(workload, calls, 0, 1, cpu)
+        self.run_paced(workload, calls, 0, 1, cpu, False)
 
-    def run_paced(self, workload, calls, gap_ns, most_ns, cpu):
+    def run_paced(self, workload, calls, gap_ns, most_ns, cpu, sleeps):
         self.windows.append((self.attached, calls, gap_ns))
         per_call_ns = 100.0
         if self.attached:
@@ -113,10 +114,11 @@ def session(monkeypatch):
     def start(which=None, **how):
         machine = Machine(**how)
         monkeypatch.setattr(run, "_workload", machine)
+        monkeypatch.setattr(paced, "_workload", machine)
         monkeypatch.setattr(run.maps, "lookup", machine.lookup)
-        monkeypatch.setattr(run, "phase", lambda name: nullcontext())
-        found = run._Session(which or cell(reader="none"), machine, machine, 1)
-        found.begin(1.0)
+        monkeypatch.setattr(paced, "phase", lambda name: nullcontext())
+        found = run._Session(which or cell(reader="none"), machine, machine, 1, 1.0)
+        found.begin()
         return machine, found
 
     return start

@@ -103,7 +103,7 @@ class KnownCosts:
 
 def test_rate_on_this_kernel():
     answer = given_rate.estimate_given(
-        question(Place("syscall", "read"), attach="tracepoint"), 10_000.0, KnownCosts()
+        question(Place("syscall", "read"), attach="tracepoint"), 10_000.0, KnownCosts(), print
     )
     assert answer.share is not None
     assert answer.share.estimate == pytest.approx(0.002)
@@ -113,4 +113,4 @@ def test_rate_on_this_kernel():
 
 def test_one_rate_is_for_one_place():
     with pytest.raises(BadUseError, match="a rate was given for 2 attach points"):
-        given_rate.estimate_given(question(READ, Place("function", "b")), 1.0, KnownCosts())
+        given_rate.estimate_given(question(READ, Place("function", "b")), 1.0, KnownCosts(), print)
