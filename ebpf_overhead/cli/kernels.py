@@ -36,6 +36,7 @@ _WHAT = """\b
 WHAT:
   6.12                    the newest Debian kernel of a series
   6.12.107+deb13-amd64    a Debian kernel by its release
+  6.12-arm64              one of another architecture, with the programs for its guests
   stable                  the newest kernel of Debian's stable release
   newest                  the newest kernel that the mirror offers
   ./linux-image-….deb     a package; all of them where a kernel is split

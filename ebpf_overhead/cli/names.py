@@ -113,8 +113,14 @@ def described_kernels() -> list[str]:
 
 
 def _with_series(releases: Iterable[str]) -> list[str]:
+    from ebpf_overhead.kernels.versions import short_name, split_architecture
+
     named = list(releases)
-    series = [".".join(release.split(".")[:2]) for release in named]
+    series = []
+    for release in named:
+        _, architecture = split_architecture(release)
+        name = ".".join(release.split(".")[:2])
+        series.append(short_name(name, architecture.name) if architecture else name)
     return list(dict.fromkeys([*series, *named]))
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,9 @@ def main(arguments: Sequence[str]) -> None:
     ----------
     arguments : sequence of str
         The name of a file.  JSON: ``command_port``, ``life_port`` (names of virtio-serial
-        ports), ``python`` (the names by which commands call this interpreter) and ``preload``
-        (``module`` or ``module:function`` each).
+        ports), ``python`` (the names by which commands call this interpreter), ``preload``
+        (``module`` or ``module:function`` each) and ``extensions`` (the file of each compiled
+        module that is not beside the others).
     """
     try:
         configuration = json.loads(Path(arguments[0]).read_bytes())
@@ -40,6 +43,8 @@ def _serve(configuration: dict[str, Any]) -> None:
     from ebpf_overhead.guest.child import keep_descriptors
 
     _forget_this_package()
+    if configuration["extensions"]:
+        sys.meta_path.insert(0, Extensions(configuration["extensions"]))
     failures = preload(configuration["preload"])
     keep_descriptors()
     # What was imported is never collected, so that forked commands do not copy its pages.
@@ -51,6 +56,27 @@ def _serve(configuration: dict[str, Any]) -> None:
         python_names=configuration["python"],
         facts={"release": os.uname().release, "preload_failures": failures},
     ).serve()
+
+
+class Extensions:
+    """Finds compiled modules that are not beside the others.
+
+    Parameters
+    ----------
+    files : mapping of str to str
+        The file of each, by name.
+    """
+
+    def __init__(self, files: Mapping[str, str]) -> None:
+        self._files = files
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: object = None
+    ) -> ModuleSpec | None:
+        """Return where a module is; None of others."""
+        if name not in self._files:
+            return None
+        return importlib.util.spec_from_file_location(name, self._files[name])
 
 
 def _forget_this_package() -> None:

@@ -22,6 +22,8 @@ from ebpf_overhead.trust import steps
 
 # What the first script needs; no directory of the host has this name.
 _OWN = "/.guest"
+# Where compiled modules are that are not beside the others.
+EXTENSIONS = f"{_OWN}/extensions"
 # Where PID 1 finds its configuration.
 CONFIGURATION = f"{_OWN}/guest.json"
 
@@ -53,6 +55,8 @@ def build(
     loaded: Iterable[str],
     init: Sequence[str],
     configuration: bytes,
+    static: Path | None = None,
+    system: Iterable[tuple[str, Path]] = (),
 ) -> bytes:
     """Return the archive.
 
@@ -68,6 +72,10 @@ def build(
         The command that becomes PID 1, with paths of the host.
     configuration : bytes
         Put into the guest's `CONFIGURATION`.
+    static : Path, optional
+        A static busybox; the host's by default.
+    system : iterable of (str, Path), optional
+        Place and file of each file of a system that the guest has in memory.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def build(
         tree.directory(place, mode)
     tree.directory(f"{_OWN}/modules")
     tree.archive.character_device("dev/console", 5, 1)
-    tree.file(f"{_OWN}/busybox", busybox().read_bytes(), 0o755)
+    tree.file(f"{_OWN}/busybox", (static or busybox()).read_bytes(), 0o755)
     for applet in _APPLETS:
         tree.symlink(f"{_OWN}/{applet}", "busybox")
     for module in modules:
@@ -89,7 +97,12 @@ def build(
         tree.symlink(place, target)
     for name in (*seen.files, *loaded):
         tree.host_file(Path(name))
-    tree.file("/init", script([module.name for module in modules], init).encode(), 0o755)
+    has_system = False
+    for place, path in system:
+        tree.copy(place, path)
+        has_system = True
+    names = [module.name for module in modules]
+    tree.file("/init", script(names, init, has_system).encode(), 0o755)
     return tree.archive.finish()
 
 
@@ -123,6 +136,15 @@ class _Tree:
                     str(place), place.read_bytes(), status.st_mode & 0o777, int(status.st_mtime)
                 )
 
+    def copy(self, place: str, path: Path) -> None:
+        """Add a file, link or directory of the host's at another place."""
+        if path.is_symlink():
+            self.symlink(place, str(path.readlink()))
+        elif path.is_dir():
+            self.directory(place)
+        else:
+            self.file(place, path.read_bytes(), path.stat().st_mode & 0o777)
+
     def _is_new(self, place: str) -> bool:
         if place in self._made:
             return False
@@ -131,7 +153,7 @@ class _Tree:
         return True
 
 
-def script(modules: Sequence[str], init: Sequence[str]) -> str:
+def script(modules: Sequence[str], init: Sequence[str], has_system: bool = False) -> str:
     """Return the shell script that makes the root complete and starts PID 1.
 
     Parameters
@@ -140,6 +162,8 @@ def script(modules: Sequence[str], init: Sequence[str]) -> str:
         Names of modules, in the order in which they are loaded.
     init : sequence of str
         The command that becomes PID 1.
+    has_system : bool, optional
+        Whether the guest has a system of its own, which has no commands but busybox's.
     """
     lines = [
         f"#!{_OWN}/busybox sh",
@@ -149,6 +173,7 @@ def script(modules: Sequence[str], init: Sequence[str]) -> str:
         *map(_kernel_mount, _KERNEL_FILE_SYSTEMS),
         # For the workload that sends; a kernel without a network may lack it.
         "ifconfig lo up 2>/dev/null",
+        *([f"{_OWN}/busybox --install -s"] if has_system else []),
         f"exec {join(init)}",
     ]
     return "\n".join(lines) + "\n"

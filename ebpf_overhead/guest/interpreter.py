@@ -21,12 +21,17 @@ import json, sys
 print(json.dumps([sys.executable, sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]))
 """
 
+_PACKAGES = """
+import json, sysconfig
+print(json.dumps([sysconfig.get_path("purelib")]))
+"""
+
 # The package is importable while PID 1 imports itself, but stays where it was in the search
 # path, or out of it, for everything after.
 _BOOTSTRAP = (
-    f"import sys; sys.path[0] = {str(PACKAGE_ROOT)!r};"
-    " from ebpf_overhead.guest.%s import main;"
-    " del sys.path[0]; main(sys.argv[1:])"
+    "import sys; sys.path[0] = {root!r};"
+    " from ebpf_overhead.guest.{module} import main;"
+    " del sys.path[0]; {then}main(sys.argv[1:])"
 )
 
 
@@ -42,17 +47,20 @@ class Interpreter:
         What commands may call it.
     needed : tuple of Path
         Files and directories of the host it works with.
+    search : tuple of str
+        Directories in which it looks for modules, after those that it looks in by itself.
     """
 
     executable: str
     names: tuple[str, ...]
     needed: tuple[Path, ...]
+    search: tuple[str, ...] = ()
 
     @property
     def init_command(self) -> list[str]:
         """The command that becomes PID 1."""
         # -s: the user's own packages are not part of a measurement.
-        return [self.executable, "-s", "-c", _BOOTSTRAP % "init", CONFIGURATION]
+        return [self.executable, "-s", "-c", _bootstrap("init", self.search), CONFIGURATION]
 
 
 def inspect(python: str) -> Interpreter:
@@ -99,7 +107,17 @@ def loaded(python: str, *preload: str) -> list[str]:
     """
     modules = [entry.partition(":")[0] for entry in preload]
     # As process 1 is started in the guest.
-    return _ask(python, "-s", "-c", _BOOTSTRAP % "loaded", *modules)
+    return _ask(python, "-s", "-c", _bootstrap("loaded"), *modules)
+
+
+def packages(python: str) -> list[str]:
+    """Return the directories of an interpreter's installed modules that are written in Python."""
+    return _ask(python, "-I", "-c", _PACKAGES)
+
+
+def _bootstrap(module: str, search: tuple[str, ...] = ()) -> str:
+    then = f"sys.path += {list(search)!r}; " if search else ""
+    return _BOOTSTRAP.format(root=str(PACKAGE_ROOT), module=module, then=then)
 
 
 def compile_sources(directory: Path = PACKAGE_ROOT / "ebpf_overhead") -> None:

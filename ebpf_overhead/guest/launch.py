@@ -12,18 +12,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ebpf_overhead import architectures
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import BadUseError, FailedError
-from ebpf_overhead.guest import command, interpreter, modules, ninep
+from ebpf_overhead.guest import command, inside, modules, ninep
 from ebpf_overhead.guest.begin import MODULES
 from ebpf_overhead.guest.console import Console
+from ebpf_overhead.guest.inside import Inside
 from ebpf_overhead.guest.monitor import Monitor
 from ebpf_overhead.guest.origin import GuestOrigin, Setting
 from ebpf_overhead.guest.qemu import Emulator
 from ebpf_overhead.guest.states import SavedState, Saving
 from ebpf_overhead.guest.user import User, choose
-from ebpf_overhead.guest.view import View, plan
-from ebpf_overhead.programs import compile_failures, store
+from ebpf_overhead.guest.view import View
+from ebpf_overhead.programs import bcc, compile_failures, store
 
 # In the run directory.
 COMMAND_SOCKET = "command.socket"
@@ -38,6 +40,7 @@ _COPIES = "copies"
 _MOST_COPIED_BYTES = 64 << 20
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -150,13 +153,14 @@ def prepare(setting: Setting, directory: Path, program: Emulator) -> Launch:
         When the image is damaged.
     """
     kernel = setting.kernel
-    warm = interpreter.inspect(setting.python)
-    base, seen = plan(warm.needed), plan(warm.needed, setting.shown)
-    mounts = _mounts(seen, modules.module_tree(kernel.modules, kernel.release))
+    within = inside.inside(setting.python, architectures.of(kernel.arch), kernel.userlands)
+    base, seen = within.seen(), within.seen(setting.shown)
+    place = "/lib/modules" if within.system is None else None
+    mounts = _mounts(seen, modules.module_tree(kernel.modules, kernel.release), place)
     user, root_reason = choose(setting.share, [*map(Path, mounts), Path(setting.python)])
     share = _share(setting.share, directory, user)
     copies = _copies(base, seen, directory)
-    origin = GuestOrigin(setting, warm, base, program, len(mounts))
+    origin = GuestOrigin(setting, within, base, program, len(mounts))
     state = origin.find()
     with ExitStack() as stack:
 
@@ -196,7 +200,7 @@ def prepare(setting: Setting, directory: Path, program: Emulator) -> Launch:
         "readahead_kib": ninep.readahead_kib(kernel.release),
         "files": copies,
         "links": sorted({*seen.links} - {*base.links}),
-        "environment": _environment(setting.clock, share),
+        "environment": _environment(setting.clock, share, within),
     }
     return Launch(
         *(files, user, root_reason, seen, share, life, console, Monitor(monitor)),
@@ -222,13 +226,11 @@ def _copies(base: View, seen: View, directory: Path) -> list[tuple[str, int]]:
     return found
 
 
-def _mounts(seen: View, tree: Path | None, host: str = "/lib/modules") -> dict[str, str]:
+def _mounts(seen: View, tree: Path | None, host: str | None = "/lib/modules") -> dict[str, str]:
     # Directory of the host -> its place in the guest, in the order of mounting.
     mounts = {directory: directory for directory in seen.directories}
-    host = os.path.realpath(host)
     if tree is not None:
-        # What the host has there is of no use to another kernel.
-        place = host if Path(host).is_dir() else f"{MODULES}/lib/modules"
+        place = _module_place(host)
         mounts[str(tree.resolve())] = f"{place}/{tree.name}"
     if len(mounts) > command.MOST_SHOWN:
         raise BadUseError(
@@ -236,6 +238,15 @@ def _mounts(seen: View, tree: Path | None, host: str = "/lib/modules") -> dict[s
             "name a directory that holds several of them",
         )
     return mounts
+
+
+def _module_place(host: str | None) -> str:
+    """Return where a guest has modules; None stands for one with a system of its own."""
+    if host is None:
+        return "/usr/lib/modules"
+    # What the host has there is of no use to another kernel.
+    host = os.path.realpath(host)
+    return host if Path(host).is_dir() else f"{MODULES}/lib/modules"
 
 
 def _share(wanted: Path | None, directory: Path, user: User | None) -> Path:
@@ -271,9 +282,11 @@ def _give_objects(place: Path, user: User | None) -> None:
         os.close(folder)
 
 
-def _environment(clock: command.Clock, share: Path) -> dict[str, str]:
+def _environment(clock: command.Clock, share: Path, within: Inside) -> dict[str, str]:
+    foreign = within.system is not None
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        **({bcc.COMPILER_VARIABLE: str(bcc.library_path())} if foreign else {}),
+        "PATH": _PATH if foreign else os.environ.get("PATH", os.defpath),
         "HOME": "/root",
         "LANG": "C.UTF-8",
         "TMPDIR": "/tmp",

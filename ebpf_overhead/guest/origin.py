@@ -13,8 +13,8 @@ from typing import Protocol
 from ebpf_overhead import architectures
 from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.errors import BadUseError, UnsupportedError
-from ebpf_overhead.guest import command, image, initrd, interpreter, modules, states
-from ebpf_overhead.guest.interpreter import Interpreter
+from ebpf_overhead.guest import command, image, initrd, modules, states
+from ebpf_overhead.guest.inside import Inside
 from ebpf_overhead.guest.qemu import Emulator
 from ebpf_overhead.guest.variants import Variant
 from ebpf_overhead.guest.view import View
@@ -45,6 +45,10 @@ class KernelFiles(Protocol):
     @property
     def states(self) -> Path:
         """Where states of guests that were booted on it are kept."""
+
+    @property
+    def userlands(self) -> Path:
+        """Where the programs of guests of other architectures are."""
 
     def config_text(self) -> str | None:
         """Return the build configuration, where known."""
@@ -101,10 +105,10 @@ class GuestOrigin:
     ----------
     setting : Setting
         What the guest is to be.
-    warm : Interpreter
-        The interpreter that is kept warm.
+    inside : Inside
+        What runs in it.
     base : View
-        What every guest with this interpreter sees.
+        What every such guest sees.
     program : Emulator
         The QEMU that runs it.
     shown : int
@@ -112,7 +116,7 @@ class GuestOrigin:
     """
 
     setting: Setting
-    warm: Interpreter
+    inside: Inside
     base: View
     program: Emulator
     shown: int
@@ -139,8 +143,16 @@ class GuestOrigin:
         kernel = self.setting.kernel
         if kernel.image is None:
             raise UnsupportedError(f"kernel {kernel.release} has no image to boot", "add one")
+        files = self.inside.files()
+        files += [(self._place(name), path) for name, path in self.inside.extensions.items()]
         archive = initrd.build(
-            self._modules, self.base, self._loaded, self.warm.init_command, self._configuration
+            self._modules,
+            self.base,
+            self._loaded,
+            self.inside.warm.init_command,
+            self._configuration,
+            self.inside.busybox,
+            files,
         )
         return image.bootable(kernel.image, directory), archive
 
@@ -149,6 +161,7 @@ class GuestOrigin:
         if not self._restore:
             return None
         used = [*self._loaded, *self.base.files, *(str(each.path) for each in self._modules)]
+        used += map(str, self.inside.extensions.values())
         with image.open("rb") as file:
             program = command.boot_program(self._architecture, file.read(4))
         place = self.setting.kernel.states
@@ -174,17 +187,23 @@ class GuestOrigin:
 
     @cached_property
     def _loaded(self) -> list[str]:
-        return interpreter.loaded(self.setting.python, *self.setting.preload)
+        return self.inside.loaded(self.setting.python, self.setting.preload)
 
     @property
     def _configuration(self) -> bytes:
         configuration = {
             "command_port": command.COMMAND_PORT,
             "life_port": command.LIFE_PORT,
-            "python": list(self.warm.names),
+            "python": list(self.inside.warm.names),
             "preload": list(self.setting.preload),
+            "extensions": {name: self._place(name) for name in self.inside.extensions},
         }
         return json.dumps(configuration).encode()
+
+    @staticmethod
+    def _place(module: str) -> str:
+        """Return where a compiled module is in the guest."""
+        return f"{initrd.EXTENSIONS}/{module}.so"
 
     @property
     def _key(self) -> str:
@@ -199,11 +218,12 @@ class GuestOrigin:
             files=replace(_NOTHING, shown=[0] * self.shown),
             variant=setting.variant,
         )
-        files = [kernel.image, Path(self.program.path), initrd.busybox()]
+        files = [kernel.image, Path(self.program.path), self.inside.busybox]
         return states.key_of(
             [
                 *(arguments, kernel.release, str(kernel.modules), kernel.config_text()),
-                *(self._configuration.decode(), self.warm.init_command, asdict(self.base)),
+                *(self._configuration.decode(), self.inside.warm.init_command, asdict(self.base)),
+                self.inside.identity,
                 *([str(path), fingerprint(path)] for path in files if path is not None),
                 _own_code(),
             ]

@@ -6,11 +6,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from ebpf_overhead.architectures import ARCHITECTURES, is_here
 from ebpf_overhead.errors import BadUseError
-from ebpf_overhead.kernels import debfile, debian, local, modules, signatures, store
+from ebpf_overhead.kernels import debfile, debian, local, modules, signatures, store, userland
 from ebpf_overhead.kernels.apt import PrivateApt
 from ebpf_overhead.kernels.catalogue import installed
 from ebpf_overhead.kernels.describing import describe
@@ -20,7 +21,12 @@ from ebpf_overhead.kernels.offers import Offer, read_offers
 from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.kernels.reporting import Reporter
 from ebpf_overhead.kernels.upkeep import sync_history
-from ebpf_overhead.kernels.versions import check_release, looks_like_version, package_version
+from ebpf_overhead.kernels.versions import (
+    check_release,
+    looks_like_version,
+    package_version,
+    split_architecture,
+)
 from ebpf_overhead.printable import shortened
 
 
@@ -61,7 +67,7 @@ class Adder:
     layout : Layout
         Where everything lies.
     apt : callable
-        Returns the archive that Debian kernels come from; called only when one is wanted.
+        Returns the archive that Debian packages come from; called only when one is wanted.
     choices : Choices
         The user's choices.
     reporter : Reporter
@@ -79,6 +85,7 @@ class Adder:
         self.choices = choices
         self.reporter = reporter
         self._make_apt = apt
+        self._known: dict[str, list[debian.OfferedKernel]] = {}
 
     def add(self, wanted: Sequence[str]) -> list[str]:
         """Add kernels and bring the history up to date.
@@ -110,7 +117,9 @@ class Adder:
                     self._add_offered(offered[what]) if what in offered else self._add_path(what)
                     for what in others
                 ]
-                return added + self._add_debs(debs)
+                added += self._add_debs(debs)
+                self._add_programs(added)
+                return added
             finally:
                 sync_history(self.layout)
 
@@ -120,11 +129,37 @@ class Adder:
         return self._make_apt()
 
     def _choose(self, wanted: Sequence[str]) -> dict[str, debian.OfferedKernel]:
-        if not wanted:
-            return {}
-        offers = read_offers(self.apt, self.choices.refresh, self.reporter)
-        offered = debian.kernels(offers, self.apt.archive.arch, self.choices.flavour)
-        return {what: debian.choose(offered, what, self.choices.delisted) for what in wanted}
+        found = {}
+        for what in wanted:
+            name, architecture = split_architecture(what)
+            arch = self.apt.archive.arch if architecture is None else architecture.debian
+            found[what] = debian.choose(self._offered(arch), name, self.choices.delisted)
+        return found
+
+    def _offered(self, arch: str) -> list[debian.OfferedKernel]:
+        """Return the kernels that the mirror offers for an architecture."""
+        if arch not in self._known:
+            apt = self._apt_of(arch)
+            offers = read_offers(apt, self.choices.refresh, self.reporter)
+            self._known[arch] = debian.kernels(offers, arch, self.choices.flavour)
+        return self._known[arch]
+
+    def _apt_of(self, arch: str, suites: tuple[str, ...] = ()) -> PrivateApt:
+        """Return the archive for an architecture, and with other suites if any are given."""
+        archive = self.apt.archive
+        if arch == archive.arch and not suites:
+            return self.apt
+        other = replace(archive, arch=arch, suites=suites or archive.suites)
+        return PrivateApt(self.layout.apt, other)
+
+    def _add_programs(self, releases: Sequence[str]) -> None:
+        """Fetch what guests of another architecture than this machine's run."""
+        added = [each for each in installed(self.layout) if each.release in releases]
+        for arch in sorted({each.arch for each in added} & ARCHITECTURES.keys()):
+            if not is_here(arch):
+                architecture = ARCHITECTURES[arch]
+                make = partial(self._apt_of, architecture.debian)
+                userland.add(self.layout, architecture, make, self.reporter)
 
     def _add_path(self, what: str) -> str:
         path = Path(what)
@@ -246,4 +281,6 @@ class Adder:
 
 
 def _is_version(what: str) -> bool:
-    return what in debian.ALIASES or ("/" not in what and looks_like_version(what))
+    return split_architecture(what)[0] in debian.ALIASES or (
+        "/" not in what and looks_like_version(what)
+    )

@@ -11,8 +11,9 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ebpf_overhead.errors import FailedError, MissingToolError
 from ebpf_overhead.kernels.mirror import DebianArchive
@@ -23,6 +24,8 @@ _HELPERS = (Path("/usr/lib/apt/apt-helper"), Path("/usr/libexec/apt/apt-helper")
 # are switched off there stay on here.
 _NETWORK = re.compile(r"Acquire::(https?|ftp|socks|Retries|ForceIPv[46])\b", re.IGNORECASE)
 _FAILED = re.compile(r"^E: (Failed to fetch \S+)?")
+# What apt prints of each file; package names and versions have no blanks.
+_URI = re.compile(r"^'(\S+)' (\S+\.deb) (\d+) SHA256:([0-9a-f]{64})$", re.MULTILINE)
 _EXPIRED = re.compile(r"Release file for (\S+) is expired \(invalid since ([^)]*)\)")
 # A download must end when this process is killed.  setpriv is part of util-linux.
 _DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "TERM", "--")
@@ -38,6 +41,15 @@ _OPTIONS = {
     "Dir::Cache::pkgcache": "",
     "Dir::Cache::srcpkgcache": "",
 }
+
+
+class WantedFile(NamedTuple):
+    """A package file to download: where it is, its name, size, and SHA-256 by the signed lists."""
+
+    uri: str
+    name: str
+    size_bytes: int
+    sha256: str
 
 
 class PrivateApt:
@@ -90,6 +102,28 @@ class PrivateApt:
         if done.returncode != 0:
             raise FailedError(f"{path} cannot be read: {done.stderr.decode()[:200]}", "--refresh")
         return done.stdout
+
+    def resolve(self, packages: Sequence[str]) -> list[WantedFile]:
+        """Return what packages consist of: their files, and those of all that they depend on.
+
+        Nothing is downloaded or installed, and nothing counts as installed already.
+
+        Raises
+        ------
+        FailedError
+            The lists do not have them.
+        """
+        command = ["apt-get", "install", "--print-uris", "-qq", "-y", "--no-install-recommends"]
+        done = self._run([*command, "-o", "Acquire::ForceHash=SHA256", *packages])
+        found = _URI.findall(done.stdout)
+        if done.returncode != 0 or not found or len(found) != len(done.stdout.splitlines()):
+            said = _problems(done.stderr) or [done.stdout.strip()[-200:] or "apt names no file"]
+            raise FailedError(
+                f"no {', '.join(packages)} for {self.archive.arch} in the lists of "
+                f"{', '.join(self.archive.suites)}: {said[-1]}",
+                "name another --mirror",
+            )
+        return [WantedFile(uri, name, int(size), sha256) for uri, name, size, sha256 in found]
 
     def download(
         self, uri: str, target: Path, sha256: str | None, advance: Callable[[int], None]

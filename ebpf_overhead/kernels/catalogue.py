@@ -10,7 +10,6 @@ from ebpf_overhead.errors import BadUseError, FailedError, OverheadError, closes
 from ebpf_overhead.kernels import kconfig, store
 from ebpf_overhead.kernels.layout import Layout, default_layout
 from ebpf_overhead.kernels.record import KernelRecord, from_json
-from ebpf_overhead.kernels.versions import is_of
 from ebpf_overhead.printable import shortened
 from ebpf_overhead.reading import read_bytes, read_text
 from ebpf_overhead.trust import refuse_foreign
@@ -61,6 +60,11 @@ class Kernel:
         """Where states of guests that were booted on it are kept, beside the catalogue."""
         return self.directory.parent.with_name("states") / self.release
 
+    @property
+    def userlands(self) -> Path:
+        """Where the programs of guests of other architectures are, beside the catalogue."""
+        return self.directory.parent.with_name("userlands")
+
     def config_text(self) -> str | None:
         """Return the build configuration's text, where known."""
         return read_text(self.config, limit_bytes=kconfig.LARGEST_BYTES) if self.config else None
@@ -84,7 +88,7 @@ def find(wanted: str, layout: Layout | None = None) -> Kernel:
     ----------
     wanted : str
         A release (``6.12.117+deb13-amd64``), a version or a series (``6.12``: the newest
-        of it), or ``running``.
+        of it for this machine's architecture, ``6.12-arm64``: for another), or ``running``.
     layout : Layout, optional
         Where the catalogue is; the user's own by default.
 
@@ -103,7 +107,7 @@ def find(wanted: str, layout: Layout | None = None) -> Kernel:
         if kernel.release == wanted or (wanted == "running" and kernel.source == "running"):
             return kernel
     for kernel in reversed(present):
-        if is_of(kernel.record.version, wanted) and kernel.source != "running":
+        if kernel.record.is_called(wanted) and kernel.source != "running":
             return kernel
     raise BadUseError(
         f"no kernel {shortened(wanted)!r} is here{_like(wanted, present)}",

@@ -42,6 +42,11 @@ class Layout:
         return self.root / "states"
 
     @property
+    def userlands(self) -> Path:
+        """Programs of guests of other architectures; see `ebpf_overhead.kernels.userland`."""
+        return self.root / "userlands"
+
+    @property
     def packages(self) -> Path:
         """Complete, checked packages."""
         return self.root / "cache" / "packages"
@@ -95,8 +100,8 @@ def default_layout(data: Path | None = None, history: Path | None = None) -> Lay
     root = data or _from_environment(DATA_VARIABLE) or _user_data() / "ebpf-overhead"
     place = history or _from_environment(HISTORY_VARIABLE) or root / "history"
     layout = Layout(root.expanduser().absolute(), place.expanduser().absolute())
-    own = (layout.root, layout.history, layout.kernels, layout.states, layout.packages, layout.apt)
-    for used in own:
+    own = (layout.root, layout.history, layout.kernels, layout.states, layout.userlands)
+    for used in (*own, layout.packages, layout.apt):
         refuse_foreign(used)
     return layout
 

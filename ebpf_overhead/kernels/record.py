@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ebpf_overhead.errors import FailedError, OverheadError
-from ebpf_overhead.kernels.versions import check_release, is_of, series, version_key
+from ebpf_overhead.kernels.versions import check_release, is_named, series, version_key
 from ebpf_overhead.reading import convert, parse_json
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class KernelRecord:
         return series(self.version)
 
     def is_called(self, wanted: str) -> bool:
-        """Whether a release, a version or a series names this kernel."""
-        return self.release == wanted or is_of(self.version, wanted)
+        """Whether a release, a version or a series names this kernel; see `is_named`."""
+        return is_named(self.release, self.version, self.arch, wanted)
 
     @property
     def order(self) -> tuple[NativeVersion, NativeVersion]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from typing import TYPE_CHECKING
 
+from ebpf_overhead.architectures import ARCHITECTURES, Architecture, is_here
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.printable import shortened
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from debian.debian_support import NativeVersion
 
 _UPSTREAM = re.compile(r"(?P<numbers>\d+(?:\.\d+)+)(?:[-~]rc(?P<candidate>\d+))?")
+_NUMBERED = re.compile(r"\d+(\.\d+)+([-~]rc\d+)?")
 # A release is a directory, a git tag and an asv argument at once.
 _RELEASE = re.compile(r"\d+\.\d+[A-Za-z0-9._+-]*")
 _FOREIGN = re.compile(r"[^A-Za-z0-9.+~-]")  # What no version of Debian has.
@@ -73,6 +76,44 @@ def is_of(version: str, wanted: str) -> bool:
     if re.fullmatch(r"\d+\.\d+", wanted):
         return series(version) == wanted
     return upstream(version) == wanted.replace("~rc", "-rc")
+
+
+def is_named(release: str, version: str, arch: str, wanted: str) -> bool:
+    """Tell whether a name means a kernel.
+
+    Parameters
+    ----------
+    release, version, arch : str
+        The kernel's; the architecture as ``uname -m`` prints it.
+    wanted : str
+        Its release; or a version or a series of this machine's architecture, ``6.12``, or of
+        another, ``6.12-arm64``.
+    """
+    name, architecture = split_architecture(wanted)
+    wanted_arch = platform.machine() if architecture is None else architecture.name
+    return release == wanted or (arch == wanted_arch and is_of(version, name))
+
+
+def split_architecture(wanted: str) -> tuple[str, Architecture | None]:
+    """Return the name of a kernel without the architecture that ends it, and that architecture.
+
+    Parameters
+    ----------
+    wanted : str
+        ``6.12-arm64``; of ``6.12``, the architecture is None.  A release of Debian's, such as
+        ``6.12.118+deb13-arm64``, is returned whole.
+    """
+    for each in ARCHITECTURES.values():
+        if wanted.endswith(ending := f"-{each.debian}"):
+            name = wanted.removesuffix(ending)
+            return (name if _NUMBERED.fullmatch(name) or name.isalpha() else wanted), each
+    return wanted, None
+
+
+def short_name(name: str, arch: str) -> str:
+    """Return what a series or version of an architecture is called here: ``6.12-arm64``."""
+    known = ARCHITECTURES.get(arch)
+    return name if known is None or is_here(arch) else f"{name}-{known.debian}"
 
 
 def looks_like_version(text: str) -> bool:

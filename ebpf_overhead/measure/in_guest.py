@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ebpf_overhead import architectures
 from ebpf_overhead.guest.variants import USUAL, Variant
 from ebpf_overhead.guest.vm import PRELOAD, Guest
 from ebpf_overhead.kernels import catalogue
@@ -63,7 +64,11 @@ def measure_in_guest(
     kernel = catalogue.find(kernel_name)
     began = time.monotonic()
     say(f"Starting {kernel.release}")
-    compile_ahead(programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS], kernel.release)
+    compile_ahead(
+        programs or [PROGRAMS[name] for name in STANDARD_PROGRAMS],
+        kernel.release,
+        architectures.of(kernel.arch),
+    )
     shown = own_files(programs)
     how: dict[str, Any] = {"restore": restore, "variant": variant}
     with Guest(kernel, preload=preload, log=say, shown=shown, **how) as guest:

@@ -23,7 +23,7 @@ def check() -> None:
     UnsupportedError
         The kernel has no BPF, or keeps it from this machine.
     """
-    bcc.library_path()
+    bcc.compiler()
     if not may_trace():
         raise RefusedError(
             "attaching BPF programs needs CAP_BPF and CAP_PERFMON, which this process lacks",

@@ -12,10 +12,14 @@ import re
 from functools import cache
 from pathlib import Path
 
-from ebpf_overhead.errors import BadUseError, MissingToolError
+from ebpf_overhead.errors import BadUseError, MissingToolError, UnsupportedError
 from ebpf_overhead.trust import refuse_foreign
 
 HEADERS = Path(__file__).parent / "headers"
+
+# Where it is set, programs were compiled elsewhere by the library that it names, and there is none
+# here: in guests of another architecture.
+COMPILER_VARIABLE = "EBPF_OVERHEAD_COMPILER"
 
 _LIBRARY = "libbcc.so.0"
 _LINKER_CACHE = Path("/etc/ld.so.cache")
@@ -26,6 +30,17 @@ _INSTALL_HINT = (
 )
 
 
+def compiler() -> str:
+    """Return the file of the library that programs are, or were, compiled by.
+
+    Raises
+    ------
+    MissingToolError
+        It is not installed.
+    """
+    return os.environ.get(COMPILER_VARIABLE) or str(library_path())
+
+
 @cache
 def library_path() -> Path:
     """Return the file of BCC's library, which is looked for and not loaded: it brings LLVM.
@@ -34,7 +49,14 @@ def library_path() -> Path:
     ------
     MissingToolError
         It is not installed.
+    UnsupportedError
+        This is a guest of another architecture.
     """
+    if COMPILER_VARIABLE in os.environ:
+        raise UnsupportedError(
+            "guests of another architecture have no BCC, which this needs",
+            "measure it on a kernel of this machine's architecture",
+        )
     named = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
     found = [Path(place) / _LIBRARY for place in named if place]
     if _LINKER_CACHE.exists():

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ebpf_overhead.architectures import Architecture, is_here
 from ebpf_overhead.bpf.maps import MapType, possible_cpus
 from ebpf_overhead.bpf.structures import (
     LOAD_64,
@@ -85,7 +86,9 @@ class Source:
             yield constant, number << 32 | number if constant.bits == 64 else number
 
 
-def compile_source(source: Source, release: str = "") -> ProgramObject:
+def compile_source(
+    source: Source, release: str = "", architecture: Architecture | None = None
+) -> ProgramObject:
     """Return the program object of a source: the stored one, or compiled now.
 
     Parameters
@@ -94,6 +97,8 @@ def compile_source(source: Source, release: str = "") -> ProgramObject:
         What is compiled.
     release : str
         The kernel that it is for, if it is not the one that runs: its headers are used.
+    architecture : Architecture, optional
+        What it is for, if it is not this machine's.
 
     Raises
     ------
@@ -109,17 +114,17 @@ def compile_source(source: Source, release: str = "") -> ProgramObject:
         BCC does not work here.
     """
     text = _text_of(source.path)
-    own = own_headers()
+    own = own_headers(architecture)
     found = _stored(source, text, own)
     if found is None:
         with suppress(BadUseError):  # they may not be needed
-            found = _stored(source, text, installed_headers(release))
+            found = _stored(source, text, installed_headers(release, architecture))
     if found is not None:
         return found
     try:
         return _compiled(source, text, own, release)
     except NotCompiledError as error:
-        installed = installed_headers(release) if error.needs_headers else None
+        installed = installed_headers(release, architecture) if error.needs_headers else None
         if installed is None:
             raise
         return _compiled(source, text, installed, release)
@@ -151,7 +156,7 @@ def _text_of(path: Path) -> bytes:
 
 def _key(source: Source, text: bytes, headers: Headers) -> str:
     """Return what a stored object is found by; what else it was made of, it says itself."""
-    parts = [str(FORMAT), str(bcc.library_path()), str(headers.directory)]
+    parts = [str(FORMAT), bcc.compiler(), str(headers.directory), headers.architecture.name]
     parts += [*source.flags(), *headers.flags(), headers.types.decode("latin-1")]
     if needs_formats(text):
         parts.append(os.uname().release)
@@ -170,6 +175,8 @@ def _compile(source: Source, text: bytes, headers: Headers, release: str) -> dic
     }
     # The compiler reads variables and searches the current directory: neither is the user's.
     environment = {"BCC_KERNEL_SOURCE": str(headers.directory)}
+    if not is_here(headers.architecture.name):
+        environment["ARCH"] = headers.architecture.kernel
     if "LD_LIBRARY_PATH" in os.environ:
         environment["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
+from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.bpf import loading, maps
 from ebpf_overhead.bpf.maps import MapType
 from ebpf_overhead.errors import FailedError, OverheadError, UnknownNameError
@@ -178,7 +179,9 @@ def source_of(program: Program) -> Source:
     return Source(path, program.definitions, CONSTANTS.get(program.name, ()))
 
 
-def compile_ahead(programs: Iterable[Program], release: str = "") -> None:
+def compile_ahead(
+    programs: Iterable[Program], release: str = "", architecture: Architecture | None = None
+) -> None:
     """Compile programs for a guest, which needs seconds for what takes a moment here.
 
     With the caller counter, which is loaded beside them.  What fails is left to the guest to
@@ -191,12 +194,14 @@ def compile_ahead(programs: Iterable[Program], release: str = "") -> None:
         What is measured there.
     release : str
         The guest's kernel, whose headers are used where the project's own do not do.
+    architecture : Architecture, optional
+        The guest's, if it is not this machine's.
     """
     sources = dict.fromkeys(source_of(each) for each in programs if not each.is_object)
     for source in (*sources, Source(source_path("caller_counter"))):
         with suppress(OverheadError):
             if not (release and uses_formats(source)):
-                compile_source(replace(source, path=source.path.absolute()), release)
+                compile_source(replace(source, path=source.path.absolute()), release, architecture)
 
 
 def make(program: Program) -> CompiledProgram:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ebpf_overhead import architectures
+from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.programs import bcc
 from ebpf_overhead.reading import read_bytes, read_text
@@ -38,33 +39,40 @@ class Headers:
         The directory of what was made for a configuration, where that is another one.
     types : bytes
         Definitions that come before a source.
+    architecture : Architecture
+        What is compiled for.
     """
 
     directory: Path
     generated: Path | None = None
     types: bytes = b""
+    architecture: Architecture = field(default_factory=architectures.here)
 
     def flags(self) -> list[str]:
         """Return the options for the compiler."""
         if self.generated is None:
             return []
-        include = f"arch/{architectures.here().kernel}/include"
+        include = f"arch/{self.architecture.kernel}/include"
         below = (f"{include}/generated", f"{include}/generated/uapi", "include/generated/uapi")
         return [f"-I{self.generated / each}" for each in ("include", *below)]
 
 
-def own_headers() -> Headers:
+def own_headers(architecture: Architecture | None = None) -> Headers:
     """Return the project's headers, unless the user named others: see :func:`bcc.header_tree`."""
-    return Headers(bcc.header_tree())
+    return Headers(bcc.header_tree(), architecture=architecture or architectures.here())
 
 
-def installed_headers(release: str = "") -> Headers | None:
+def installed_headers(
+    release: str = "", architecture: Architecture | None = None
+) -> Headers | None:
     """Return the headers of a kernel that are installed here; None where there are none.
 
     Parameters
     ----------
     release : str
         Which kernel's; by default that of the one that runs.
+    architecture : Architecture, optional
+        What is compiled for; this machine's by default.
 
     Raises
     ------
@@ -78,7 +86,10 @@ def installed_headers(release: str = "") -> Headers | None:
         if (found / "include/generated/autoconf.h").is_file():
             generated = found.resolve()
             refuse_foreign(generated)
-            return _whole(generated)
+            found_here = _whole(generated)
+            if found_here is None or architecture is None:
+                return found_here
+            return replace(found_here, architecture=architecture)
     return None
 
 

@@ -17,6 +17,7 @@ import asv
 from asv import util
 from asv.console import log
 
+from ebpf_overhead import architectures
 from ebpf_overhead.asv.plugin.ways import Way
 from ebpf_overhead.errors import MissingToolError, OverheadError, UnsupportedError
 from ebpf_overhead.guest.errors import GuestTimeoutError
@@ -114,7 +115,10 @@ class GuestRunner:
         self.leave(revision)
         assert way.accel != "native"
         self._timed = way.clock == "wall"
-        compile_ahead(PROGRAMS[name] for name in STANDARD_PROGRAMS)
+        compile_ahead(
+            [PROGRAMS[name] for name in STANDARD_PROGRAMS],
+            architecture=architectures.of(kernel.arch),
+        )
         self._guest = Guest(
             kernel,
             clock=way.clock,
