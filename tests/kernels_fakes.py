@@ -60,8 +60,10 @@ def make_deb(folder: Path, name, version, files, arch="amd64", **fields):
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+        if path.startswith("DEBIAN/"):
+            target.chmod(0o755)  # a script
     control = root / "DEBIAN" / "control"
-    control.parent.mkdir(parents=True)
+    control.parent.mkdir(parents=True, exist_ok=True)
     lines = {
         "Package": name,
         "Version": version,

@@ -62,19 +62,19 @@ class Mirror:
         self._server.shutdown()
         self._server.server_close()
 
-    def put(self, suite, packages, valid_days=7, key=None):
+    def put(self, suite, packages, valid_days=7, key=None, arch="amd64"):
         """Publish a suite: `packages` are (name, version, files, fields)."""
         stanzas = []
         for name, version, files, fields in packages:
             source = fields.pop("_pool", "linux-signed-amd64")
             pool = self.folder / "pool/main/l" / source
             pool.mkdir(parents=True, exist_ok=True)
-            deb = make_deb(pool, name, version, files, **fields)
-            stanzas.append(_stanza(deb, deb.relative_to(self.folder), name, version, fields))
-        lists = self.folder / "dists" / suite / "main" / "binary-amd64"
+            deb = make_deb(pool, name, version, files, arch, **fields)
+            stanzas.append(_stanza(deb, deb.relative_to(self.folder), name, version, fields, arch))
+        lists = self.folder / "dists" / suite / "main" / f"binary-{arch}"
         lists.mkdir(parents=True, exist_ok=True)
         (lists / "Packages").write_text("\n".join(stanzas))
-        release = _release(suite, lists / "Packages", valid_days)
+        release = _release(suite, lists / "Packages", valid_days, arch)
         (self.folder / "dists" / suite / "InRelease").write_bytes(
             (key or self.key).clearsign(release)
         )
@@ -105,12 +105,12 @@ class _Handler(SimpleHTTPRequestHandler):
         pass
 
 
-def _stanza(deb, filename, name, version, fields):
+def _stanza(deb, filename, name, version, fields, arch):
     content = deb.read_bytes()
     lines = {
         "Package": name,
         "Version": version,
-        "Architecture": "amd64",
+        "Architecture": arch,
         **{key.replace("_", "-"): value for key, value in fields.items()},
         "Filename": filename,
         "Size": len(content),
@@ -119,13 +119,13 @@ def _stanza(deb, filename, name, version, fields):
     return "".join(f"{key}: {value}\n" for key, value in lines.items())
 
 
-def _release(suite, packages, valid_days):
+def _release(suite, packages, valid_days, arch):
     content = packages.read_bytes()
     now = datetime.now(tz=timezone.utc)
     form = "%a, %d %b %Y %H:%M:%S UTC"
     return (
-        f"Origin: Test\nSuite: {suite}\nCodename: {suite}\nArchitectures: amd64\n"
+        f"Origin: Test\nSuite: {suite}\nCodename: {suite}\nArchitectures: {arch}\n"
         f"Components: main\nDate: {(now - timedelta(days=30)).strftime(form)}\n"
         f"Valid-Until: {(now + timedelta(days=valid_days)).strftime(form)}\nSHA256:\n"
-        f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-amd64/Packages\n"
+        f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-{arch}/Packages\n"
     )

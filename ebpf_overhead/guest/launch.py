@@ -18,7 +18,6 @@ from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.guest import command, inside, modules, ninep
 from ebpf_overhead.guest.begin import MODULES
 from ebpf_overhead.guest.console import Console
-from ebpf_overhead.guest.inside import Inside
 from ebpf_overhead.guest.monitor import Monitor
 from ebpf_overhead.guest.origin import GuestOrigin, Setting
 from ebpf_overhead.guest.qemu import Emulator
@@ -200,7 +199,7 @@ def prepare(setting: Setting, directory: Path, program: Emulator) -> Launch:
         "readahead_kib": ninep.readahead_kib(kernel.release),
         "files": copies,
         "links": sorted({*seen.links} - {*base.links}),
-        "environment": _environment(setting.clock, share, within),
+        "environment": _environment(setting.clock, share, within.system is not None),
     }
     return Launch(
         *(files, user, root_reason, seen, share, life, console, Monitor(monitor)),
@@ -282,8 +281,7 @@ def _give_objects(place: Path, user: User | None) -> None:
         os.close(folder)
 
 
-def _environment(clock: command.Clock, share: Path, within: Inside) -> dict[str, str]:
-    foreign = within.system is not None
+def _environment(clock: command.Clock, share: Path, foreign: bool = False) -> dict[str, str]:
     return {
         **({bcc.COMPILER_VARIABLE: str(bcc.library_path())} if foreign else {}),
         "PATH": _PATH if foreign else os.environ.get("PATH", os.defpath),

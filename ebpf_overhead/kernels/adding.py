@@ -6,18 +6,19 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 from ebpf_overhead.architectures import ARCHITECTURES, is_here
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.kernels import debfile, debian, local, modules, signatures, store, userland
 from ebpf_overhead.kernels.apt import PrivateApt
+from ebpf_overhead.kernels.archives import Archives
 from ebpf_overhead.kernels.catalogue import installed
 from ebpf_overhead.kernels.describing import describe
 from ebpf_overhead.kernels.image import read_banner
 from ebpf_overhead.kernels.layout import Layout
-from ebpf_overhead.kernels.offers import Offer, read_offers
+from ebpf_overhead.kernels.offers import Offer
 from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.kernels.reporting import Reporter
 from ebpf_overhead.kernels.upkeep import sync_history
@@ -84,8 +85,7 @@ class Adder:
         self.layout = layout
         self.choices = choices
         self.reporter = reporter
-        self._make_apt = apt
-        self._known: dict[str, list[debian.OfferedKernel]] = {}
+        self._archives = Archives(layout, apt)
 
     def add(self, wanted: Sequence[str]) -> list[str]:
         """Add kernels and bring the history up to date.
@@ -123,34 +123,10 @@ class Adder:
             finally:
                 sync_history(self.layout)
 
-    @cached_property
-    def apt(self) -> PrivateApt:
-        """The archive, made when the first Debian kernel is wanted."""
-        return self._make_apt()
-
     def _choose(self, wanted: Sequence[str]) -> dict[str, debian.OfferedKernel]:
-        found = {}
-        for what in wanted:
-            name, architecture = split_architecture(what)
-            arch = self.apt.archive.arch if architecture is None else architecture.debian
-            found[what] = debian.choose(self._offered(arch), name, self.choices.delisted)
-        return found
-
-    def _offered(self, arch: str) -> list[debian.OfferedKernel]:
-        """Return the kernels that the mirror offers for an architecture."""
-        if arch not in self._known:
-            apt = self._apt_of(arch)
-            offers = read_offers(apt, self.choices.refresh, self.reporter)
-            self._known[arch] = debian.kernels(offers, arch, self.choices.flavour)
-        return self._known[arch]
-
-    def _apt_of(self, arch: str, suites: tuple[str, ...] = ()) -> PrivateApt:
-        """Return the archive for an architecture, and with other suites if any are given."""
-        archive = self.apt.archive
-        if arch == archive.arch and not suites:
-            return self.apt
-        other = replace(archive, arch=arch, suites=suites or archive.suites)
-        return PrivateApt(self.layout.apt, other)
+        how = self.choices
+        options = (how.flavour, how.delisted, how.refresh, self.reporter)
+        return {what: self._archives.choose(what, *options) for what in wanted}
 
     def _add_programs(self, releases: Sequence[str]) -> None:
         """Fetch what guests of another architecture than this machine's run."""
@@ -158,7 +134,7 @@ class Adder:
         for arch in sorted({each.arch for each in added} & ARCHITECTURES.keys()):
             if not is_here(arch):
                 architecture = ARCHITECTURES[arch]
-                make = partial(self._apt_of, architecture.debian)
+                make = partial(self._archives.of, architecture.debian)
                 userland.add(self.layout, architecture, make, self.reporter)
 
     def _add_path(self, what: str) -> str:
@@ -192,7 +168,7 @@ class Adder:
 
     def _origin(self, kernel: debian.OfferedKernel) -> store.Origin:
         trust = "signed lists"
-        if self.apt.archive.allow_expired:
+        if self._archives.usual.archive.allow_expired:
             trust += " whose validity dates were not checked"
         if kernel.delisted:
             trust += "; modules: the image's key; configuration: nothing"
@@ -215,7 +191,7 @@ class Adder:
         def advance(done_bytes: int, of_bytes: int = package.size_bytes) -> None:
             self.reporter.progress(f"fetching {package.name}", done_bytes, of_bytes)
 
-        self.apt.download(package.uri, target, package.sha256 or None, advance)
+        self._archives.usual.download(package.uri, target, package.sha256 or None, advance)
         advance(target.stat().st_size, target.stat().st_size)
         return target
 

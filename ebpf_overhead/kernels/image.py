@@ -119,8 +119,10 @@ def is_whole_arm64(kernel: bytes) -> bool:
     (Documentation/arch/arm64/booting.rst).  A kernel without CONFIG_EFI has no PE header.
     """
     start = _u32(kernel, 0x3C)
+    if start == 0:
+        return len(kernel) > 64
     if not _has(kernel, (start, b"PE\0\0")):
-        return len(kernel) > start
+        return False
     sections, optional_bytes = (
         int.from_bytes(kernel[start + at :][:2], "little") for at in (6, 20)
     )

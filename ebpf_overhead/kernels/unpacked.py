@@ -24,7 +24,7 @@ _KEPT = re.compile(r"(usr/(bin|lib|include)|etc/python[^/]*)(/.*)?")
 _DROPPED = re.compile(r".*/config-3[^/]*-linux-gnu/.*|.*/gconv/.*|.*/tests/.*|.*/perl.*|.*\.a")
 
 
-class Tree:
+class UnpackedSystem:
     """A file system that is made of packages.
 
     Parameters

@@ -188,7 +188,7 @@ def _fetched(
 def _unpack(
     paths: Sequence[Path], root: Path, architecture: Architecture, reporter: Reporter
 ) -> None:
-    made = unpacked.Tree(root)
+    made = unpacked.UnpackedSystem(root)
     for number, path in enumerate(paths):
         reporter.progress("unpacking programs", number, len(paths))
         made.add(path)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.architectures import is_here
 from ebpf_overhead.kernels import catalogue
 
 VARIABLE = "EBPF_OVERHEAD_TEST_GUEST"
@@ -34,8 +35,9 @@ def kernels() -> list[catalogue.Kernel]:
 
 
 def bootable() -> list[catalogue.Kernel]:
-    """Return the kernels that can be booted, oldest first."""
-    return [kernel for kernel in catalogue.installed() if kernel.image is not None]
+    """Return the kernels of this machine's architecture that can be booted, oldest first."""
+    found = catalogue.installed()
+    return [each for each in found if each.image is not None and is_here(each.arch)]
 
 
 def require() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from asv.environment import EnvironmentUnavailable
 from asv.plugins.virtualenv import Virtualenv
 
+from ebpf_overhead.architectures import is_here
 from ebpf_overhead.asv.plugin import answers
 from ebpf_overhead.asv.plugin.guest_runner import (
     ON_HOST,
@@ -69,6 +70,13 @@ class RunningKernel(Virtualenv):
                 raise UnsupportedError(f"the clock of the running kernel, {release}, is wall")
             return {KERNEL: release}
         self._kernel = catalogue.find(wanted)
+        if not is_here(self._kernel.arch):
+            # The commit's compiled modules are made by asv, for this machine.
+            raise UnsupportedError(
+                f"{self._kernel.release} is of {self._kernel.arch}, and commits of the project are"
+                " measured on kernels of this machine's architecture",
+                "asv.kernels.json measures that kernel by today's code",
+            )
         self._way: Way = way_of(self._kernel, clock)
         return {KERNEL: self._kernel.release, **self._way.tags}
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ebpf_overhead.errors import FailedError
+from ebpf_overhead.architectures import X86_64
+from ebpf_overhead.errors import FailedError, UnsupportedError
 from ebpf_overhead.guest import wire
 from ebpf_overhead.guest.debugger import Debugger, Stop
 from ebpf_overhead.guest.session import Session
@@ -125,6 +126,11 @@ def explain(
         The kernel is not installed, does not boot, or a call cannot be stepped through.
     """
     kernel = catalogue.find(kernel_name)
+    if kernel.arch != X86_64.name:
+        raise UnsupportedError(
+            f"{kernel.release} is of {kernel.arch}: only calls of x86_64 are stepped through",
+            "measure tells what probes cost there",
+        )
     began_s = time.monotonic()
     cases = with_configuration(list(cases), kernel.config_text())
     programs = list(dict.fromkeys(case.program for case in cases))

@@ -140,3 +140,24 @@ def test_no_image_makes_the_search_for_the_banner_take_for_ever(tmp_path):
 def test_impossible_dates_are_none():
     assert build_time("#1 SMP (2026-13-32)") is None
     assert build_time("#1 SMP Mon Xyz 99 23:00:00 UTC 2026") is None
+
+
+def arm64_image(sections=(b"text" * 100, b"data" * 50)):
+    """A kernel of arm64 with the header of the boot protocol and a PE header."""
+    start, table = 64, 64 + 24
+    content = bytearray(table + 40 * len(sections))
+    content[0:2], content[56:60] = b"MZ", b"ARM\x64"
+    struct.pack_into("<I", content, 0x3C, start)
+    content[start : start + 4] = b"PE\0\0"
+    struct.pack_into("<H", content, start + 6, len(sections))
+    for index, section in enumerate(sections):
+        struct.pack_into("<II", content, table + 40 * index + 16, len(section), len(content))
+        content += section
+    return bytes(content)
+
+
+def test_whole_kernel_of_arm64():
+    whole = arm64_image()
+    assert image.is_arm64(whole)
+    assert image.is_whole_arm64(whole)
+    assert not any(image.is_whole_arm64(whole[:length]) for length in range(64, len(whole)))

@@ -4,13 +4,17 @@ from itertools import combinations
 
 import pytest
 
+from ebpf_overhead.architectures import AARCH64, X86_64
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.kernels.versions import (
     check_release,
+    is_named,
     is_of,
     looks_like_version,
     package_version,
     series,
+    short_name,
+    split_architecture,
     upstream,
     version_key,
 )
@@ -129,3 +133,37 @@ def test_length_is_bounded():
     assert package_version("6.1.0-1-amd64", endless) == "6.1.0-1-amd64"
     with pytest.raises(BadUseError, match=r"5002 characters"):
         check_release(endless)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name", "architecture"),
+    [
+        ("6.12", "6.12", None),
+        ("6.12-arm64", "6.12", AARCH64),
+        ("7.3~rc7-arm64", "7.3~rc7", AARCH64),
+        ("6.12.118-amd64", "6.12.118", X86_64),
+        ("newest-arm64", "newest", AARCH64),
+        # A release of Debian's is a name by itself.
+        ("6.12.118+deb13-arm64", "6.12.118+deb13-arm64", AARCH64),
+        ("6.1.0-56-amd64", "6.1.0-56-amd64", X86_64),
+        ("running", "running", None),
+    ],
+)
+def test_name_with_an_architecture(wanted, name, architecture):
+    assert split_architecture(wanted) == (name, architecture)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_a_name_without_an_architecture_means_this_machines(machine, monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    kernels = [
+        (f"6.12.118+deb13-{each.debian}", "6.12.118-1", each.name) for each in (X86_64, AARCH64)
+    ]
+    for wanted in ("6.12", "6.12.118"):
+        assert [each[2] for each in kernels if is_named(*each, wanted)] == [machine]
+    for architecture in (X86_64, AARCH64):
+        for wanted in (f"6.12-{architecture.debian}", f"6.12.118+deb13-{architecture.debian}"):
+            found = [each[2] for each in kernels if is_named(*each, wanted)]
+            assert found == [architecture.name]
+    assert short_name("6.12", machine) == "6.12"
+    assert short_name("6.12", "aarch64") == ("6.12" if machine == "aarch64" else "6.12-arm64")

@@ -287,7 +287,7 @@ def test_headers_of_the_kernel_are_taken_where_own_ones_do_not_do(write, monkeyp
         return "made"
 
     of_release = {"6.12": installed}
-    monkeypatch.setattr(bcc_compile, "installed_headers", lambda release: of_release[release])
+    monkeypatch.setattr(bcc_compile, "installed_headers", lambda release, _: of_release[release])
     monkeypatch.setattr(bcc_compile, "_compiled", compiled)
     source = write(EMPTY)
     if installed is None:
@@ -303,7 +303,7 @@ def test_what_was_compiled_with_the_headers_of_the_kernel_is_found(write, monkey
     headers = Headers(Path("/nope"), types=b"struct bpf_wq;\n")
     source = write(EMPTY)
     key = bcc_compile._key(source, bcc_compile._text_of(source.path), headers)
-    monkeypatch.setattr(bcc_compile, "installed_headers", lambda release: headers)
+    monkeypatch.setattr(bcc_compile, "installed_headers", lambda release, _: headers)
     monkeypatch.setattr(bcc_compile.store, "find", {key: "made"}.get)
     assert compile_source(source) == "made"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead import architectures
 from ebpf_overhead.bpf import loading, maps, privileges, syscall
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 from ebpf_overhead.programs import compiled as programs
@@ -290,7 +291,7 @@ def compilations(monkeypatch):
     sources: list[Source] = []
     releases.clear()
 
-    def compile_source(source: Source, release: str = "") -> ProgramObject:
+    def compile_source(source: Source, release: str = "", architecture=None) -> ProgramObject:
         sources.append(source)
         releases.append(release)
         return CODE
@@ -331,8 +332,14 @@ def test_what_needs_the_formats_of_a_guests_events_is_compiled_there(compilation
 
 
 def test_what_does_not_compile_is_left_to_the_guest_to_say(monkeypatch):
-    def fail(source: Source, release: str) -> ProgramObject:
+    def fail(source: Source, release: str, architecture=None) -> ProgramObject:
         raise OverheadError("does not compile")
 
     monkeypatch.setattr(programs, "compile_source", fail)
     programs.compile_ahead([PROGRAMS["empty"]])
+    programs.compile_ahead([PROGRAMS["empty"]], architecture=architectures.here())
+    # Guests of another architecture have no compiler: nobody else would say it.
+    with pytest.raises(OverheadError, match="does not compile"):
+        programs.compile_ahead(
+            [PROGRAMS["empty"]], architecture=architectures.here()._replace(name="other")
+        )
