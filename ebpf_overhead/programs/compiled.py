@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
-from ebpf_overhead.architectures import Architecture, is_here
+from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.bpf import loading, maps
 from ebpf_overhead.bpf.maps import MapType
 from ebpf_overhead.errors import FailedError, OverheadError, UnknownNameError
@@ -195,17 +195,11 @@ def compile_ahead(
     release : str
         The guest's kernel, whose headers are used where the project's own do not do.
     architecture : Architecture, optional
-        The guest's.  One that is not this machine's has no compiler.
-
-    Raises
-    ------
-    OverheadError
-        A program for a guest of another architecture does not compile.
+        The guest's, if it is not this machine's.
     """
-    left_to_guest = architecture is None or is_here(architecture.name)
     sources = dict.fromkeys(source_of(each) for each in programs if not each.is_object)
     for source in (*sources, Source(source_path("caller_counter"))):
-        with suppress(*([OverheadError] if left_to_guest else [])):
+        with suppress(OverheadError):
             if not (release and uses_formats(source)):
                 compile_source(replace(source, path=source.path.absolute()), release, architecture)
 
