@@ -33,7 +33,9 @@ class Guest:
 @pytest.fixture(autouse=True)
 def _guest(monkeypatch):
     monkeypatch.setattr(in_guest, "Guest", Guest)
-    monkeypatch.setattr(in_guest.catalogue, "find", lambda _: SimpleNamespace(release="6.12", arch="x86_64"))
+    monkeypatch.setattr(
+        in_guest.catalogue, "find", lambda _: SimpleNamespace(release="6.12", arch="x86_64")
+    )
     monkeypatch.setattr(in_guest, "compile_ahead", lambda *_, **__: None)
 
 
