@@ -81,7 +81,8 @@ def estimated(program: str, pid: int, data: Path) -> tuple[float, float]:
     command += ["--duration=1s", "--no-latency", "--format=json"]
     # This process has the lock.
     env = {**os.environ, "EBPF_OVERHEAD_DATA": str(data), machine_lock.VARIABLE: ""}
-    run = subprocess.run(command, env=env, capture_output=True, check=True)
+    run = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    run.check_returncode()
     (place,) = json.loads(run.stdout)["places"]
     return place["overhead"]["estimate"], place["events_per_second"]
 
