@@ -33,5 +33,6 @@ class Unwatched:
     def lost_updates(self) -> int | None:
         return self.lost
 
-    def watched(self) -> None:
-        return None
+    @property
+    def is_watched(self) -> bool:
+        return False

@@ -189,9 +189,12 @@ def lift_memory_limit() -> None:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
 
 
-def lookup(map_fd: int, key: int) -> bytes:
-    """Return the value of an element of an array; of a per-CPU array, the values of all CPUs."""
-    value = bytearray(dimensions(map_fd).stored_bytes)
+def lookup(map_fd: int, key: int, size: Dimensions | None = None) -> bytes:
+    """Return the value of an element of an array; of a per-CPU array, the values of all CPUs.
+
+    Where the size of the map is known, that is one system call.
+    """
+    value = bytearray((size or dimensions(map_fd)).stored_bytes)
     number = c_uint32(key)
     addresses = _syscalls.address(number), _syscalls.address(value)
     call(BpfCommand.MAP_LOOKUP_ELEM, MapElementAttr(map_fd, *addresses))

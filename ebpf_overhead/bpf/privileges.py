@@ -14,6 +14,7 @@ FIRST_USER_NAMESPACE = "user:[4026531837]"
 
 # Numbers of include/uapi/linux/capability.h.
 CAPABILITIES = {
+    "CAP_NET_ADMIN": 12,
     "CAP_SYS_ADMIN": 21,
     "CAP_SYS_RESOURCE": 24,
     "CAP_PERFMON": 38,
@@ -48,9 +49,22 @@ def may_trace() -> bool:
     Capabilities count in the first user namespace only.  Root of another namespace holds
     all of them and may attach nothing.
     """
-    if _user_namespace() not in (FIRST_USER_NAMESPACE, None):
-        return False
-    return suffices(effective_capabilities())
+    return _is_in_first_namespace() and suffices(effective_capabilities())
+
+
+def _is_in_first_namespace() -> bool:
+    return _user_namespace() in (FIRST_USER_NAMESPACE, None)
+
+
+def what_is_missing() -> str:
+    """Return what this process lacks to attach tracing programs, as a clause; may be empty."""
+    if not _is_in_first_namespace():
+        return "capabilities of a user namespace count for nothing"
+    held = effective_capabilities()
+    if suffices(held):
+        return ""
+    lacking = [name for name in ("CAP_BPF", "CAP_PERFMON") if name not in held]
+    return f"{' and '.join(lacking)} missing"
 
 
 def suffices(held: Collection[str]) -> bool:
@@ -65,7 +79,13 @@ def _user_namespace() -> str | None:
         return None
 
 
-def explain(error: OSError, stage: str, what: str) -> OverheadError:
+def _is_missing(capability: str, stage: str) -> bool:
+    held = effective_capabilities()
+    # To load a program of the network, CAP_SYS_ADMIN stands for CAP_NET_ADMIN.
+    return bool(capability) and not held & {capability, "CAP_SYS_ADMIN" if stage == "load" else ""}
+
+
+def explain(error: OSError, stage: str, what: str, also: str = "") -> OverheadError:
     """Turn a refusal by the kernel into a typed error with the kernel's own reason.
 
     Parameters
@@ -76,6 +96,8 @@ def explain(error: OSError, stage: str, what: str) -> OverheadError:
         ``load`` or ``attach``.
     what : str
         What was loaded or attached, for the message.
+    also : str
+        The capability that this may need besides CAP_BPF and CAP_PERFMON.
 
     Returns
     -------
@@ -85,10 +107,10 @@ def explain(error: OSError, stage: str, what: str) -> OverheadError:
     """
     name = errno.errorcode.get(error.errno or 0, str(error.errno))
     reason = f"{name} at {stage}: {what} refused"
-    if error.errno in (errno.EPERM, errno.EACCES) and not may_trace():
-        return RefusedError(
-            f"{reason}: CAP_BPF and CAP_PERFMON missing", "run as root or grant both capabilities"
-        )
+    if error.errno in (errno.EPERM, errno.EACCES) and (missing := what_is_missing()):
+        return RefusedError(f"{reason}: {missing}", "run as root, or with CAP_BPF and CAP_PERFMON")
+    if error.errno in (errno.EPERM, errno.EACCES) and _is_missing(also, stage):
+        return RefusedError(f"{reason}: {also} missing", f"run as root, or with {also}")
     if error.errno == errno.E2BIG and stage == "attach":
         # Trampolines and perf's lists of programs have a fixed size.
         return UnsupportedError(f"{reason}: full of programs", "attach fewer there")

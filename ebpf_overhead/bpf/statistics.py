@@ -9,6 +9,7 @@ import os
 
 from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.bpf.loading import prog_load
+from ebpf_overhead.bpf.privileges import effective_capabilities
 from ebpf_overhead.bpf.structures import TestRunAttr
 from ebpf_overhead.bpf.syscall import BpfCommand, ProgType, call, prog_info
 
@@ -50,6 +51,11 @@ def are_on() -> bool:
         return False
     finally:
         os.close(prog_fd)
+
+
+def refused() -> bool:
+    """Whether this process may not switch the statistics on: it lacks CAP_SYS_ADMIN."""
+    return "CAP_SYS_ADMIN" not in effective_capabilities()
 
 
 def warning() -> str | None:

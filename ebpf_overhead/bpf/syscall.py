@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.bpf.infos import BpfProgInfo
 from ebpf_overhead.bpf.structures import EnableStatsAttr, InfoAttr, RawTracepointAttr, filled
+from ebpf_overhead.errors import RefusedError
 
 
 class BpfCommand(IntEnum):
@@ -146,10 +147,18 @@ def counting_runs() -> Iterator[None]:
 
     Raises
     ------
+    RefusedError
+        This process may not switch them on.
     OSError
-        The kernel refuses, or has no such statistics.
+        The kernel has no such statistics.
     """
-    statistics = enable_stats()
+    try:
+        statistics = enable_stats()
+    except PermissionError as error:
+        raise RefusedError(
+            "the kernel's run statistics are refused: CAP_SYS_ADMIN is missing",
+            "run as root, or grant it",
+        ) from error
     try:
         yield
     finally:

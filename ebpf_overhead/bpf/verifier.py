@@ -23,7 +23,7 @@ _NOT_ALLOWED = re.compile(
 _STACK_OF_FUNCTION = re.compile(r"^subprog \d+ .* stack (\d+)$", re.MULTILINE)
 
 
-def rejection(error: OSError, program: str, what: str, log: str) -> OverheadError:
+def rejection(error: OSError, program: str, what: str, log: str, also: str = "") -> OverheadError:
     """Return the error for a program that the kernel did not load.
 
     Parameters
@@ -36,6 +36,8 @@ def rejection(error: OSError, program: str, what: str, log: str) -> OverheadErro
         Attach type it was loaded for.
     log : str
         What the verifier wrote; kept as ``verifier_log``.
+    also : str
+        See ``privileges.explain``.
 
     Returns
     -------
@@ -47,11 +49,11 @@ def rejection(error: OSError, program: str, what: str, log: str) -> OverheadErro
     # With a log of instructions, the verifier rejected the program.  Without one, something
     # else refused it, before or after the verifier.
     if "processed" not in log or error.errno not in (errno.EACCES, errno.EINVAL, errno.E2BIG):
-        return explain(error, "load", what)
+        return explain(error, "load", what, also)
     said = verdict(log)
     if said.startswith("processed 0 "):
         # It said no before the first instruction, without a word: to the kind of hook.
-        return explain(error, "load", what)
+        return explain(error, "load", what, also)
     result: OverheadError
     if _NOT_ALLOWED.search(said):
         result = UnsupportedError(f"{program} not allowed for {what} by the verifier: {said}")

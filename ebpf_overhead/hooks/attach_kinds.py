@@ -91,6 +91,7 @@ KPROBE = partial(
     prog_type=ProgType.KPROBE,
     points=kprobes.functions,
     find=kprobes.find_event,
+    capability="CAP_SYS_ADMIN",  # perf_event_open(2), on some kernels
     many=many_points.functions,
     open=kprobes.open_event,
 )
@@ -115,6 +116,7 @@ UPROBE = partial(
     prog_type=ProgType.KPROBE,
     points=uprobes.own_function,
     find=uprobes.find_event,
+    capability="CAP_SYS_ADMIN",
     many=many_points.places,
     open=uprobes.open_event,
     workload_kind="function",
@@ -138,6 +140,7 @@ DEVICE = partial(
     group="network",
     needs="CONFIG_NET",
     points=network.device,
+    capability="CAP_NET_ADMIN",
     workload_kind="packet",
     like="(?!)",  # hooks of others are on other devices: none costs what these do
 )

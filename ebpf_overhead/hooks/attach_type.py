@@ -79,6 +79,8 @@ class AttachType:
     open_many : callable or None
         The same as ``open`` for several points that one descriptor keeps attached; None where
         each has one of its own.
+    capability : str
+        What the kernel may ask of who attaches it, besides CAP_BPF and CAP_PERFMON.
     moment : str
         When the program runs: at the ``entry`` of the function or system call, at its
         ``return``, or at ``both``.
@@ -127,6 +129,7 @@ class AttachType:
     record_bytes: RecordBytes = field(repr=False, default=no_record)
     many: Points = field(repr=False, default=many_points.none)
     open_many: OpenerOfMany | None = field(repr=False, default=None)
+    capability: str = ""
     moment: Literal["entry", "return", "both"] = "entry"
     workload_kind: str = "syscall"
     event: str = ""

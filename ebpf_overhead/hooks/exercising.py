@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.hooks.cases import Case, CoAttached
 from ebpf_overhead.hooks.probe import Probe, load
+from ebpf_overhead.hooks.run_counter import counted
 from ebpf_overhead.hooks.sections import placed
 from ebpf_overhead.workload import _workload, workloads
 from ebpf_overhead.workload.workloads import Workload
@@ -118,18 +118,19 @@ def _running(found: list[int]) -> int:
 
 def _runs_per_call(probes: list[Probe], workload: Workload) -> list[int]:
     calls = min(_CALLS, workload.checked_calls)
-    with syscall.counting_runs():
-        found = [list(_runs(probes, workload, calls))]
+    with ExitStack() as stack:
+        counts = [stack.enter_context(counted(each)) for each in probes]
+        found = [list(_runs(counts, workload, calls))]
         if max(found[0], default=0) >= calls:  # else it runs none
-            found += [list(_runs(probes, workload, calls)) for _ in range(1, _TRIES)]
+            found += [list(_runs(counts, workload, calls)) for _ in range(1, _TRIES)]
     return [min(tries) // calls for tries in zip(*found, strict=True)]
 
 
-def _runs(probes: list[Probe], workload: Workload, calls: int) -> Iterator[int]:
-    before = [each.program.info().run_count for each in probes]
+def _runs(counts: list[Callable[[], int]], workload: Workload, calls: int) -> Iterator[int]:
+    before = [runs() for runs in counts]
     _workload.run(workload.name, calls)
-    for probe, count in zip(probes, before, strict=True):
-        yield probe.program.info().run_count - count
+    for runs, count in zip(counts, before, strict=True):
+        yield runs() - count
 
 
 def _with(case: Case, workload: Workload, runs: int) -> Case:

@@ -148,7 +148,8 @@ class Hook(Attachable):
             try:
                 self._hook_fd = self._open()
             except OSError as error:
-                raise explain(error, "attach", self._label) from error
+                also = self.site.attach_type.capability
+                raise explain(error, "attach", self._label, also) from error
 
     def _open(self) -> int:
         attach_type, point = self.site

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
-from ebpf_overhead.bpf import syscall
-from ebpf_overhead.bpf.privileges import may_trace
+from ebpf_overhead.bpf import maps, statistics, syscall
+from ebpf_overhead.bpf.privileges import what_is_missing
 from ebpf_overhead.errors import RefusedError, UnsupportedError
 from ebpf_overhead.programs import bcc
+
+_SMALLEST = maps.Dimensions(maps.MapType.ARRAY, 4, 4, 1)
 
 
 def check() -> None:
@@ -24,18 +26,21 @@ def check() -> None:
         The kernel has no BPF, or keeps it from this machine.
     """
     bcc.compiler()
-    if not may_trace():
+    if missing := what_is_missing():
         raise RefusedError(
-            "attaching BPF programs needs CAP_BPF and CAP_PERFMON, which this process lacks",
+            f"attaching BPF programs needs CAP_BPF and CAP_PERFMON: {missing}",
             "run as root, or in a container with both capabilities added",
         )
     try:
-        os.close(syscall.enable_stats())
+        os.close(maps.create(_SMALLEST, "preflight"))
+        if not statistics.refused():
+            os.close(syscall.enable_stats())
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, "error")
         if error.errno == errno.EPERM:
             raise RefusedError(
-                f"bpf(2) refused to this process ({name}), by a container's seccomp or the like",
+                f"bpf(2) refused to this process ({name}), which has the capabilities: by a"
+                " container's seccomp or the like",
                 "run outside of the container, or with --privileged",
             ) from error
         raise UnsupportedError(

@@ -77,7 +77,8 @@ class Measurement:
         What the unprobed call takes when the probe is gone, minus what it took before the
         probe came; None unless bystanders were asked for.
     loadings : int
-        How often the program was loaded meanwhile; after each load, calls showed that it runs.
+        How often the program was loaded meanwhile; after each load, calls showed that it runs,
+        unless a copy counts.
     program_tag : str
         What tells the program's instructions from those that another compiler makes.
     levels : Levels or None
@@ -92,6 +93,9 @@ class Measurement:
         What is known of the program before it runs.
     with_statistics : bool
         Whether the kernel's run statistics were on, for the case or switched on by somebody else.
+    counted_by : str
+        Who counted its runs: the ``kernel``, or a ``copy`` of it that counts itself, before
+        sampling and after.
     """
 
     samples: Samples
@@ -114,6 +118,7 @@ class Measurement:
     maps: tuple[MapState, ...] = ()
     static: StaticFacts | None = None
     with_statistics: bool = False
+    counted_by: Literal["kernel", "copy"] = "kernel"
 
     @property
     def unprobed(self) -> float:

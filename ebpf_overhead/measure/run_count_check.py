@@ -1,7 +1,8 @@
 """Proof that a probe fires: the kernel's run count against the calls made.
 
-The kernel counts the runs of every program while statistics are on (about 70 ns a
-run, so never inside a timed window).  Where a hook serves other callers too, a second
+The kernel counts the runs of every program while statistics are on (about 70 ns per
+run, so never inside a timed window), or a copy of the program counts its own
+(:mod:`ebpf_overhead.hooks.run_counter`).  Where a hook serves other callers too, a second
 program, the caller counter, tells how many of those runs were theirs.
 """
 
@@ -9,12 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe
+from ebpf_overhead.hooks.run_counter import counted
 from ebpf_overhead.measure.caller_counter import CallerCounter, Counters, open_caller_counter
 from ebpf_overhead.programs.loaded import LoadedProgram
 
@@ -129,7 +133,9 @@ def prove_runs(probes: Sequence[Probe], call: Callable[[int], None], which: str 
     call, which
         As for `prove_programs`.
     """
-    prove_programs([(each.program, each.case) for each in probes], call, which)
+    with ExitStack() as stack:
+        counts = [(stack.enter_context(counted(each)), each.case) for each in probes]
+        _check_all(counts, call, which)
 
 
 def prove_programs(
@@ -150,18 +156,32 @@ def prove_programs(
     ------
     FailedError
         One does not.
+    RefusedError
+        The kernel does not count runs for this process.
     """
-    if not programs:
-        return
-    calls = programs[0][1].workload.few_calls
     with syscall.counting_runs():
-        before = [program.info().run_count for program, _ in programs]
-        call(calls)
-        after = [program.info().run_count for program, _ in programs]
-    for (_, case), first, last in zip(programs, before, after, strict=True):
+        counts = [(partial(_by_kernel, program), case) for program, case in programs]
+        _check_all(counts, call, which)
+
+
+def _by_kernel(program: LoadedProgram) -> int:
+    return program.info().run_count
+
+
+def _check_all(
+    counts: Sequence[tuple[Callable[[], int], Case]], call: Callable[[int], None], which: str
+) -> None:
+    """Raise unless each program, by what counts its runs, runs at least as often as it should."""
+    if not counts:
+        return
+    calls = counts[0][1].workload.few_calls
+    before = [runs() for runs, _ in counts]
+    call(calls)
+    after = [runs() for runs, _ in counts]
+    for (_, case), first, last in zip(counts, before, after, strict=True):
         hits = Hits(calls, 0, None, runs_per_call=case.runs_per_call)
-        counted = replace(hits, hits=min(last - first, hits.expected))
-        counted.check(f"{case.name}{which}")
+        seen = replace(hits, hits=min(last - first, hits.expected))
+        seen.check(f"{case.name}{which}")
 
 
 def count_hits(
@@ -194,14 +214,14 @@ def count_hits(
     expected = probe.case.runs_per_call if runs_per_call is None else runs_per_call
     if probe.case.attach.everybodys:  # who makes system calls does not tell who passes it
         caller_counter = None
-    with syscall.counting_runs():
+    with counted(probe) as runs_of_it:
         if caller_counter is None:
             everybodys = probe.case.attach.system_wide or probe.case.attach.everybodys
             foreign = None if probe.case.workload.syscall or everybodys else 0
             hits = Hits(calls, 0, foreign, runs_per_call=expected)
             if probe.case.workload.shared and not everybodys:
-                return _count_in_process(probe, hits, call)
-            runs = _runs(probe, calls, call)
+                return _count_in_process(runs_of_it, hits, call)
+            runs = _runs(runs_of_it, calls, call)
             if everybodys or probe.case.runs is not None:
                 runs = min(runs, hits.expected)
             return replace(hits, hits=runs)
@@ -209,27 +229,27 @@ def count_hits(
         doubtful = 2 * (os.cpu_count() or 1) * probe.case.attach.runs_per_call
         with caller_counter.attached():
             for _ in range(_PASSES):
-                hits = _count_with_callers(probe, calls, call, caller_counter, expected)
+                hits = _count_with_callers(probe, runs_of_it, calls, call, caller_counter, expected)
                 off = abs(hits.hits - hits.expected)
                 if off == 0 or (not hits.slack and off > doubtful):
                     break
             return hits
 
 
-def _runs(probe: Probe, calls: int, call: Callable[[int], None]) -> int:
-    before = probe.program.info().run_count
+def _runs(runs: Callable[[], int], calls: int, call: Callable[[int], None]) -> int:
+    before = runs()
     call(calls)
-    return probe.program.info().run_count - before
+    return runs() - before
 
 
-def _count_in_process(probe: Probe, hits: Hits, call: Callable[[int], None]) -> Hits:
+def _count_in_process(runs: Callable[[], int], hits: Hits, call: Callable[[int], None]) -> Hits:
     """Count where other code of this process passes the hook, too.
 
     It does so as often around twice the calls.
     """
     for _ in range(_PASSES):
-        once = _runs(probe, hits.calls, call)
-        own = _runs(probe, 2 * hits.calls, call) - once
+        once = _runs(runs, hits.calls, call)
+        own = _runs(runs, 2 * hits.calls, call) - once
         hits = replace(hits, hits=own, foreign_hits=max(once - own, 0))
         if own == hits.expected:
             break
@@ -238,15 +258,16 @@ def _count_in_process(probe: Probe, hits: Hits, call: Callable[[int], None]) -> 
 
 def _count_with_callers(
     probe: Probe,
+    runs: Callable[[], int],
     calls: int,
     call: Callable[[int], None],
     caller_counter: CallerCounter,
     runs_per_call: int,
 ) -> Hits:
     system_wide = probe.case.attach.system_wide
-    runs_before, seen_before, slack_before = _snapshot(probe, caller_counter)
+    runs_before, seen_before, slack_before = _snapshot(system_wide, runs, caller_counter)
     call(calls)
-    runs_after, seen_after, slack_after = _snapshot(probe, caller_counter)
+    runs_after, seen_after, slack_after = _snapshot(system_wide, runs, caller_counter)
     foreign = seen_after.foreign(system_wide) - seen_before.foreign(system_wide)
     foreign *= probe.case.attach.runs_per_call
     own_other = seen_after.own_other - seen_before.own_other if system_wide else 0
@@ -261,7 +282,9 @@ def _count_with_callers(
     return Hits(calls, hits, foreign, 0 if exact else slack, runs_per_call)
 
 
-def _snapshot(probe: Probe, caller_counter: CallerCounter) -> tuple[int, Counters, int]:
+def _snapshot(
+    system_wide: bool, runs_so_far: Callable[[], int], caller_counter: CallerCounter
+) -> tuple[int, Counters, int]:
     """Read the run count and the caller counter at one moment.
 
     Returns
@@ -273,11 +296,10 @@ def _snapshot(probe: Probe, caller_counter: CallerCounter) -> tuple[int, Counter
     slack : int
         Foreign runs that fell between the two readings.
     """
-    system_wide = probe.case.attach.system_wide
     best: tuple[int, Counters, int] | None = None
     for _ in range(_QUIET_ATTEMPTS):
         before = caller_counter.read()
-        runs = probe.program.info().run_count
+        runs = runs_so_far()
         seen = caller_counter.read()
         slack = seen.foreign(system_wide) - before.foreign(system_wide)
         # Reading the run count is itself one system call, and both have counted it.

@@ -170,6 +170,7 @@ class CaseSession(Closing):
             self.probe.hook,
             run_time_reported=self.tally.run_time if self.with_statistics else None,
             with_statistics=self.with_statistics,
+            counted_by="copy" if statistics.refused() else "kernel",
             bystander_hits=bystander_hits,
             loadings=self.tally.loadings,
             program_tag=self.probe.compiled.tag,
@@ -264,7 +265,9 @@ class CaseSession(Closing):
             self.tally.end(self.probe.program.info())
         self.group.switch(attached)
         if reloads:
-            with phase("prove"):
-                prove_runs([self.probe, *self.group.others], self._call)
-                self.between_windows()
+            # A copy that counts itself would say nothing of what is loaded here.
+            if not statistics.refused():
+                with phase("prove"):
+                    prove_runs([self.probe, *self.group.others], self._call)
+                    self.between_windows()
             self.tally.begin(self.probe.program.info())

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from ebpf_overhead.bpf import maps, syscall
-from ebpf_overhead.bpf.privileges import explain
+from ebpf_overhead.bpf import maps
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks.hook import Hook
 from ebpf_overhead.hooks.probe import Probe
@@ -118,24 +117,16 @@ def _seen(
 def _passed(probes: Sequence[Probe], call: Callable[[], object]) -> list[tuple[list[Count], int]]:
     """Return what the helpers of each came to in a pass of calls, and how often it ran."""
     with ExitStack() as stack:
-        try:
-            copies = [probe.compiled.watched() for probe in probes]
-        except OSError as error:
-            raise explain(error, "map creation", "array of results") from error
-        watched = [stack.enter_context(copy) for copy in copies if copy is not None]
-        if not watched:
+        if not any(probe.compiled.is_watched for probe in probes):
             return [([], 0)] * len(probes)
+        copies = [stack.enter_context(probe.compiled.watched()) for probe in probes]
         hooks = [
-            stack.enter_context(Hook(probe.site, (copy or probe.compiled).load))
+            stack.enter_context(Hook(probe.site, copy.load))
             for probe, copy in zip(probes, copies, strict=True)
         ]
-        stack.enter_context(syscall.counting_runs())
         for hook in hooks:
             hook.attach()
         call()
         for hook in reversed(hooks):
             hook.detach()
-        return [
-            (copy.counts() if copy else [], hook.program.info().run_count)
-            for copy, hook in zip(copies, hooks, strict=True)
-        ]
+        return [(copy.counts(), copy.runs()) for copy in copies]

@@ -17,6 +17,7 @@ from pathlib import Path
 from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.bpf import loading, maps
 from ebpf_overhead.bpf.maps import MapType
+from ebpf_overhead.bpf.privileges import explain
 from ebpf_overhead.errors import FailedError, OverheadError, UnknownNameError
 from ebpf_overhead.programs import watching
 from ebpf_overhead.programs.bcc_compile import Source, compile_source, uses_formats
@@ -137,19 +138,22 @@ class CompiledProgram(ProgramState):
         return self.made.functions[function].linked(fds, {**self.constants, **constants})
 
     @cached_property
-    def _instrumented(self) -> watching.Instrumented | None:
+    def _instrumented(self) -> watching.Instrumented:
         return watching.instrument(self.made.functions[self.entry])
 
-    def watched(self) -> WatchedProgram | None:
-        """Return a copy whose helpers are watched; None where there is nothing to watch.
+    @property
+    def is_watched(self) -> bool:
+        """Whether it has helpers that can fail, or memory that it writes, to be watched."""
+        return bool(self._instrumented.sites)
+
+    def watched(self) -> WatchedProgram:
+        """Return a copy whose runs are counted, and whose helpers are watched.
 
         Raises
         ------
         OverheadError
             It is too long, or the kernel refused a map.
         """
-        if self._instrumented is None:
-            return None
 
         def load(
             function: Function, more: dict[str, int], loaded_as: LoadedAs, what: str
@@ -158,7 +162,10 @@ class CompiledProgram(ProgramState):
             details = replace(function.details, btf_fd=self.types_fd)
             return load_code(linked, self.name, loaded_as, what, details)
 
-        return WatchedProgram(self._instrumented, load)
+        try:
+            return WatchedProgram(self._instrumented, load)
+        except OSError as error:
+            raise explain(error, "map creation", "array of results") from error
 
 
 def source_path(name: str) -> Path:

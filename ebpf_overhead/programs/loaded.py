@@ -10,6 +10,14 @@ from ebpf_overhead.bpf.verifier import rejection
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.programs.verdict import passing
 
+# ``is_net_admin_prog_type`` of the kernel, of the types that are loaded here.
+_OF_THE_NETWORK = {
+    syscall.ProgType.SCHED_CLS,
+    syscall.ProgType.XDP,
+    syscall.ProgType.SOCK_OPS,
+    syscall.ProgType.CGROUP_SOCK_ADDR,
+}
+
 
 class LoadedAs(NamedTuple):
     """What a program is loaded for.
@@ -95,4 +103,5 @@ def load_code(
     try:
         return LoadedProgram(loading.prog_load(code, *loaded_as, name, details), loaded_as)
     except loading.VerifierRejection as error:
-        raise rejection(error, name, what, error.log) from error
+        also = "CAP_NET_ADMIN" if loaded_as.prog_type in _OF_THE_NETWORK else ""
+        raise rejection(error, name, what, error.log, also) from error

@@ -1,4 +1,4 @@
-"""A program whose helpers are watched (:mod:`ebpf_overhead.programs.watching`), in the kernel."""
+"""A program in the kernel whose runs and helpers are watched: see `watching`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Load = Callable[[Function, dict[str, int], LoadedAs, str], LoadedProgram]
 
 
 class WatchedProgram(Closing):
-    """The copy of a program whose helpers are watched, with what was seen of them.
+    """The copy of a program whose runs are counted and helpers watched, with what was seen.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class WatchedProgram(Closing):
 
     def __init__(self, instrumented: Instrumented, load: Load) -> None:
         self._instrumented, self._load = instrumented, load
-        size = maps.Dimensions(maps.MapType.ARRAY, 4, instrumented.results_bytes, 1)
-        self._results_fd = maps.create(size, "watched")
+        self._size = maps.Dimensions(maps.MapType.ARRAY, 4, instrumented.results_bytes, 1)
+        self._results_fd = maps.create(self._size, "watched")
 
     def load(self, loaded_as: LoadedAs, what: str) -> LoadedProgram:
         """Load it, as the program that it is a copy of is loaded."""
@@ -43,7 +43,14 @@ class WatchedProgram(Closing):
 
     def counts(self) -> list[Count]:
         """Return what was seen so far, a row for each place that is watched."""
-        return self._instrumented.counts(maps.lookup(self._results_fd, 0))
+        return self._instrumented.counts(self._results())
+
+    def runs(self) -> int:
+        """Return how often it ran so far, by one system call."""
+        return self._instrumented.runs(self._results())
+
+    def _results(self) -> bytes:
+        return maps.lookup(self._results_fd, 0, self._size)
 
     def close(self) -> None:
         """Give the array back."""

@@ -1,9 +1,9 @@
-"""The same program with a record of what its helpers return.
+"""The same program with a record of how often it runs, and of what its helpers return.
 
-Behind each call of a helper that can fail stand a few instructions more, which count calls and
-failures and keep the first errno, in an array of this process's own.  They need no stack, and only
-registers that a call of a helper leaves undefined.  What the program does stays as it is.  The
-copy runs when nothing is timed: it takes longer.
+A few instructions at its beginning count a run.  Behind each call of a helper that can fail stand
+some more, which count calls and failures and keep the first errno, in an array of this process's
+own.  They need no stack, and only registers that hold nothing there.  What the program does stays
+as it is.  The copy runs when nothing is timed: it takes longer.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Instrumented:
-    """A function whose helpers are watched.
+    """A function whose runs are counted, and whose helpers are watched.
 
     Attributes
     ----------
@@ -99,11 +99,21 @@ class Instrumented:
     @property
     def results_bytes(self) -> int:
         """Size of the one element of the array of results."""
+        return self._runs_at + _RECORD.size
+
+    @property
+    def _runs_at(self) -> int:
+        # Behind the records of the sites.
         return len(self.sites) * _RECORD.size
+
+    def runs(self, results: bytes) -> int:
+        """Return how often it ran, from the array's element."""
+        runs, *_ = _RECORD.unpack_from(results, self._runs_at)
+        return int(runs)
 
     def counts(self, results: bytes) -> list[Count]:
         """Return what was seen at each site, from the array's element."""
-        records = _RECORD.iter_unpack(results[: self.results_bytes])
+        records = _RECORD.iter_unpack(results[: self._runs_at])
         return [
             Count(site, calls, failures, -errno)
             for site, (calls, failures, errno) in zip(self.sites, records, strict=True)
@@ -133,8 +143,8 @@ def sites_of(code: Code) -> list[WatchedCall]:
     return sorted(found, key=lambda site: site.instruction)
 
 
-def instrument(function: Function) -> Instrumented | None:
-    """Return a function with its helpers watched; None where there is nothing to watch.
+def instrument(function: Function) -> Instrumented:
+    """Return a function with its runs counted and its helpers watched, where there are any.
 
     Raises
     ------
@@ -153,7 +163,9 @@ def instrument(function: Function) -> Instrumented | None:
             if site.helper is HELPERS[TAIL_CALL]:
                 # It has three arguments: the fourth and fifth register are free.
                 before[site.instruction] = _counting(offset, 4, 5)
-    return _assembled(function, code, sites, before, after) if sites else None
+    # Only the first register has something in it when a program begins.
+    start = _counting(len(sites) * _RECORD.size, 4, 5)
+    return _assembled(function, code, sites, start, before, after)
 
 
 def _place(offset: int, register: int) -> list[Insn]:
@@ -162,7 +174,7 @@ def _place(offset: int, register: int) -> list[Insn]:
 
 
 def _counting(offset: int, register: int, one: int) -> list[Insn]:
-    """Count a call in a record; its address and 1 are in the registers then."""
+    """Count a call, or a run, in a record; its address and 1 are in the registers then."""
     return [*_place(offset, register), Insn(_SET, one, imm=1), Insn(_ATOMIC, register, one)]
 
 
@@ -199,16 +211,17 @@ def _assembled(
     function: Function,
     code: Code,
     sites: list[WatchedCall],
+    start: list[Insn],
     before: dict[int, list[Insn]],
     after: dict[int, list[Insn]],
 ) -> Instrumented:
     """Put what is added into its places, and have jumps lead where they led."""
-    entered, moved, position = {}, {}, 0
+    entered, moved, position = {}, {}, len(start)
     for index in code.starts:
         entered[index] = position
         moved[index] = position + len(before.get(index, ()))
         position = moved[index] + code.size(index) + len(after.get(index, ()))
-    made: list[Insn] = []
+    made = start.copy()
     for index in code.starts:
         first, *second = code.slots[index : index + code.size(index)]
         target = code.target(index)
@@ -235,7 +248,8 @@ def _moved_details(details: Details, entered: Mapping[int, int]) -> Details:
     rows = bytearray(details.functions)
     for at in range(0, len(rows), details.function_bytes):
         (first,) = _FIRST.unpack_from(rows, at)
-        _FIRST.pack_into(rows, at, entered.get(first, first))
+        if first:  # the program itself begins where it began
+            _FIRST.pack_into(rows, at, entered.get(first, first))
     return replace(details, functions=bytes(rows), lines=b"")
 
 

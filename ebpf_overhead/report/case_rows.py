@@ -238,7 +238,11 @@ class Overhead(record.Measured, record.Proven):
     missed : int or None
         Runs that the kernel left out because of recursion; null where it does not tell.
     loadings : int, optional
-        How often the program was loaded meanwhile; after each load, calls showed that it runs.
+        How often the program was loaded meanwhile; after each load, calls showed that it runs,
+        unless a copy counts.
+    counted_by : str, optional
+        ``copy`` where a copy of the program counted its own runs, before sampling and after: this
+        process might not have the kernel count them.
     program_tag : str, optional
         What tells the program's instructions from those that another compiler makes.
     repeated : bool, optional
@@ -283,6 +287,7 @@ class Overhead(record.Measured, record.Proven):
     overhead_median: Interval | None = None
     missed: int | None
     loadings: record.Positive | None = None
+    counted_by: Literal["copy"] | None = None
     program_tag: str | None = None
     repeated: bool | None = None
     residue: Interval | None = None

@@ -146,6 +146,7 @@ def with_overhead(kind: type[_Row], measured: Measurement, *more: object, **aske
         undisturbed=undisturbed,
         overhead_percent=filled(rows.Percent, share),
         program_tag=measured.program_tag or None,
+        counted_by=None if measured.counted_by == "kernel" else measured.counted_by,
         run_time_reported=None if reported is None else round(reported, 3),
         records_received=records,
         records_consumer=None if records is None else consumer,

@@ -150,6 +150,8 @@ def _counted(rows: Sequence[_Row]) -> _Row:
             found[name] = [each for n, each in enumerate(listed) if each not in listed[:n]]
     if any(row.get("statistics") for row in rows):
         found["statistics"] = True
+    if any("counted_by" in row for row in rows):
+        found["counted_by"] = "copy"
     if "bystander" in rows[0]:
         seen = [row["bystander"] for row in rows]
         found["bystander"] = seen[0] | {

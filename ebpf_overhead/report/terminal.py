@@ -63,7 +63,9 @@ def _summary(record: Record) -> str:
         text += f"; {hits} hits for {calls} counted calls, {foreign} foreign hits separated"
         loadings = sum(case.get("loadings", 1) for case in cases)
         if loadings > len(cases):
-            text += f"; {loadings} loads, each checked to run"
+            text += f"; {loadings} loads"
+            if not any("counted_by" in case for case in cases):
+                text += ", each checked to run"
     if "phases_s" in record:
         spent = record["phases_s"]
         parts = [f"{name} {seconds:.1f}" for name, seconds in spent.items() if name != "total"]

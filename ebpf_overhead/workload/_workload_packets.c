@@ -78,6 +78,7 @@ static const char *make_loopback(int made[2])
 static const char *make_pair(int made[2])
 {
     const char *failed_call;
+    int error;
 
     if (unshare(CLONE_NEWNET) < 0)
         return "unshare CLONE_NEWNET";
@@ -90,8 +91,13 @@ static const char *make_pair(int made[2])
         failed_call = "setns";
     else
         failed_call = finish_veth();
-    if (failed_call != NULL)
+    if (failed_call == NULL)
+        failed_call = await_veth(made[0], receiving_namespace);
+    if (failed_call != NULL) {
+        error = errno;
         close(made[0]);
+        errno = error;
+    }
     return failed_call;
 }
 

@@ -10,11 +10,16 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* How long a packet is waited for, and how often one is sent. */
+#define ARRIVAL_MS 10
+#define SENDINGS   500
 
 #define SENDER_ADDRESS   "10.0.0.1"
 #define RECEIVER_ADDRESS "10.0.0.2"
@@ -215,4 +220,29 @@ const char *connect_veth(int sending_namespace, int receiving_namespace, int soc
         errno = error;
     }
     return failed_call;
+}
+
+static int arrives(int receiver)
+{
+    struct pollfd readable = {.fd = receiver, .events = POLLIN};
+    char byte;
+
+    return poll(&readable, 1, ARRIVAL_MS) == 1 && recv(receiver, &byte, 1, 0) == 1;
+}
+
+const char *await_veth(int sending_namespace, int receiving_namespace)
+{
+    int sockets[2], arrived = 0;
+    const char *failed_call = connect_veth(sending_namespace, receiving_namespace, sockets);
+
+    if (failed_call != NULL)
+        return failed_call;
+    for (int i = 0; i < SENDINGS && !arrived; i++)
+        arrived = send(sockets[1], "", 1, 0) == 1 && arrives(sockets[0]);
+    while (arrived && arrives(sockets[0]))
+        ; /* late ones */
+    close(sockets[0]);
+    close(sockets[1]);
+    errno = ETIMEDOUT;
+    return arrived ? NULL : "a packet from device to device";
 }

@@ -22,6 +22,10 @@ const char *finish_veth(void);
  * is that of the sender, and the calling thread may enter namespaces. */
 const char *connect_veth(int sending_namespace, int receiving_namespace, int sockets[2]);
 
+/* Waits until packets pass.  The kernel brings a device up a while after it was told to, and drops
+ * what is sent before.  Returns NULL, or what failed, with errno. */
+const char *await_veth(int sending_namespace, int receiving_namespace);
+
 #pragma GCC visibility pop
 
 #endif

@@ -280,6 +280,7 @@ STANDARD_WORKLOADS = (
     "packet_veth",
 )
 
+_NAMESPACE = "CAP_SYS_ADMIN and CAP_NET_ADMIN"
 _REMEDIES = {
     "read": "give this process /dev/zero",
     "openat_close": "give this process /dev/null",
@@ -287,9 +288,9 @@ _REMEDIES = {
         ("sendto", "udp_connect", "udp_request", "tcp_request", "tcp_stream", "tcp_connect"),
         "bring the loopback interface up: ip link set lo up",
     ),
-    "packet_veth": "run as root or grant CAP_SYS_ADMIN, on a kernel with CONFIG_VETH",
-    "packet": "run as root or grant CAP_SYS_ADMIN: packets pass a network namespace of ours",
-    "exec": "run as root or grant CAP_SYS_ADMIN: the program is in a tmpfs of its own",
+    "packet_veth": f"run as root, or with {_NAMESPACE}; on a kernel with CONFIG_VETH",
+    "packet": f"run as root, or with {_NAMESPACE}: packets pass a network namespace of ours",
+    "exec": "run as root, or with CAP_SYS_ADMIN: the program is in a tmpfs of its own",
 }
 
 

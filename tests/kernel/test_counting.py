@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from processes import start_python
 
-from ebpf_overhead.bpf import syscall
+from ebpf_overhead.bpf import statistics, syscall
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.hooks import probe as attach
 from ebpf_overhead.hooks.attach_point import AttachPoint
@@ -33,6 +33,12 @@ print("ready", flush=True)
 while True:
     os.getpid(); os.getppid(); os.stat("/")
 """
+
+
+@pytest.fixture(autouse=True, params=["kernel", "copy"])
+def counted_by(request, monkeypatch):
+    """Who counts runs: without CAP_SYS_ADMIN a copy of the program does."""
+    monkeypatch.setattr(statistics, "refused", lambda: request.param == "copy")
 
 
 @contextmanager
@@ -159,6 +165,7 @@ def test_system_wide_probe_in_the_wrong_place_does_not_fire(support, call, calle
         hits.check(case.name)
 
 
+@pytest.mark.parametrize("counted_by", ["kernel"], indirect=True)
 def test_probe_attached_twice_is_a_failure(support, call, caller_counter):
     """Twice the overhead would be measured."""
     skip_unless_available(support, "raw_tracepoint")

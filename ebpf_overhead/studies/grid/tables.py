@@ -167,6 +167,11 @@ def notes(record: Record) -> list[str]:
             "the kernel's run statistics were on while this was measured (kernel.bpf_stats_enabled,"
             " --bpf-stats or a monitor): the overheads have their cost in them"
         )
+    if any("counted_by" in case for case in cases):
+        lines.append(
+            "without CAP_SYS_ADMIN the kernel counts no runs for this process: a copy of each"
+            " program counted its own, before and after; programs of others cannot be seen"
+        )
     for attach in (ATTACH_TYPES[name] for name in REFERENCE):
         if attach.called_otherwise and any(case["attach"] == attach.name for case in cases):
             (point,) = attach.points(GETPID)

@@ -86,8 +86,10 @@ class FilledProgram(CompiledProgram):
         """Return None: how full the map is, is checked by who filled it."""
         return None
 
-    def watched(self) -> None:
-        """Return None: what its operations come to is what is measured, and is counted."""
+    @property
+    def is_watched(self) -> bool:
+        """Whether its helpers are: what they come to is what is measured, and is counted."""
+        return False
 
     def map_states(self) -> list[MapState]:
         """Return none: the state of the map is the question."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Literal
 
-from ebpf_overhead.bpf import syscall
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import load
 from ebpf_overhead.hooks.probe_group import ProbeGroup
+from ebpf_overhead.hooks.run_counter import counted
 from ebpf_overhead.measure import watch
 from ebpf_overhead.measure.findings import Finding, Judgement
 from ebpf_overhead.measure.outcome import Outcome
@@ -148,10 +148,10 @@ class _ProbeInRounds(Closing):
             It does not.
         """
         self._probe.attach()
-        with syscall.counting_runs():
-            before = self._probe.program.info().run_count
+        with counted(self._probe) as count:
+            before = count()
             self._command.run()
-            runs = self._probe.program.info().run_count - before
+            runs = count() - before
         self._probe.detach()
         if runs == 0:
             raise UnsupportedError(

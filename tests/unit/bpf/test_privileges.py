@@ -37,7 +37,7 @@ def process(monkeypatch, tmp_path):
         (BPF, {"CAP_BPF"}),
         (BPF | PERFMON, {"CAP_BPF", "CAP_PERFMON"}),
         (1 << 24, {"CAP_SYS_RESOURCE"}),
-        (~(SYS_ADMIN | BPF | PERFMON | 1 << 24) & ROOT_MASK, set()),
+        (~(SYS_ADMIN | BPF | PERFMON | 1 << 24 | 1 << 12) & ROOT_MASK, set()),
     ],
 )
 def test_effective_capabilities(tmp_path, mask, names):
@@ -122,6 +122,45 @@ def test_explain(process, mask, number, kind, stage):
         assert "CAP_BPF and CAP_PERFMON missing" in error.what
         assert error.remedy
     assert (error.exit_status == ExitStatus.CASE_FAILED) == (kind is FailedError)
+
+
+@pytest.mark.parametrize(
+    ("mask", "namespace", "said"),
+    [
+        (ROOT_MASK, FIRST_NAMESPACE, ""),
+        (BPF | PERFMON, FIRST_NAMESPACE, ""),
+        (PERFMON, FIRST_NAMESPACE, "CAP_BPF missing"),
+        (BPF, FIRST_NAMESPACE, "CAP_PERFMON missing"),
+        (0, FIRST_NAMESPACE, "CAP_BPF and CAP_PERFMON missing"),
+        (
+            ROOT_MASK,
+            "user:[4026532281]",
+            "capabilities of a user namespace count for nothing",
+        ),
+    ],
+)
+def test_what_is_missing(process, mask, namespace, said):
+    process(mask, namespace)
+    assert privileges.what_is_missing() == said
+
+
+@pytest.mark.parametrize(
+    ("more", "stage", "also", "missing"),
+    [
+        (0, "attach", "CAP_SYS_ADMIN", True),
+        (SYS_ADMIN, "attach", "CAP_SYS_ADMIN", False),
+        (SYS_ADMIN, "attach", "CAP_NET_ADMIN", True),
+        (SYS_ADMIN, "load", "CAP_NET_ADMIN", False),
+        (0, "load", "CAP_NET_ADMIN", True),
+        (1 << 12, "load", "CAP_NET_ADMIN", False),
+        (0, "load", "", False),
+    ],
+)
+def test_capability_that_some_hooks_need_besides(process, more, stage, also, missing):
+    process(BPF | PERFMON | more)
+    error = privileges.explain(OSError(errno.EPERM, "bpf"), stage, "tc", also)
+    assert isinstance(error, RefusedError if missing else UnsupportedError)
+    assert (f"{also} missing" in error.what) is missing
 
 
 def test_known_number_is_named(process):

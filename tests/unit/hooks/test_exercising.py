@@ -63,12 +63,12 @@ class Probe:
 @pytest.fixture
 def kernel(monkeypatch):
     @contextmanager
-    def counting_runs():
-        yield
+    def counted(probe):
+        yield lambda: probe.program.info().run_count
 
     kernel = Kernel()
     monkeypatch.setattr(exercising, "load", kernel.load)
-    monkeypatch.setattr(exercising.syscall, "counting_runs", counting_runs)
+    monkeypatch.setattr(exercising, "counted", counted)
     monkeypatch.setattr(exercising._workload, "run", kernel.run)
     monkeypatch.setattr(exercising.workloads, "require", lambda workload: None)
     return kernel

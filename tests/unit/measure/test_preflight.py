@@ -15,7 +15,13 @@ from ebpf_overhead.measure import preflight
 def machine(monkeypatch):
     """A machine on which everything is there, or this is missing."""
 
-    def machine(rights: bool = True, bpf: int | None = None, bcc: Exception | None = None):
+    def machine(
+        rights: str = "",
+        bpf: int | None = None,
+        bcc: Exception | None = None,
+        counts: bool = True,
+        maps: int | None = None,
+    ):
         def library_path():
             if bcc is not None:
                 raise bcc
@@ -26,7 +32,15 @@ def machine(monkeypatch):
             return os.open(os.devnull, os.O_RDONLY)
 
         monkeypatch.setattr(preflight.bcc, "library_path", library_path)
-        monkeypatch.setattr(preflight, "may_trace", lambda: rights)
+
+        def create(size, name) -> int:
+            if maps is not None:
+                raise OSError(maps, "bpf(BPF_MAP_CREATE)")
+            return os.open(os.devnull, os.O_RDONLY)
+
+        monkeypatch.setattr(preflight, "what_is_missing", lambda: rights)
+        monkeypatch.setattr(preflight.statistics, "refused", lambda: not counts)
+        monkeypatch.setattr(preflight.maps, "create", create)
         monkeypatch.setattr(preflight.syscall, "enable_stats", enable_stats)
 
     return machine
@@ -37,11 +51,21 @@ def test_nothing_is_missing(machine):
     preflight.check()
 
 
+def test_statistics_are_not_needed_where_they_are_refused(machine):
+    machine(bpf=errno.EPERM, counts=False)
+    preflight.check()
+
+
 @pytest.mark.parametrize(
     ("missing", "kind", "words"),
     [
         ({"bcc": MissingToolError("BCC not found", "install it")}, MissingToolError, "install it"),
-        ({"rights": False}, RefusedError, "CAP_BPF and CAP_PERFMON.*; run as root"),
+        (
+            {"rights": "CAP_PERFMON missing"},
+            RefusedError,
+            "CAP_BPF and CAP_PERFMON: CAP_PERFMON missing; run as root",
+        ),
+        ({"maps": errno.EPERM}, RefusedError, r"bpf\(2\) refused.*EPERM.*seccomp.*; run outside"),
         ({"bpf": errno.EPERM}, RefusedError, r"bpf\(2\) refused.*EPERM.*; run outside"),
         ({"bpf": errno.ENOSYS}, UnsupportedError, "no usable BPF.*ENOSYS.*CONFIG_BPF_SYSCALL=y"),
         ({"bpf": errno.EINVAL}, UnsupportedError, "no usable BPF.*EINVAL.*Linux 5.8"),

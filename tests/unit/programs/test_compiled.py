@@ -169,9 +169,11 @@ def test_kernel_that_does_not_know_the_types(kernel):
 
 
 def test_refused_maps_are_no_mistake_in_the_source(kernel, monkeypatch):
-    monkeypatch.setattr(privileges, "may_trace", lambda: False)
+    monkeypatch.setattr(privileges, "what_is_missing", lambda: "CAP_BPF missing")
     kernel.refusal = OSError(errno.EPERM, "bpf")
-    with pytest.raises(RefusedError, match="EPERM at map creation: BPF map refused"):
+    with pytest.raises(
+        RefusedError, match="EPERM at map creation: BPF map refused: CAP_BPF missing"
+    ):
         make_maps(WITH_MAPS, {})
 
 

@@ -47,9 +47,13 @@ def function(*parts: list[Insn], **maps: int) -> Function:
     return Function(code, tuple(Reference(index, name) for name, index in maps.items()))
 
 
-def seen(watched: watching.Instrumented, machine: Machine) -> list[watching.Count]:
+def results_of(watched: watching.Instrumented, machine: Machine) -> bytes:
     words = range(RESULTS_AT, RESULTS_AT + watched.results_bytes, 8)
-    return watched.counts(b"".join(machine.load(at).to_bytes(8, "little") for at in words))
+    return b"".join(machine.load(at).to_bytes(8, "little") for at in words)
+
+
+def seen(watched: watching.Instrumented, machine: Machine) -> list[watching.Count]:
+    return watched.counts(results_of(watched, machine))
 
 
 @pytest.mark.parametrize(
@@ -135,14 +139,15 @@ def test_references_move_with_their_instructions():
     watched = instrument(plain)
     moved = watched.moved
     names = {name: index for index, name, _ in watched.function.maps if name != RESULTS}
-    assert names == {"first": 0, "second": moved[6]}
+    assert names == {"first": moved[0], "second": moved[6]}
     assert watched.function.constants == (Reference(moved[12], "PID", 2),)
     linked = watched.function.linked({"first": 5, "second": 6, RESULTS: 7}, {"PID": 9})
     assert linked[moved[6] * 8 + 4] == 6
     assert linked[moved[12] * 8 + 4] == 36
     results = [index for index, name, _ in watched.function.maps if name == RESULTS]
-    assert [linked[index * 8 + 4] for index in results] == [7, 7]
-    assert [linked[index * 8 + 12] for index in results] == [0, 24], "a record for each site"
+    assert [linked[index * 8 + 4] for index in results] == [7, 7, 7]
+    offsets = [linked[index * 8 + 12] for index in results]
+    assert offsets == [48, 0, 24], "a record for the runs, and one for each site"
 
 
 def test_calls_of_own_functions_and_their_addresses_move(function_with_callback):
@@ -160,8 +165,16 @@ def function_with_callback() -> Function:
     return function(address, own_call, UPDATE_COUNTS, [set_(0, 0), EXIT], [set_(0, 1), EXIT], x=3)
 
 
-def test_program_that_can_fail_in_nothing_is_not_watched():
-    assert instrument(function([*call(TIME), set_(0, 0), EXIT])) is None
+def test_runs_are_counted_whatever_there_is_to_watch():
+    """A jump back to the beginning is no run; the first register is the program's."""
+    loop = [*call(TIME), Insn(0x15, 0, off=-2), copy(0, 1), EXIT]
+    watched = instrument(function(loop))
+    assert watched.sites == ()
+    machine = Machine([0, 0, 1, 0, 1])
+    for _ in range(2):
+        machine.run(watched.function.code)
+    assert machine.called == [TIME] * 5
+    assert watched.runs(results_of(watched, machine)) == 2
 
 
 def test_program_that_is_too_long_says_so():
@@ -191,13 +204,13 @@ def test_any_program_does_the_same_when_it_is_watched(seed):
     watched = instrument(plain)
     results = [chance.choice((0, 1, -E2BIG, 1 << 45)) for _ in range(20)]
     machines = []
-    for code in (plain.code, (watched.function if watched else plain).code):
+    for code in (plain.code, watched.function.code):
         machine = Machine(results)
         machines.append((machine.run(code), machine.called))
     assert machines[0] == machines[1]
-    if watched is not None:
-        calls = [each.calls for each in seen(watched, machine)]
-        assert calls == [1] * len(calls), "each call is counted once"
+    calls = [each.calls for each in seen(watched, machine)]
+    assert calls == [1] * len(calls), "each call is counted once"
+    assert watched.runs(results_of(watched, machine)) == 1
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -219,6 +232,5 @@ def test_code_that_no_compiler_made_is_left_to_the_verifier(seed):
     )
     plain = Function(code, details=Details(functions=struct.pack("=IIII", 0, 1, 99, 2)))
     watched = instrument(plain)
-    if watched is not None:
-        assert set(watched.moved) == set(watching.code_of(plain).starts)
+    assert set(watched.moved) == set(watching.code_of(plain).starts)
     watching.code_of(plain).context_read()

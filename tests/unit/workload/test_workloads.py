@@ -121,8 +121,8 @@ def test_packets_pass_a_network_of_their_own(workload):
 def test_network_that_cannot_be_made_is_named():
     text = require_elsewhere("packet", "", "setpriv", "--bounding-set=-sys_admin")
     assert text == (
-        "packet cannot be called: unshare CLONE_NEWNET: Operation not permitted; run as root or"
-        " grant CAP_SYS_ADMIN: packets pass a network namespace of ours\n"
+        "packet cannot be called: unshare CLONE_NEWNET: Operation not permitted; run as root, or"
+        " with CAP_SYS_ADMIN and CAP_NET_ADMIN: packets pass a network namespace of ours\n"
     )
 
 
