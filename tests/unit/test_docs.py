@@ -48,3 +48,10 @@ def test_links_lead_somewhere(page):
             target = (page.parent / file) if file else page
             assert target.exists(), link
             assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.name)
+def test_below_each_figure_is_what_made_it_and_when(page):
+    for figure, below in re.findall(r"^!\[.*\]\((.*)\)\n+(.*)", page.read_text(), re.MULTILINE):
+        said = re.match(r"\*By .*20\d\d-\d\d-\d\d.*\*$", below)
+        assert said or below.startswith("!["), (figure, below)

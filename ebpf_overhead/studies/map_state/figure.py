@@ -39,6 +39,7 @@ def draw(records: Sequence[Record]) -> Any:
         logarithmic(axis, {size[index] for size in sweep(record, quantity)})
         axis.tick_params(axis="x", labelrotation=60)
     from_zero(axes)
+    figure.align_xlabels()
     axes[0].set_ylabel(f"map operation ({', '.join(units)})")
     figure.suptitle(subject(record))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
