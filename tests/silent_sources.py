@@ -107,3 +107,23 @@ int program(void *ctx)
     return 0;
 }
 """
+EXISTING_AND_NO_ROOM = """\
+BPF_HASH(seen, u64, u64, 64);
+int program(void *ctx)
+{
+    u64 key = 1;
+    seen.insert(&key, &key);
+    key = bpf_ktime_get_ns();
+    seen.insert(&key, &key);
+    return 0;
+}
+"""
+DROPPING_QUEUE = """\
+BPF_QUEUE(last, u64, 64);
+int program(void *ctx)
+{
+    u64 now = bpf_ktime_get_ns();
+    last.push(&now, BPF_EXIST);
+    return 0;
+}
+"""

@@ -36,6 +36,8 @@ class MapType(IntEnum):
     PERCPU_ARRAY = 6
     LRU_HASH = 9
     LRU_PERCPU_HASH = 10
+    QUEUE = 22
+    STACK = 23
     RINGBUF = 27
 
 

@@ -36,6 +36,7 @@ class BpfCommand(IntEnum):
     BTF_LOAD = 18
     BTF_GET_FD_BY_ID = 19
     TASK_FD_QUERY = 20
+    MAP_LOOKUP_AND_DELETE_ELEM = 21
     BTF_GET_NEXT_ID = 23
     MAP_LOOKUP_BATCH = 24
     MAP_UPDATE_BATCH = 26

@@ -10,7 +10,7 @@ from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_type import AttachType
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
 from ebpf_overhead.hooks.cases import Bystander, Case, CoAttached
-from ebpf_overhead.hooks.sections import placed
+from ebpf_overhead.hooks.sections import is_nowhere, placed
 from ebpf_overhead.programs.catalogue import Program, of_object, programs_named
 from ebpf_overhead.programs.elf_object import ObjectFunction
 from ebpf_overhead.programs.object_settings import ObjectSettings
@@ -22,7 +22,7 @@ def to_data(case: Case) -> dict[str, Any]:
     caller = case.caller
     return {
         "workload": case.workload.name,
-        "attach": case.attach.name,
+        "attach": None if is_nowhere(case.attach) else case.attach.name,
         "program": _program_to_data(case.program),
         "caller": None if caller is None else [caller.workload.name, caller.process],
         "co_attached": [to_data(each) for each in case.co_attached.cases],
@@ -59,9 +59,9 @@ def of_data(data: dict[str, Any]) -> Case:
     )
 
 
-def _attach_type(name: str, program: Program) -> AttachType:
-    # That of a program which is attached nowhere is in no table.
-    return ATTACH_TYPES[name] if name in ATTACH_TYPES else placed(program.section).attach
+def _attach_type(name: str | None, program: Program) -> AttachType:
+    # That of a program which is attached nowhere is in no table, though it may have a name of it.
+    return placed(program.section).attach if name is None else ATTACH_TYPES[name]
 
 
 def _program_of_data(data: Any) -> Program:

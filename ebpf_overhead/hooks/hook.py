@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ebpf_overhead.bpf.privileges import explain
 from ebpf_overhead.closing import Closing
+from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_type import AttachType
 from ebpf_overhead.hooks.letting_go import let_go
@@ -147,6 +148,11 @@ class Hook(Attachable):
         if self._hook_fd is None:
             try:
                 self._hook_fd = self._open()
+            except FileNotFoundError as error:
+                missing = f"no {self.site.point} is here, or nothing can be attached there"
+                raise UnsupportedError(
+                    f"ENOENT at attach: {self._label} refused: {missing}"
+                ) from error
             except OSError as error:
                 also = self.site.attach_type.capability
                 raise explain(error, "attach", self._label, also) from error

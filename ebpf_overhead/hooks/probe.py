@@ -9,6 +9,7 @@ from ebpf_overhead.errors import FailedError, OverheadError, status_of
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.cases import Case, select
 from ebpf_overhead.hooks.hook import Hook, Site
+from ebpf_overhead.hooks.sections import refuse_untyped
 from ebpf_overhead.programs.compiled import CompiledProgram
 from ebpf_overhead.programs.object_program import made
 from ebpf_overhead.workload import workloads
@@ -104,6 +105,8 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
     workloads.require(case.workload)
     if compiled is None:
         compiled = made(case.program)
+    if not case.program.is_object:
+        refuse_untyped(case.attach)
     _refuse_signals(compiled)
     reason: OverheadError | None = None
     for point in case.points or case.attach.points(case.workload):

@@ -65,18 +65,43 @@ def _nowhere(section: str, why: UnsupportedError) -> AttachType:
         *("none", "not attached", "", "", ""),
         prog_type=ProgType.UNSPEC,  # as the object file says
         points=partial(_point_named, section),
-        open=partial(_refuse, why),
+        open=Refused(why),
     )
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Attaches a program nowhere.
+
+    Attributes
+    ----------
+    why : UnsupportedError
+        What keeps it from being attached.
+    """
+
+    why: UnsupportedError
+
+    def __call__(self, program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+        """Raise the reason: the kernel took the program."""
+        raise UnsupportedError(f"the kernel loads it; {self.why.what}", self.why.remedy)
+
+
+def is_nowhere(attach: AttachType) -> bool:
+    """Whether an attach type is that of a section which says nothing that can be done here."""
+    return isinstance(attach.open, Refused)
+
+
+def refuse_untyped(attach: AttachType) -> None:
+    """Raise what keeps a program from being attached, if its section says nothing that can be.
+
+    Object files are loaded first: they say themselves what for.
+    """
+    if isinstance(attach.open, Refused):
+        raise UnsupportedError(attach.open.why.what, attach.open.why.remedy)
 
 
 def _point_named(section: str, workload: Workload) -> Iterator[AttachPoint]:
     yield AttachPoint(section)
-
-
-def _refuse(
-    why: UnsupportedError, program: LoadedProgram, point: AttachPoint, at_return: bool
-) -> int:
-    raise why
 
 
 def _placed(section: str) -> Placed:
@@ -89,7 +114,7 @@ def _placed(section: str) -> Placed:
     row = _OF_NAME.get(kind.removesuffix(".s").replace(".", "_"))
     if row is None or row.group == "network":
         raise UnsupportedError(
-            f"the kernel loads it; no workload here calls the hook {section}",
+            f"no workload here calls the hook {section}",
             "--attach measures it elsewhere, if the kernel lets it be attached there",
         )
     if not place or (row.workload_kind == "function" and ":" not in place):

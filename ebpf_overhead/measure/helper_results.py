@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf.helpers import DELETE, HELPERS, LOOKUP, TAIL_CALL, UPDATE, Helper, Returns
+from ebpf_overhead.bpf.helpers import HELPERS, LOOKUP, PUSH, TAIL_CALL, UPDATE, Helper, Returns
 from ebpf_overhead.bpf.maps import Dimensions
 from ebpf_overhead.measure.findings import Failure, Finding
 from ebpf_overhead.programs.watching import Count
@@ -18,8 +18,9 @@ LOST = "lost_updates"
 LOST_SHARE = 0.01
 MORE_ROOM = "give the buffer more room"
 
-# An update that is told whether the key may be there answers its own question with these.
-_ANSWERS = frozenset({errno.EEXIST, errno.ENOENT})
+# Helpers that put something into a map, and how they say that it is full: tries by ENOSPC, other
+# maps by E2BIG.
+_INSERTING, _NO_ROOM = (HELPERS[UPDATE], HELPERS[PUSH]), (errno.E2BIG, errno.ENOSPC)
 _MEANINGS = {
     errno.EAGAIN: "no room in the buffer",
     errno.EBUSY: "another update held the map",
@@ -47,8 +48,8 @@ class _Group:
 
     @property
     def is_full(self) -> bool:
-        """Whether there was no room for a key: tries say ENOSPC, other maps E2BIG."""
-        return self.errno in (errno.E2BIG, errno.ENOSPC) and not self.helper.is_buffer
+        """Whether there was no room for a key."""
+        return self.errno in _NO_ROOM and self.helper in _INSERTING
 
     @property
     def often(self) -> str:
@@ -93,7 +94,7 @@ def of_helpers(
         size = sizes.get(group.map)
         if not group.failures:
             continue
-        if group.is_full and size is not None and not size.is_indexed:
+        if group.is_full and (size is None or not size.is_indexed):
             yield _full(group, size, lost_updates)
         elif group.helper is HELPERS[LOOKUP]:
             if group.always:
@@ -102,7 +103,7 @@ def of_helpers(
             what = f"made tail calls{group.on_map} that lead nowhere, {group.often}"
             finding = group.finding(f"{what}: no program is there")
             yield Failure(finding, "put one there") if group.always else finding
-        elif group.helper is HELPERS[DELETE] and not group.always:
+        elif group.errno == errno.ENOENT and group.helper.deletes and not group.always:
             continue  # Whoever deletes what may be there has its answer.
         elif group.helper.works or group.failures > LOST_SHARE * group.calls:
             yield _of_status(group, size)
@@ -116,16 +117,17 @@ def _groups(counts: Sequence[Count]) -> list[_Group]:
             group = groups.setdefault((helper.name, name), _Group(helper, name))
             group.calls += each.calls
             group.failures += each.failures
-            group.errno = group.errno or each.errno
+            if each.errno in _NO_ROOM or not group.errno:
+                group.errno = each.errno
     return list(groups.values())
 
 
-def _full(group: _Group, size: Dimensions, lost: int | None) -> Failure:
+def _full(group: _Group, size: Dimensions | None, lost: int | None) -> Failure:
     updates = f"{lost} updates" if lost else "updates"
-    what = (
-        f"lost {updates}: map {group.map} full with {size.max_entries} entries"
-        f" ({_name(group.errno)} {group.often} of {group.name})"
-    )
+    full = "a map has no room for the key"
+    if size is not None:
+        full = f"map {group.map} full with {size.max_entries} entries"
+    what = f"lost {updates}: {full} ({_name(group.errno)} {group.often} of {group.name})"
     return Failure(group.finding(what), None)
 
 
@@ -137,8 +139,7 @@ def _of_status(group: _Group, size: Dimensions | None) -> Failure | Finding:
         return Failure(finding, MORE_ROOM) if lost else finding
     if group.errno == errno.ENOMEM and group.helper.works:
         return Failure(finding, None)
-    answers = group.errno in _ANSWERS and group.helper in (HELPERS[UPDATE], HELPERS[DELETE])
-    if group.always and group.helper.works and not answers:
+    if group.always and group.helper.works and group.errno not in group.helper.answers:
         return Failure(finding)
     return finding
 
@@ -150,7 +151,9 @@ def _why(group: _Group, size: Dimensions | None) -> str:
         return f": E2BIG (the array has {size.max_entries} elements)"
     if group.helper.is_buffer and group.errno == errno.ENOENT:
         return ": ENOENT (nobody reads it on that CPU)"
-    meaning = f" ({_MEANINGS[group.errno]})" if group.errno in _MEANINGS else ""
+    of_maps = group.errno == errno.EBUSY  # timers say it, too
+    known = group.errno in _MEANINGS and (group.map or not of_maps)
+    meaning = f" ({_MEANINGS[group.errno]})" if known else ""
     return f": {_name(group.errno)}{meaning}"
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from ebpf_overhead.bpf.maps import Dimensions
+from ebpf_overhead.bpf.helpers import HELPERS, POP, PUSH
+from ebpf_overhead.bpf.maps import Dimensions, MapType
 from ebpf_overhead.measure.findings import Failure, Finding, Judgement
 from ebpf_overhead.measure.helper_results import LOST, LOST_SHARE, MORE_ROOM, of_helpers
 from ebpf_overhead.programs.event_buffers import BufferUse
 from ebpf_overhead.programs.map_states import MapState
 from ebpf_overhead.programs.watching import Count
+
+_QUEUES = tuple(each.name.lower() for each in (MapType.QUEUE, MapType.STACK))
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,26 @@ def _of_maps(seen: Seen, known: set[str | None]) -> Iterator[Failure | Finding]:
             yield Failure(Finding(what, map=each.name, times=dropped), None)
         elif not each.full or each.name in known:
             continue
+        elif each.kind in _QUEUES and (pushed := _pushed_out(each.name, seen.counts)):
+            what = (
+                f"map {each.name}, of {each.max_entries} entries, dropped {pushed:,} to take others"
+            )
+            yield Finding(f"{what} in", map=each.name, times=pushed)
         elif seen.unwatched and seen.lost_updates is None and not each.evicts:
             what = f"{filled}: updates after that failed uncounted"
             yield Failure(Finding(what, map=each.name), None)
         elif each.name not in full_before:
             yield Finding(f"{filled} while it was measured", map=each.name)
+
+
+def _pushed_out(name: str, counts: Sequence[Count]) -> int:
+    """Return how many values a full queue dropped while it was watched, as it was asked to."""
+    kept = 0
+    for each in counts:
+        if each.site.map == name and each.site.helper in (HELPERS[PUSH], HELPERS[POP]):
+            done = each.calls - each.failures
+            kept += done if each.site.helper is HELPERS[PUSH] else -done
+    return max(kept, 0)
 
 
 def _of_buffers(seen: Seen) -> Iterator[Failure | Finding]:

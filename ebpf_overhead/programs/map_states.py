@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf import maps, queues
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class MapState:
 
 
 def states(fds: Mapping[str, int]) -> list[MapState]:
-    """Return how full each hash map is.
+    """Return how full each hash map is, and which queues and stacks are full.
 
     Parameters
     ----------
@@ -50,8 +50,12 @@ def states(fds: Mapping[str, int]) -> list[MapState]:
         size = maps.dimensions(fd)
         if size.is_hash:
             entries = len(maps.keys(fd, size)) // size.key_bytes
-            kind = maps.MapType(size.kind).name.lower()
-            found.append(MapState(name, kind, entries, size.max_entries, size.evicts))
+        elif queues.is_queue(size) and queues.is_full(fd, size):
+            entries = size.max_entries
+        else:
+            continue
+        kind = maps.MapType(size.kind).name.lower()
+        found.append(MapState(name, kind, entries, size.max_entries, size.evicts))
     return found
 
 
@@ -67,9 +71,11 @@ def keys(fds: Mapping[str, int]) -> dict[str, frozenset[bytes]]:
 
 
 def clear(fds: Mapping[str, int]) -> None:
-    """Empty all hash maps."""
+    """Empty all hash maps, queues and stacks."""
     for fd in fds.values():
         size = maps.dimensions(fd)
         if size.is_hash:
             with suppress(FileNotFoundError):  # others may delete a key meanwhile
                 maps.delete(fd, maps.keys(fd, size), size.key_bytes)
+        elif queues.is_queue(size):
+            queues.clear(fd, size)

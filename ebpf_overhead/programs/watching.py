@@ -8,6 +8,7 @@ as it is.  The copy runs when nothing is timed: it takes longer.
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +32,8 @@ _FARTHEST = 1 << 15  # a jump's offset has 16 bits
 # Codes of instructions, of include/uapi/linux/bpf.h; numbers and memory have 64 bits.
 _SET, _COPY, _LEFT, _RIGHT_SIGNED = 0xB7, 0xBF, 0x67, 0xC7
 _LOAD, _STORE, _PUT, _ATOMIC = 0x79, 0x7B, 0x7A, 0xDB
-_UNLESS_EQUAL, _IF_GREATER_32 = 0x55, 0x66  # jumps: not equal, signed and greater
+# Jumps: not equal, signed and greater, equal.
+_UNLESS_EQUAL, _IF_GREATER, _IF_GREATER_32, _IF_EQUAL_32 = 0x55, 0x65, 0x66, 0x16
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Count:
     calls, failures : int
         How often it was passed, and how often it failed.
     errno : int
-        Of the first failure; 0 where the helper gives none.
+        Of the first failure, or of one that had no room; 0 where the helper gives none.
     """
 
     site: WatchedCall
@@ -194,10 +196,14 @@ def _recording(code: Code, site: WatchedCall, offset: int) -> list[Insn]:
         return [*_counting(offset, 1, 2), Insn(_UNLESS_EQUAL, 0, off=1), failed]
     # Before Linux 6.4 the upper half of r0 may be anything where the JIT calls a map's own
     # function, which returned an int (d7ba4cc900bf): the lower half says it.
+    wide = site.helper.returns is Returns.VALUE
     return [
         *_counting(offset, 1, 2),
-        Insn(_IF_GREATER_32, 0, off=7, imm=-1),  # to the end
+        Insn(_IF_GREATER if wide else _IF_GREATER_32, 0, off=9, imm=-1),  # to the end
         failed,
+        # The first errno is kept, or that there was no room: others may have come before it.
+        Insn(_IF_EQUAL_32, 0, off=3, imm=-errno.E2BIG),
+        Insn(_IF_EQUAL_32, 0, off=2, imm=-errno.ENOSPC),
         Insn(_LOAD, 3, 1, _ERRNO_AT),
         Insn(_UNLESS_EQUAL, 3, off=4),  # to the end
         Insn(_COPY, 3, 0),

@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from processes import start_probe_holder
 from silent_sources import (
+    DROPPING_QUEUE,
+    EXISTING_AND_NO_ROOM,
     EXISTING_KEY,
     FAULT,
     FILTER,
@@ -58,6 +60,10 @@ def whats(result: Result) -> list[str]:
     [
         (SEEN, r"lost updates: map seen full with 64 entries \(E2BIG in all of [\d,]+ calls of"),
         (TWO_MAPS, r"lost updates: map begun full with 16 entries \(E2BIG in all of [\d,]+ calls"),
+        (
+            EXISTING_AND_NO_ROOM,
+            r"lost updates: map seen full with 64 entries \(E2BIG in (all|[\d,]+) of [\d,]+ calls",
+        ),
         (LRU, r"lost entries: map last, of 512 entries, dropped [\d,]+ of them to take others in"),
         (
             EXISTING_KEY,
@@ -67,7 +73,15 @@ def whats(result: Result) -> list[str]:
         (TAIL_CALL, r"made tail calls of map jumps that lead nowhere, in all of [\d,]+ calls"),
         (SMALL_RING, r"bpf_ringbuf_output of map events failed in [\d,]+ of [\d,]+ calls: EAGAIN"),
     ],
-    ids=["full", "second map", "evicts", "EEXIST", "tail call", "ring buffer"],
+    ids=[
+        "full",
+        "second map",
+        "full behind EEXIST",
+        "evicts",
+        "EEXIST",
+        "tail call",
+        "ring buffer",
+    ],
 )
 def test_program_that_did_not_do_its_work_fails_and_says_why(measured, source, words):
     result = measured(source)
@@ -95,8 +109,9 @@ def test_perf_buffer_of_any_name_has_a_reader(measured):
         ),
         (FAULT, [r"bpf_probe_read_user failed in all of [\d,]+ calls: EFAULT \(the memory .*\)"]),
         (FULL_FROM_THE_FIRST, []),
+        (DROPPING_QUEUE, [r"map last, of 64 entries, dropped [\d,]+ to take others in"]),
     ],
-    ids=["filter", "fault", "map of one entry"],
+    ids=["filter", "fault", "map of one entry", "queue"],
 )
 def test_what_was_in_vain_is_said(measured, source, words):
     found = whats(measured(source))

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.case_data import of_data, to_data
 from ebpf_overhead.hooks.cases import Bystander, Case, CoAttached, select
+from ebpf_overhead.hooks.sections import is_nowhere, refuse_untyped
 from ebpf_overhead.measure.bystander import BYSTANDERS, seen_by_all
 from ebpf_overhead.programs.object_settings import object_settings
 from ebpf_overhead.workload.workloads import WORKLOADS
@@ -67,3 +69,20 @@ def test_programs_of_an_object_keep_their_settings_and_their_places(monkeypatch)
     here = [replace(each.program, source=OBJECTS / "pair.bpf.o") for each in cases]
     assert [each.program for each in there] == here
     assert [each.points for each in there] == [each.points for each in cases]
+
+
+@pytest.mark.parametrize("section", ["uprobe/nolib:f", "kprobe/vfs_*", "perf_event", "iter/task"])
+def test_what_is_attached_nowhere_is_attached_nowhere_in_a_guest(tmp_path, section):
+    """Some have the name of an attach type, and would be attached where the workload is."""
+    path = tmp_path / "mine.c"
+    path.write_text("int f(void *c) { return 0; }")
+    cases = select([], [str(path)], ["function_nop5"], object_settings([f"f={section}"], [], []))
+    (case,) = cases
+    again = of_data(json.loads(json.dumps(to_data(case))))
+    assert is_nowhere(case.attach)
+    assert is_nowhere(again.attach)
+    with pytest.raises(UnsupportedError) as caught:
+        refuse_untyped(again.attach)
+    with pytest.raises(UnsupportedError, match="the kernel loads it; ") as loaded:
+        again.attach.open(None, None, False)
+    assert str(loaded.value).endswith(str(caught.value))

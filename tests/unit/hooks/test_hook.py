@@ -60,7 +60,9 @@ def test_program_that_attaches_once_is_reloaded(kernel):
 def test_enoent_of_a_fresh_program_is_the_answer(kernel):
     kernel.always_worn = True
     before = open_descriptors()
-    with pytest.raises(UnsupportedError, match="ENOENT at attach: fentry:f refused"):
+    with pytest.raises(
+        UnsupportedError, match="ENOENT at attach: fentry:f refused: no f is here, or nothing"
+    ):
         attach(FENTRY, kernel.load)
     assert open_descriptors() == before
 

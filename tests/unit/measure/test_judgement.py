@@ -16,6 +16,7 @@ from ebpf_overhead.programs.map_states import MapState
 from ebpf_overhead.programs.watching import Count, WatchedCall
 
 LOOKUP, UPDATE, DELETE, READ, TAIL_CALL = 1, 2, 3, 4, 12
+POP, TIMER_INIT, LOOP, RESERVE_DYNPTR = 88, 169, 181, 198
 PERF_OUTPUT, STACK, PUSH, RING_OUTPUT, RESERVE, TASK_STORAGE = 25, 27, 87, 130, 131, 156
 SIZES = {
     "seen": Dimensions(MapType.HASH, 8, 8, 64),
@@ -67,6 +68,12 @@ def test_program_that_did_all_of_its_work_is_not_mentioned():
             " bpf_map_update_elem); give it more",
         ),
         (
+            # A function of the program's own is handed the map.
+            count(UPDATE, 1000, 500, errno.E2BIG, ""),
+            "mine.c lost updates: a map has no room for the key (E2BIG in 500 of 1,000 calls of"
+            " bpf_map_update_elem); give it more",
+        ),
+        (
             count(UPDATE, 1000, 1, errno.ENOMEM),
             "mine.c bpf_map_update_elem of map seen failed in 1 of 1,000 calls: ENOMEM (no memory"
             " for another element); give it more",
@@ -109,6 +116,11 @@ def test_program_that_did_all_of_its_work_is_not_mentioned():
         (
             count(TASK_STORAGE, 1000, 1000),
             "mine.c bpf_task_storage_get of map seen failed in all of 1,000 calls: no room",
+        ),
+        (
+            count(RESERVE_DYNPTR, 1000, 500, errno.EINVAL),
+            "mine.c bpf_ringbuf_reserve_dynptr of map seen failed in 500 of 1,000 calls: EINVAL;"
+            " give the buffer more room",
         ),
     ],
 )
@@ -155,6 +167,14 @@ def test_program_that_did_not_do_its_work_fails(count, words):
         (
             count(STACK, 1000, 3, errno.EEXIST),
             "bpf_get_stackid of map seen failed in 3 of 1,000 calls: EEXIST (the key was there)",
+        ),
+        (
+            count(LOOP, 1000, 1000, errno.E2BIG, ""),
+            "bpf_loop failed in all of 1,000 calls: E2BIG",
+        ),
+        (
+            count(TIMER_INIT, 1000, 1000, errno.EBUSY, ""),
+            "bpf_timer_init failed in all of 1,000 calls: EBUSY",
         ),
     ],
 )
@@ -266,3 +286,18 @@ def test_judgements_of_a_group_are_added_up_without_repeats():
     one = judged(count(LOOKUP, 9, 9), after=[state(3)])
     assert one + one == one
     assert len((one + judged(count(LOOKUP, 9, 9, name="other"))).findings) == 2
+
+
+@pytest.mark.parametrize(
+    ("pops", "words"),
+    [
+        (0, ["map last, of 64 entries, dropped 990 to take others in"]),
+        (400, ["map last, of 64 entries, dropped 590 to take others in"]),
+        (990, []),
+    ],
+)
+def test_a_full_queue_drops_what_it_takes_in_and_nobody_takes_out(pops, words):
+    counts = [count(PUSH, 1000, 10, errno.EBUSY, "last"), count(POP, pops, name="last")]
+    full = MapState("last", "queue", 64, 64)
+    found = said(judged(*counts, before=[full], after=[full]))
+    assert [each for each in found if "dropped" in each] == words

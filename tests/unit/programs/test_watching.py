@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from errno import E2BIG, EEXIST
+from errno import E2BIG, EEXIST, EINVAL, ENOSPC
 from itertools import repeat
 
 import pytest
@@ -18,7 +18,7 @@ from ebpf_overhead.programs.insn import Insn
 from ebpf_overhead.programs.program_object import Function, Reference
 from ebpf_overhead.programs.watching import RESULTS, instrument
 
-LOOKUP, UPDATE, TIME, TAIL_CALL, OUTPUT = 1, 2, 5, 12, 25
+LOOKUP, UPDATE, TIME, TAIL_CALL, PERF_EVENT_READ, OUTPUT = 1, 2, 5, 12, 22, 25
 
 
 def call(number: int) -> list[Insn]:
@@ -64,6 +64,9 @@ def seen(watched: watching.Instrumented, machine: Machine) -> list[watching.Coun
         # As a map's own function returns it before Linux 6.4: an int in the lower half.
         ([0xFFFFFFFF & -EEXIST], 1, EEXIST),
         ([7, 1 << 30], 0, 0),
+        # That there was no room is what matters.
+        ([-EEXIST, -EEXIST, -E2BIG, -EEXIST], 4, E2BIG),
+        ([-EEXIST, 0, -ENOSPC, -EINVAL], 3, ENOSPC),
     ],
 )
 def test_failures_are_counted_and_the_first_errno_is_kept(results, failures, errno):
@@ -75,6 +78,17 @@ def test_failures_are_counted_and_the_first_errno_is_kept(results, failures, err
         assert machine.run(watched.function.code) == result & (1 << 64) - 1
     (count,) = seen(watched, machine)
     assert (count.calls, count.failures, count.errno) == (len(results), failures, errno)
+
+
+@pytest.mark.parametrize(
+    ("result", "failures"), [(1 << 31, 0), (0xFFFFFFFF, 0), (-EEXIST & (1 << 64) - 1, 1)]
+)
+def test_a_number_of_64_bits_is_no_errno(result, failures):
+    watched = instrument(function(load_map(1), [set_(2, 0)], call(PERF_EVENT_READ), [EXIT], c=0))
+    machine = Machine([result])
+    machine.run(watched.function.code)
+    (count,) = seen(watched, machine)
+    assert (count.calls, count.failures, count.errno) == (1, failures, EEXIST * failures)
 
 
 def test_lookup_that_finds_nothing_is_a_failure_without_errno():
