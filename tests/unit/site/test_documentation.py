@@ -41,13 +41,20 @@ def project(tmp_path):
     return tmp_path
 
 
-def make_docs(project):
+def make_docs(project, to=Path("build")):
     """Run what `make docs` runs to make pages, in a project."""
     words = ("make", "--dry-run", "--assume-old=.setup/bench", "docs")
     printed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     (line,) = re.findall(r"^.*-m sphinx(?:.*\\\n)*.*$", printed, re.MULTILINE)
-    command = [sys.executable, *shlex.split(line.replace("\\\n", ""))[1:]]
+    words = shlex.split(line.replace("\\\n", ""))[1:]
+    command = [sys.executable, *(word.replace("build/", f"{to}/") for word in words)]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+def test_the_documentation_has_no_fault(tmp_path):
+    done = make_docs(ROOT, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "docs/index.html").exists()
 
 
 def test_pages_without_a_fault_are_made(project):
