@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
@@ -26,6 +27,8 @@ _MARKS: dict[Verdict, str] = {
     "not judged": " ?",
     "same": "",
 }
+# What tells reasons of a kind apart.
+_NUMBER = re.compile(r"[+-]?[\d,.]*\d")
 _SCHEMA = 1
 
 
@@ -131,7 +134,7 @@ def _notes(comparison: Comparison, everything: bool) -> Iterator[str]:
     for letter, only in (("A", comparison.only_before), ("B", comparison.only_after)):
         if only:
             yield f"in {letter} only: {_in_words(only)}"
-    yield from _unmeasured(comparison)
+    yield from _unmeasured(comparison, everything)
 
 
 def _in_words(quantities: Sequence[Quantity]) -> str:
@@ -143,24 +146,25 @@ def _in_words(quantities: Sequence[Quantity]) -> str:
     return "; ".join(names) + (f"; and {more} more" if more > 0 else "")
 
 
-def _unmeasured(comparison: Comparison) -> Iterator[str]:
-    """Yield why cases have no numbers, a line for each reason."""
+def _unmeasured(comparison: Comparison, everything: bool) -> Iterator[str]:
+    """Yield why cases have no numbers: a line for each reason, or kind of reason."""
     old, new = comparison.before.reasons, comparison.after.reasons
-    lines: dict[tuple[str, str], list[str]] = {}
+    lines: dict[tuple[str, str], dict[str, str]] = {}
     for of in dict.fromkeys([*old, *new]):
         same = old.get(of) == new.get(of)
-        for letter, why in (
-            (("A and B", old.get(of)),)
-            if same
-            else (
-                ("A", old.get(of)),
-                ("B", new.get(of)),
-            )
-        ):
+        sides = (("A and B", old),) if same else (("A", old), ("B", new))
+        for letter, why in ((letter, reasons.get(of)) for letter, reasons in sides):
             if why is not None:
-                lines.setdefault((letter, why), []).append("/".join(of))
-    for (letter, why), names in lines.items():
-        yield f"not measured in {letter}: {', '.join(names)}: {why}"
+                kind = why if everything else _NUMBER.sub("", why)
+                lines.setdefault((letter, kind), {})["/".join(of)] = why
+    for (letter, _), found in lines.items():
+        first, *others = found.items()
+        more = 0 if everything else len(found) - _MOST_NAMED
+        names = [*found] if more <= 0 else [*found][:_MOST_NAMED]
+        hidden = f" and {more} more (--all names them)" if more > 0 else ""
+        alike = all(why == first[1] for _, why in others)
+        why = first[1] if alike else f"{first[1]}; the others alike"
+        yield f"not measured in {letter}: {', '.join(names)}{hidden}: {why}"
 
 
 def markdown(comparison: Comparison, everything: bool = False) -> str:

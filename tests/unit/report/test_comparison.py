@@ -113,6 +113,18 @@ def test_units_never_meet():
         compare(old, new)
 
 
+def test_reasons_that_differ_in_numbers_only_are_one_line():
+    reasons = {(f"call{number}", "empty"): f"not alike: +{number} ± 3" for number in range(8)}
+    old, new = sides([counted(1, "a")], [counted(1, "a")], new={**reasons, ("b",): "EPERM"})
+    _, alike, other = comparison_tables.notes(compare(old, new))
+    assert alike.startswith("not measured in B: call0/empty, call1/empty, ")
+    assert alike.endswith(
+        "call5/empty and 2 more (--all names them): not alike: +0 ± 3; the others alike"
+    )
+    assert other == "not measured in B: b: EPERM"
+    assert len(comparison_tables.notes(compare(old, new), everything=True)) == 10
+
+
 def test_rows_of_one_only_and_reasons_are_said():
     reason = "unsupported: EPERM at load"
     old, new = sides(
