@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ _SYSCTLS = Path("/proc/sys/net/core")
 @contextmanager
 def visible(sysctls: Path = _SYSCTLS) -> Iterator[bool]:
     """Switch on net.core.bpf_jit_kallsyms while the block runs, and restore it afterwards.
+
+    It is also restored when this process is killed.
 
     Parameters
     ----------
@@ -42,11 +45,26 @@ def visible(sysctls: Path = _SYSCTLS) -> Iterator[bool]:
     if before in (None, "1"):  # no such setting: the kernel has no JIT
         yield False
         return
-    _write(switch, "1")
-    try:
+    with _restored(switch, before or "0"):
+        _write(switch, "1")
         yield True
+
+
+@contextmanager
+def _restored(switch: Path, value: str) -> Iterator[None]:
+    """Have a value written when the block ends, or this process in whatever way.
+
+    A shell waits for the end of a pipe, and no signal of a terminal reaches it.
+    """
+    script = 'trap \'\' HUP INT TERM; read -r _; echo "$2" > "$1"'
+    words = ["/bin/sh", "-c", script, "sh", str(switch), value]
+    shell = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        yield
     finally:
-        _write(switch, before or "0")
+        shell.communicate()
 
 
 def _read(path: Path) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from processes import start_python
 
 from ebpf_overhead.errors import FailedError, MissingToolError, RefusedError, UnsupportedError
 from ebpf_overhead.tools.profile import perf_tool
@@ -26,7 +27,29 @@ def test_symbols_are_switched_on_and_restored(sysctls):
         assert switched is True
         assert switch.read_text() == "1"
         raise KeyboardInterrupt
-    assert switch.read_text() == "0"
+    assert switch.read_text() == "0\n"
+
+
+SWITCHES_ON = """
+import sys
+from pathlib import Path
+from ebpf_overhead.tools.profile.jit_symbols import visible
+with visible(Path(sys.argv[1])):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_symbols_are_restored_when_the_process_is_killed(sysctls):
+    switch = sysctls / "bpf_jit_kallsyms"
+    with start_python(SWITCHES_ON, str(sysctls)) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "\n"
+        assert switch.read_text() == "1"
+        killed.kill()
+        # The shell that restores it holds its output, until it has done so.
+        killed.stdout.read()
+    assert switch.read_text() == "0\n"
 
 
 def test_symbols_that_are_on_are_left_alone(sysctls):
