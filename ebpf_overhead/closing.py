@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,38 @@ class Closing(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class Afterwards(Closing):
+    """Runs a shell command when it is closed, or when this process ends, in whatever way.
+
+    The shell waits for the end of a pipe.  It is out of reach of a terminal's signals, and of what
+    kills this process's group.
+
+    Parameters
+    ----------
+    command : str
+        For ``sh``; it finds the arguments in ``$1`` and so on.
+    *arguments : str
+        What the command is about.
+    """
+
+    def __init__(self, command: str, *arguments: str) -> None:
+        words = ["/bin/sh", "-c", f"trap '' HUP INT TERM; read -r _; {command}", "sh", *arguments]
+        self._shell = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        """Have the command run, and wait for its end; does nothing the second time."""
+        assert self._shell.stdin is not None
+        self._shell.stdin.close()
+        self._shell.wait()
 
 
 class DieWithParent:

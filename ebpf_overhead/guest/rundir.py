@@ -9,10 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from ebpf_overhead.closing import Afterwards
 
 PREFIX = "ebpf-overhead-guest-"
 # The most bytes a Unix socket's path may have (sun_path, with its final NUL, is 108).
@@ -20,8 +21,6 @@ _SOCKET_PATH_BYTES = 107
 _LONGEST_NAME = "/command.socket"
 # Between its creation and its locking a directory is nobody's.
 _GRACE_S = 60.0
-# Reads until the other end of the pipe is closed, by whatever ends this process.
-_REMOVE_AFTERWARDS = 'read -r _; exec rm -rf -- "$1"'
 
 
 class RunDirectory:
@@ -33,15 +32,7 @@ class RunDirectory:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._remover = subprocess.Popen(
-            ["/bin/sh", "-c", _REMOVE_AFTERWARDS, "sh", str(self.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            # Out of reach of the terminal's Ctrl-C, and of what kills this process's group.
-            start_new_session=True,
-        )
+        self._remover = Afterwards('exec rm -rf -- "$1"', str(self.path))
 
     def remove(self) -> None:
         """Remove it and all it holds; may be called again."""
@@ -49,9 +40,7 @@ class RunDirectory:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-        assert self._remover.stdin is not None
-        self._remover.stdin.close()
-        self._remover.wait()
+        self._remover.close()
 
 
 def _parent() -> Path:

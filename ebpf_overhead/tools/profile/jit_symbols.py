@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ebpf_overhead.closing import Afterwards
 from ebpf_overhead.errors import RefusedError
 
 _SYSCTLS = Path("/proc/sys/net/core")
@@ -45,26 +45,9 @@ def visible(sysctls: Path = _SYSCTLS) -> Iterator[bool]:
     if before in (None, "1"):  # no such setting: the kernel has no JIT
         yield False
         return
-    with _restored(switch, before or "0"):
+    with Afterwards('echo "$2" > "$1"', str(switch), before or "0"):
         _write(switch, "1")
         yield True
-
-
-@contextmanager
-def _restored(switch: Path, value: str) -> Iterator[None]:
-    """Have a value written when the block ends, or this process in whatever way.
-
-    A shell waits for the end of a pipe, and no signal of a terminal reaches it.
-    """
-    script = 'trap \'\' HUP INT TERM; read -r _; echo "$2" > "$1"'
-    words = ["/bin/sh", "-c", script, "sh", str(switch), value]
-    shell = subprocess.Popen(
-        words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        yield
-    finally:
-        shell.communicate()
 
 
 def _read(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.guest import rundir
 from ebpf_overhead.guest.rundir import PREFIX, RunDirectory
 
 
@@ -27,7 +28,7 @@ def test_removed_directory_is_gone_and_may_be_removed_again(place):
     directory.remove()
     directory.remove()
     assert list(place.iterdir()) == []
-    assert directory._remover.returncode == 0
+    assert directory._remover._shell.returncode == 0
 
 
 OWNER = """
@@ -54,6 +55,54 @@ def test_directory_of_a_killed_process_is_gone(tmp_path, number):
     while path.exists() and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert not path.exists()
+
+
+@pytest.fixture
+def old(place):
+    """Return a function that makes a directory look as if it were there for long."""
+
+    def old(path: Path) -> Path:
+        long_ago_s = time.time() - 10 * rundir._GRACE_S
+        os.utime(path, (long_ago_s, long_ago_s))
+        return path
+
+    return old
+
+
+@pytest.fixture
+def abandoned(place, old) -> Path:
+    path = place / f"{PREFIX}abandoned"
+    path.mkdir()
+    return old(path)
+
+
+def test_abandoned_directory_is_swept(abandoned):
+    rundir.sweep()
+    assert not abandoned.exists()
+
+
+def test_young_directory_is_not_swept(place):
+    path = place / f"{PREFIX}young"
+    path.mkdir()
+    rundir.sweep()
+    assert path.exists()
+
+
+def test_directory_of_a_living_guest_is_not_swept(old):
+    directory = RunDirectory()
+    try:
+        old(directory.path)
+        rundir.sweep()
+        assert directory.path.exists()
+    finally:
+        directory.remove()
+
+
+def test_directory_of_another_user_is_not_swept(abandoned, monkeypatch):
+    another = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: another)
+    rundir.sweep()
+    assert abandoned.exists()
 
 
 def test_no_run_directory_lies_in_another(place, monkeypatch):

@@ -40,6 +40,7 @@ from ebpf_overhead.measure.sampling import Precision
 from ebpf_overhead.measure.stats import CONFIDENCE, Interval
 from ebpf_overhead.programs.event_buffers import Buffer, EventBuffers
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
+from ebpf_overhead.programs.map_states import MapState
 from ebpf_overhead.programs.static_facts import StaticFacts
 from ebpf_overhead.workload import clock
 
@@ -584,6 +585,30 @@ def test_map_use_is_reported(install):
     machine = install(Machine())
     machine.use = MapUse(max_entries=16, entries=5, lost_updates=0)
     assert measured().map_use == machine.use
+
+
+class Inserting(Machine):
+    """A program with a map of some thousand keys, which calls make one by one."""
+
+    keys = 0
+    at_first_window: int | None = None
+
+    def run(self, target, calls, windows=1, cpu=None, preempted=None):
+        if preempted is not None and self.at_first_window is None:
+            self.at_first_window = self.keys
+        self.keys = min(self.keys + calls * windows * self.attached, 14_000)
+        return super().run(target, calls, windows, cpu, preempted)
+
+    def map_states(self) -> list[MapState]:
+        return [MapState("counts", "hash", self.keys, 16_384)]
+
+
+def test_maps_are_filled_before_anything_is_timed(install, monkeypatch):
+    # So few calls are timed to find out how long a window is.
+    monkeypatch.setattr(sampling, "_CALIBRATION_CALLS", 10)
+    machine = install(Inserting())
+    measured()
+    assert machine.at_first_window == 14_000
 
 
 @pytest.mark.parametrize(
