@@ -17,6 +17,8 @@ from ebpf_overhead.bpf.syscall import BpfCommand, ProgType, TraceAttachType, cal
 
 _LOG_BYTES = 1 << 20
 _FULL_LOG_BYTES = 1 << 24
+# A few lines; to make a buffer is to clear it, byte by byte in a guest.
+_SUMMARY_BYTES = 1 << 14
 # Of a program that is accepted the kernel keeps a log at these levels only.
 _FULL_LOG_LEVEL, _STATISTICS_LEVEL = 2, 4
 
@@ -125,7 +127,7 @@ def prog_log(
     The parameters are those of :func:`prog_load`, and whether it writes about each instruction;
     else it only sums up.
     """
-    log = bytearray(_FULL_LOG_BYTES if in_full else _LOG_BYTES)
+    log = bytearray(_FULL_LOG_BYTES if in_full else _SUMMARY_BYTES)
     given = (instructions, prog_type, attach, attach_btf_id, name, details)
     try:
         os.close(_load(*given, log, _FULL_LOG_LEVEL if in_full else _STATISTICS_LEVEL))

@@ -1,7 +1,4 @@
-"""Maps: making them, what is in them, how full they are, and emptying them.
-
-Hash maps take one system call for all of their keys: one for each key is slow.
-"""
+"""Maps: making them, what they are, and single elements of arrays."""
 
 from __future__ import annotations
 
@@ -17,11 +14,7 @@ from typing import NamedTuple
 
 from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.bpf.infos import BpfMapInfo
-from ebpf_overhead.bpf.structures import (
-    MapBatchAttr,
-    MapCreateAttr,
-    MapElementAttr,
-)
+from ebpf_overhead.bpf.structures import MapCreateAttr, MapElementAttr
 from ebpf_overhead.bpf.syscall import BpfCommand, call, object_info
 
 
@@ -208,63 +201,6 @@ def put(map_fd: int, key: int, value: bytes) -> None:
     number = c_uint32(key)
     addresses = _syscalls.address(number), _syscalls.address(value)
     call(BpfCommand.MAP_UPDATE_ELEM, MapElementAttr(map_fd, *addresses))
-
-
-def keys(map_fd: int, size: Dimensions) -> bytearray:
-    """Return the keys of a hash map, one after the other; see :func:`entries`."""
-    return entries(map_fd, size)[0]
-
-
-def entries(map_fd: int, size: Dimensions) -> tuple[bytearray, bytearray]:
-    """Return the keys of a hash map and their values, in one system call (Linux 5.6).
-
-    Parameters
-    ----------
-    map_fd : int
-        Descriptor of the map.
-    size : Dimensions
-        Its type and sizes.
-    """
-    position = bytearray(max(size.key_bytes, 8))
-    found = bytearray(size.key_bytes * size.max_entries)
-    values = bytearray(size.stored_bytes * size.max_entries)
-    attribute = MapBatchAttr(
-        out_batch=_syscalls.address(position),
-        keys=_syscalls.address(found),
-        values=_syscalls.address(values),
-        count=size.max_entries,
-        map_fd=map_fd,
-    )
-    # ENOENT: the end of the map came before the end of the buffer.
-    with suppress(FileNotFoundError):
-        call(BpfCommand.MAP_LOOKUP_BATCH, attribute)
-    count = attribute.count
-    return found[: count * size.key_bytes], values[: count * size.stored_bytes]
-
-
-def update(map_fd: int, keys: bytearray, values: bytearray, count: int) -> None:
-    """Put keys with their values into a hash map, in one system call (Linux 5.6).
-
-    Parameters
-    ----------
-    map_fd : int
-        Descriptor of the map.
-    keys, values : bytearray
-        What goes in, one after the other.
-    count : int
-        How many there are.
-    """
-    addresses = {"keys": _syscalls.address(keys), "values": _syscalls.address(values)}
-    call(BpfCommand.MAP_UPDATE_BATCH, MapBatchAttr(**addresses, count=count, map_fd=map_fd))
-
-
-def delete(map_fd: int, found: bytearray, key_bytes: int) -> None:
-    """Delete keys, as :func:`keys` returns them, from a hash map."""
-    if found:
-        attribute = MapBatchAttr(
-            keys=_syscalls.address(found), count=len(found) // key_bytes, map_fd=map_fd
-        )
-        call(BpfCommand.MAP_DELETE_BATCH, attribute)
 
 
 @cache  # it never changes, and reading a file would run the probes that count reads

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf import maps, queues
+from ebpf_overhead.bpf import map_entries, maps, queues
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def states(fds: Mapping[str, int]) -> list[MapState]:
     for name, fd in fds.items():
         size = maps.dimensions(fd)
         if size.is_hash:
-            entries = len(maps.keys(fd, size)) // size.key_bytes
+            entries = len(map_entries.keys(fd, size)) // size.key_bytes
         elif queues.is_queue(size) and queues.is_full(fd, size):
             entries = size.max_entries
         else:
@@ -65,7 +65,7 @@ def keys(fds: Mapping[str, int]) -> dict[str, frozenset[bytes]]:
     for name, fd in fds.items():
         size = maps.dimensions(fd)
         if size.evicts:
-            whole, each = bytes(maps.keys(fd, size)), size.key_bytes
+            whole, each = bytes(map_entries.keys(fd, size)), size.key_bytes
             found[name] = frozenset(whole[at : at + each] for at in range(0, len(whole), each))
     return found
 
@@ -76,6 +76,6 @@ def clear(fds: Mapping[str, int]) -> None:
         size = maps.dimensions(fd)
         if size.is_hash:
             with suppress(FileNotFoundError):  # others may delete a key meanwhile
-                maps.delete(fd, maps.keys(fd, size), size.key_bytes)
+                map_entries.delete(fd, map_entries.keys(fd, size), size.key_bytes)
         elif queues.is_queue(size):
             queues.clear(fd, size)

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from ebpf_overhead.bpf import loading, maps
+from ebpf_overhead.bpf import loading, map_entries, maps
 from ebpf_overhead.bpf.privileges import explain
 from ebpf_overhead.programs import map_states
 from ebpf_overhead.programs.program_object import MapDefinition, ProgramObject
@@ -37,7 +37,7 @@ class ProgramMaps:
         """Have hash maps begin with what is in them now, each time they are cleared."""
         sizes = {name: maps.dimensions(fd) for name, fd in self.fds.items()}
         hashes = {name: size for name, size in sizes.items() if size.is_hash}
-        found = {name: maps.entries(self.fds[name], size) for name, size in hashes.items()}
+        found = {name: map_entries.entries(self.fds[name], size) for name, size in hashes.items()}
         self._contents = {name: each for name, each in found.items() if each[0]}
 
     def clear(self) -> None:
@@ -45,7 +45,7 @@ class ProgramMaps:
         map_states.clear(self.fds)
         for name, (keys, values) in self._contents.items():
             count = len(keys) // maps.dimensions(self.fds[name]).key_bytes
-            maps.update(self.fds[name], keys, values, count)
+            map_entries.update(self.fds[name], keys, values, count)
 
 
 def make_maps(made: ProgramObject, max_entries: Mapping[str, int]) -> ProgramMaps:

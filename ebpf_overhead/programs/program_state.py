@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.bpf.helpers import DELETE, HELPERS, PERF_OUTPUT
 from ebpf_overhead.bpf.maps import MapType, MapUse
 from ebpf_overhead.programs import map_states, watching
@@ -63,7 +63,7 @@ class ProgramState:
             return None if lost_updates is None else MapUse(None, None, lost_updates)
         return MapUse(
             max_entries=size.max_entries,
-            entries=len(maps.keys(counts, size)) // size.key_bytes,
+            entries=len(map_entries.keys(counts, size)) // size.key_bytes,
             lost_updates=lost_updates,
             evicts=size.evicts,
         )

@@ -13,7 +13,7 @@ import pytest
 from bpftrace_script import SCRIPT
 from processes import open_descriptors, run_command, start_python
 
-from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.errors import MissingToolError, OverheadError
 from ebpf_overhead.programs import bpftrace_run
 from ebpf_overhead.programs.bpftrace_object import of_script
@@ -154,7 +154,7 @@ def test_bpftrace_attaches_nothing_and_leaves_nothing():
     run = run_script(b"tracepoint:raw_syscalls:sys_enter { @[1] = count(); }")
     assert [each.point.kind for each in run.programs] == ["tracepoint"]
     fd = run.map_fds["@"]
-    assert maps.keys(fd, maps.dimensions(fd)) == b""
+    assert map_entries.keys(fd, maps.dimensions(fd)) == b""
     os.close(fd)
     assert (open_descriptors(), _children()) == (before, children)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.bpf.maps import MapUse
 from ebpf_overhead.bpf.privileges import explain
 from ebpf_overhead.programs import compiled as programs
@@ -98,7 +98,7 @@ class FilledProgram(CompiledProgram):
     def entries(self) -> int:
         """Return how many keys are in the map."""
         size = maps.dimensions(self.filled_fd)
-        return len(maps.keys(self.filled_fd, size)) // size.key_bytes
+        return len(map_entries.keys(self.filled_fd, size)) // size.key_bytes
 
     def outcomes(self) -> Outcomes:
         """Return how the runs so far ended on the measured CPU."""
@@ -150,7 +150,7 @@ def _fill(map_fd: int, count: int, size: Size) -> None:
         keys = np.zeros((numbers.size, size.key_bytes), np.uint8)
         keys[:, :4] = numbers.view(np.uint8).reshape(-1, 4)
         values = bytearray(numbers.size * size.value_bytes)
-        maps.update(map_fd, bytearray(keys), values, numbers.size)
+        map_entries.update(map_fd, bytearray(keys), values, numbers.size)
 
 
 def _tell(workers: mmap.mmap, state: State, size: Size, measured_cpu: int) -> None:

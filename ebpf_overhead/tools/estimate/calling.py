@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks.hook import attach
 from ebpf_overhead.programs.loaded import load_code
@@ -77,7 +77,7 @@ def mostly_asleep(
 
 
 def _passes(map_fd: int) -> Counter[int]:
-    keys, values = maps.entries(map_fd, maps.dimensions(map_fd))
+    keys, values = map_entries.entries(map_fd, maps.dimensions(map_fd))
     counts = (count for (count,) in struct.iter_unpack("=Q", values))
     threads = (thread for (thread,) in struct.iter_unpack("=I", keys))
     return Counter(dict(zip(threads, counts, strict=True)))

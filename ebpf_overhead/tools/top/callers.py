@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
-from ebpf_overhead.bpf import maps
+from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks.attach_point import AttachPoint
@@ -123,7 +123,7 @@ class CallerCounts(Closing):
 
     def _read(self) -> Counter[tuple[int, int, int]]:
         table = self._compiled.maps.fds["passed"]
-        keys, values = maps.entries(table, maps.dimensions(table))
+        keys, values = map_entries.entries(table, maps.dimensions(table))
         counts = (count for (count,) in _COUNT.iter_unpack(values))
         return Counter(dict(zip(_KEY.iter_unpack(keys), counts, strict=True)))
 

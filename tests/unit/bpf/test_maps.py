@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 
 import pytest
@@ -64,56 +63,6 @@ def test_possible_cpus_are_read_once(tmp_path):
 
 def test_possible_cpus_without_the_file(tmp_path):
     assert maps.possible_cpus(tmp_path / "none") >= 1
-
-
-@pytest.mark.parametrize("end", [True, False])
-def test_map_keys_are_fetched_in_one_call(monkeypatch, end):
-    """The kernel says ENOENT when it reached the end of the map, and has filled all the same."""
-    kernel = FakeKernel(monkeypatch, FileNotFoundError(errno.ENOENT, "bpf") if end else 0)
-
-    def fill(attribute):
-        ctypes.memmove(attribute.keys, b"onetwo", 6)
-        ctypes.memset(attribute.values, 0xFF, 8 * 5)
-        attribute.count = 2
-
-    kernel.fill = fill
-    assert maps.keys(9, Dimensions(1, 3, 8, 5)) == b"onetwo"
-    ((command, attribute),) = kernel.calls
-    assert command == 24
-    assert (attribute.in_batch, attribute.count, attribute.map_fd) == (0, 5, 9)
-    assert (attribute.elem_flags, attribute.flags) == (0, 0)
-
-
-def test_unreadable_map_names_the_command(monkeypatch):
-    FakeKernel(monkeypatch, OSError(errno.EFAULT, "bpf"))
-    with pytest.raises(OSError, match="BPF_MAP_LOOKUP_BATCH"):
-        maps.keys(9, Dimensions(1, 4, 8, 5))
-
-
-def test_map_update_names_keys_and_values(kernel):
-    seen = []
-    kernel.fill = lambda attribute: seen.extend(
-        (ctypes.string_at(attribute.keys, 6), ctypes.string_at(attribute.values, 2))
-    )
-    maps.update(9, bytearray(b"onetwo"), bytearray(b"12"), 2)
-    ((command, attribute),) = kernel.calls
-    assert (command, attribute.count, attribute.map_fd) == (26, 2, 9)
-    assert seen == [b"onetwo", b"12"]
-
-
-def test_map_delete_names_every_key(kernel):
-    keys = bytearray(b"onetwo")
-    texts = []
-    kernel.fill = lambda attribute: texts.append(ctypes.string_at(attribute.keys, 6))
-    maps.delete(9, keys, key_bytes=3)
-    ((command, attribute),) = kernel.calls
-    assert (command, attribute.count, attribute.map_fd) == (27, 2, 9)
-    assert texts == [b"onetwo"]
-
-
-def test_deleting_no_keys_makes_no_call(kernel):
-    maps.delete(9, bytearray(), key_bytes=3)
-    assert kernel.calls == []
 
 
 def test_create_passes_all_parameters(kernel):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ebpf_overhead.bpf import loading, maps, privileges, syscall
+from ebpf_overhead.bpf import loading, map_entries, maps, privileges, syscall
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 from ebpf_overhead.programs import compiled as programs
 from ebpf_overhead.programs.bcc_compile import Source
@@ -197,8 +197,8 @@ def kernel_map(monkeypatch):
 
     KernelMap.deleted = []
     monkeypatch.setattr(maps, "dimensions", lambda fd: KernelMap.size if fd == 21 else ARRAY)
-    monkeypatch.setattr(maps, "keys", lambda fd, size: bytearray(b"pid1pid2"))
-    monkeypatch.setattr(maps, "delete", lambda *arguments: KernelMap.deleted.append(arguments))
+    monkeypatch.setattr(map_entries, "keys", lambda fd, size: bytearray(b"pid1pid2"))
+    monkeypatch.setattr(map_entries, "delete", lambda *given: KernelMap.deleted.append(given))
     monkeypatch.setattr(maps, "lookup", lambda fd, key: KernelMap.lost.to_bytes(8, "little"))
     monkeypatch.setattr(maps, "put", put)
     return KernelMap
