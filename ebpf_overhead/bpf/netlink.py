@@ -19,6 +19,7 @@ ERROR = 2  # NLMSG_ERROR
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _DEVICE = struct.Struct("=BxHiII")  # struct ifinfomsg
+_REQUEST_ACK, _ANSWER_MAX = 0x5, 4096  # NLM_F_REQUEST | NLM_F_ACK
 _REQUEST_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _DONE = 3
 _GET_DEVICES, _GET_FILTERS, _GET_QDISCS = 18, 46, 38  # RTM_GETLINK, _GETTFILTER, _GETQDISC
@@ -72,6 +73,33 @@ def attribute(kind: int, value: bytes) -> bytes:
     """Return a ``struct rtattr`` with its value, up to where the next one may begin."""
     length = _ATTRIBUTE.size + len(value)
     return _ATTRIBUTE.pack(length, kind) + value + bytes(_aligned(length) - length)
+
+
+def ask(kernel: socket.socket, kind: int, body: bytes, what: str, flags: int = 0) -> None:
+    """Send a message, and wait until the kernel has done what it says.
+
+    Parameters
+    ----------
+    kernel : socket.socket
+        As :func:`opened` returns it.
+    kind, flags : int
+        ``RTM_…`` and ``NLM_F_…``.
+    body : bytes
+        As for :func:`packed`.
+    what : str
+        What it is about, for messages.
+
+    Raises
+    ------
+    OSError
+        The kernel refused; the text says what.
+    """
+    kernel.send(packed(kind, _REQUEST_ACK | flags, body))
+    answer = kernel.recv(_ANSWER_MAX)
+    _, answered, *_ = HEADER.unpack_from(answer)
+    (error,) = struct.unpack_from("=i", answer, HEADER.size)
+    if answered == ERROR and error:
+        raise OSError(-error, f"rtnetlink ({what})")
 
 
 def devices() -> list[NetworkDevice]:

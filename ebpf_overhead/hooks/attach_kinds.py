@@ -12,6 +12,8 @@ from ebpf_overhead.hooks.attach_type import FUNCTION, SYSCALL, USER, AttachType
 TRAMPOLINE = "BPF trampoline in place of the function's ftrace nop: direct call"
 FPROBE = "ftrace trampoline of the function's nop, fprobe, BPF link"
 BREAKPOINT = "int3 in the process (some kernels: a call in place of a long nop), handler chain"
+# BPF_F_SLEEPABLE of include/uapi/linux/bpf.h.
+SLEEPABLE = 1 << 4
 REPLACED = "at entry, which replaces the return address by a trampoline's"
 
 # Each kind has the release and the commit that brought it.

@@ -68,6 +68,8 @@ class AttachType:
         Detaches it again: closes that descriptor, if no more is to be done.
     expected : TraceAttachType
         Kind of hook that the program is loaded for, where that is part of the program.
+    flags : int
+        Of ``BPF_F_…``, with which the program is loaded.
     find : callable
         Returns the BTF id of a point, 0 where there is none to know, before anything is loaded.
         Raises UnsupportedError where the kernel lacks the point or the means.
@@ -125,6 +127,7 @@ class AttachType:
     open: Opener = field(repr=False)
     close: Closer = field(repr=False, default=close_descriptor)
     expected: TraceAttachType = TraceAttachType.NONE
+    flags: int = 0
     find: Find = field(repr=False, default=by_name)
     record_bytes: RecordBytes = field(repr=False, default=no_record)
     many: Points = field(repr=False, default=many_points.none)

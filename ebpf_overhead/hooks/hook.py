@@ -124,7 +124,7 @@ class Hook(Attachable):
         self._hook_fd: int | None = None
         attach_type, point = site
         number = attach_type.find(point)
-        loaded_as = LoadedAs(attach_type.prog_type, attach_type.expected, number)
+        loaded_as = LoadedAs(attach_type.prog_type, attach_type.expected, number, attach_type.flags)
         self.program = load(loaded_as, self._label)
 
     @property

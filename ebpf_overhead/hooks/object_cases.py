@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from ebpf_overhead.hooks.cases import Case, CoAttached
+from ebpf_overhead.hooks.sections import is_nowhere
 from ebpf_overhead.programs.catalogue import Program
 from ebpf_overhead.programs.elf_object import asked_of_configuration, object_in
 from ebpf_overhead.workload.workloads import Workload
@@ -66,7 +67,7 @@ def _configured(program: Program, configuration: str) -> Program:
 
 
 def _groups(alone: list[Case], asked: list[tuple[Workload, ...]]) -> list[Case]:
-    members = list({case.program: case for case in alone if case.attach.prog_type}.values())
+    members = list({case.program: case for case in alone if not is_nowhere(case.attach)}.values())
     if len(members) < 2:
         return []
     choices = asked or [tuple(dict.fromkeys(each for case in alone for each in _candidates(case)))]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 
-from ebpf_overhead.bpf.syscall import ProgType
 from ebpf_overhead.errors import BadUseError, UnsupportedError
+from ebpf_overhead.hooks import attached_only
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_type import AttachType
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
+from ebpf_overhead.hooks.attached_only import AttachedOnly
 from ebpf_overhead.hooks.symbols import entry_symbols, user_point
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload.workloads import WORKLOADS, Workload
@@ -60,12 +61,14 @@ def placed(section: str) -> Placed:
 
 def _nowhere(section: str, why: UnsupportedError) -> AttachType:
     kind = section.lstrip("?").partition("/")[0]
+    only = attached_only.of(kind)
     return AttachType(
         kind,
         *("none", "not attached", "", "", ""),
-        prog_type=ProgType.UNSPEC,  # as the object file says
+        prog_type=only.prog_type,
+        expected=only.attach,
         points=partial(_point_named, section),
-        open=Refused(why),
+        open=Refused(why, only),
     )
 
 
@@ -76,14 +79,18 @@ class Refused:
     Attributes
     ----------
     why : UnsupportedError
-        What keeps it from being attached.
+        What keeps it from being attached, or from being measured there.
+    only : AttachedOnly
+        How it is attached for a moment all the same.
     """
 
     why: UnsupportedError
+    only: AttachedOnly
 
     def __call__(self, program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
         """Raise the reason: the kernel took the program."""
-        raise UnsupportedError(f"the kernel loads it; {self.why.what}", self.why.remedy)
+        done = self.only.attached(program)
+        raise UnsupportedError(f"the kernel loads {done}; {self.why.what}", self.why.remedy)
 
 
 def is_nowhere(attach: AttachType) -> bool:

@@ -13,9 +13,8 @@ import struct
 
 from ebpf_overhead.bpf import netlink
 
-_REQUEST_ACK, _CREATE_NEW = 0x1 | 0x4, 0x400 | 0x200  # NLM_F_…
+_CREATE_NEW = 0x400 | 0x200  # NLM_F_…
 _NEW_DISCIPLINE, _REMOVE_DISCIPLINE, _NEW_FILTER = 36, 37, 44  # RTM_…
-_ANSWER_MAX = 4096
 _SIOCGIFINDEX = 0x8933
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000  # TC_H_CLSACT, and the handle that belongs to it
 _PROGRAM, _NAME, _FLAGS = 6, 7, 8  # TCA_BPF_…
@@ -46,9 +45,9 @@ def attach(prog_fd: int, device: str) -> int:
     kernel = netlink.opened()
     try:
         number = _number(kernel, device)
-        _ask(kernel, _NEW_DISCIPLINE, _discipline(number), "clsact", _CREATE_NEW)
+        netlink.ask(kernel, _NEW_DISCIPLINE, _discipline(number), "clsact", _CREATE_NEW)
         try:
-            _ask(kernel, _NEW_FILTER, _filter(number, prog_fd), "cls_bpf", _CREATE_NEW)
+            netlink.ask(kernel, _NEW_FILTER, _filter(number, prog_fd), "cls_bpf", _CREATE_NEW)
         except OSError:
             _remove(kernel, number)
             raise
@@ -72,7 +71,7 @@ def _number(kernel: socket.socket, device: str) -> int:
 
 
 def _remove(kernel: socket.socket, number: int) -> None:
-    _ask(kernel, _REMOVE_DISCIPLINE, _discipline(number), "clsact")
+    netlink.ask(kernel, _REMOVE_DISCIPLINE, _discipline(number), "clsact")
 
 
 def _discipline(number: int) -> bytes:
@@ -90,13 +89,3 @@ def _filter(number: int, prog_fd: int) -> bytes:
         + netlink.attribute(_FLAGS, struct.pack("=I", _DIRECT_ACTION))
     )
     return head + kind + netlink.attribute(netlink.OPTIONS, options)
-
-
-def _ask(kernel: socket.socket, kind: int, body: bytes, what: str, flags: int = 0) -> None:
-    """Send a message, and raise what the kernel answers."""
-    kernel.send(netlink.packed(kind, _REQUEST_ACK | flags, body))
-    answer = kernel.recv(_ANSWER_MAX)
-    _, answered, *_ = netlink.HEADER.unpack_from(answer)
-    (error,) = struct.unpack_from("=i", answer, netlink.HEADER.size)
-    if answered == netlink.ERROR and error:
-        raise OSError(-error, f"rtnetlink ({what})")

@@ -113,7 +113,8 @@ class CompiledProgram(ProgramState):
     def verifier_log(self, loaded_as: LoadedAs, *, in_full: bool = True) -> str:
         """Return what the verifier writes about the program when it is loaded so: all, or sums."""
         code, details = self._code(self.entry, loaded_as), self._details(self.entry)
-        return loading.prog_log(code, *loaded_as, self.name, details, in_full=in_full)
+        details = replace(details, flags=details.flags | loaded_as.flags)
+        return loading.prog_log(code, *loaded_as[:3], self.name, details, in_full=in_full)
 
     def code(self, function: str = FUNCTION, **constants: int) -> bytes:
         """Return the instructions of a function, ready to be loaded.

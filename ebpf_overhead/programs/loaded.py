@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import NamedTuple
 
 from ebpf_overhead.bpf import loading, syscall
@@ -30,11 +31,14 @@ class LoadedAs(NamedTuple):
         Kind of hook, where that is part of the program.
     btf_id : int
         BTF id of the function or tracepoint type, or 0.
+    flags : int
+        Of ``BPF_F_…``, that the hook asks for.
     """
 
     prog_type: syscall.ProgType
     attach: syscall.TraceAttachType = syscall.TraceAttachType.NONE
     btf_id: int = 0
+    flags: int = 0
 
 
 class LoadedProgram(Closing):
@@ -100,8 +104,9 @@ def load_code(
         The kernel refused it, with its reason.
     """
     code = passing(code, loaded_as.prog_type, name)
+    given = replace(details, flags=details.flags | loaded_as.flags)
     try:
-        return LoadedProgram(loading.prog_load(code, *loaded_as, name, details), loaded_as)
+        return LoadedProgram(loading.prog_load(code, *loaded_as[:3], name, given), loaded_as)
     except loading.VerifierRejection as error:
         also = "CAP_NET_ADMIN" if loaded_as.prog_type in _OF_THE_NETWORK else ""
         raise rejection(error, name, what, error.log, also) from error

@@ -31,7 +31,8 @@ def rows(request, kernels, tmp_path_factory):
     release = kernels[request.param].release
     twelve = [f"{program}-{kind}" for program in PROGRAMS for kind in ATTACHED]
     found = _measured(
-        release, *(OBJECTS / f"{name}.bpf.o" for name in (*twelve, "core-missing", "settings"))
+        release,
+        *(OBJECTS / f"{name}.bpf.o" for name in (*twelve, "core-missing", "settings", "uncalled")),
     )
     folder = tmp_path_factory.mktemp("sources")
     again = [OBJECTS / f"{program}-uprobe.bpf.o" for program in PROGRAMS]
@@ -79,6 +80,16 @@ def test_what_a_kernel_lacks_is_looked_up_in_that_kernel(rows):
     case = rows["core-missing", "tp_btf"]
     assert case["status"] == "unsupported"
     assert "this kernel's struct task_struct has no no_such_field" in case["reason"]
+
+
+def test_programs_are_attached_where_no_workload_calls_them(rows):
+    told = {attach: case["reason"] for (name, attach), case in rows.items() if "uncalled" in name}
+    assert (
+        told["iter"]
+        == "the kernel loads and attaches it; no workload here calls the hook iter/task"
+    )
+    # Since 6.7, 35dfaad7188c.
+    assert "no workload here calls" in told["netkit"] or "does not attach it" in told["netkit"]
 
 
 def test_the_configuration_is_that_of_the_guests_kernel(rows):

@@ -100,7 +100,7 @@ def test_what_sees_the_return_is_in_the_table_and_at_the_return():
 def test_no_two_rows_are_hooked_the_same_way():
     """But for where: tracepoints of several events, and a uprobe on a nop."""
     ways = [
-        (row.prog_type, row.expected, row.open, row.moment, row.points)
+        (row.prog_type, row.expected, row.flags, row.open, row.moment, row.points)
         for row in ATTACH_TYPES.values()
         if row.group != "tracepoints" and row.name != "usdt"
     ]

@@ -71,7 +71,9 @@ def test_programs_of_an_object_keep_their_settings_and_their_places(monkeypatch)
     assert [each.points for each in there] == [each.points for each in cases]
 
 
-@pytest.mark.parametrize("section", ["uprobe/nolib:f", "kprobe/vfs_*", "perf_event", "iter/task"])
+@pytest.mark.parametrize(
+    "section", ["uprobe/nolib:f", "kprobe/vfs_*", "perf_event", "struct_ops/init"]
+)
 def test_what_is_attached_nowhere_is_attached_nowhere_in_a_guest(tmp_path, section):
     """Some have the name of an attach type, and would be attached where the workload is."""
     path = tmp_path / "mine.c"

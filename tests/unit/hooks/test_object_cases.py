@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.hooks.object_cases import with_configuration, with_groups
+from ebpf_overhead.hooks.sections import is_nowhere
 from ebpf_overhead.programs.object_settings import object_settings
 
 OBJECTS = Path(__file__).parents[2] / "data" / "objects"
@@ -33,8 +34,11 @@ def test_programs_that_are_attached_nowhere_are_in_no_group():
     cases = select((), [str(OBJECTS / "hooks.bpf.o")])
     group, *alone = with_groups(cases)
     assert alone == cases
-    nowhere = [each for each in cases if not each.attach.prog_type]
+    nowhere = [each for each in cases if is_nowhere(each.attach)]
+    assert {each.attach.name for each in nowhere} == {"iter", "struct_ops", "mine"}
     members = [*group.co_attached.cases, group]
     assert len(members) + len(nowhere) == len(cases)
     assert not {each.attach for each in members} & {each.attach for each in nowhere}
+    uncalled = select((), [str(OBJECTS / "uncalled.bpf.o")])
+    assert with_groups(uncalled) == uncalled
     assert with_groups([*nowhere, cases[0]]) == [*nowhere, cases[0]], "one program is left"

@@ -82,7 +82,6 @@ def test_a_function_of_a_file(monkeypatch):
 @pytest.mark.parametrize(
     ("section", "why"),
     [
-        ("iter/task", "the kernel loads it; no workload here calls the hook iter/task"),
         ("cgroup_skb/ingress", "no workload here calls the hook cgroup_skb/ingress"),
         ("?struct_ops/init", "no workload here calls the hook struct_ops/init"),
         ("kprobe.multi/vfs_*", "names several functions"),

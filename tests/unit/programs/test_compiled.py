@@ -49,13 +49,13 @@ def test_every_load_is_its_own_and_so_is_the_log(monkeypatch):
 
     monkeypatch.setattr(loading, "prog_log", log)
     mine = program()
-    tracing = LoadedAs(syscall.ProgType.TRACING, syscall.TraceAttachType.FENTRY, 7)
+    tracing = LoadedAs(syscall.ProgType.TRACING, syscall.TraceAttachType.FENTRY, 7, 16)
     assert mine.load(LoadedAs(syscall.ProgType.TRACEPOINT), "tracepoint").fd == 33
     assert mine.load(tracing, "fentry").loaded_as == tracing
     none = syscall.TraceAttachType.NONE
     assert loads == [
         (bytes(16), syscall.ProgType.TRACEPOINT, none, 0, "mine.c", loading.NO_DETAILS),
-        (bytes(16), *tracing, "mine.c", loading.NO_DETAILS),
+        (bytes(16), *tracing[:3], "mine.c", loading.Details(flags=16)),
     ]
     assert mine.verifier_log(tracing) == "0: (95) exit"
     assert mine.verifier_log(tracing, in_full=False) == "processed 2 insns"
