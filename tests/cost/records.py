@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -27,6 +28,7 @@ PROGRAMS = {"ringbuf_output": "ring", "perf_event_array": "perf"}
 MANNERS = ("works", "sleeps")
 # Windows with the probe and without, in a round before `estimate` is asked and after.
 WINDOWS, WINDOW_S = 12, 0.1
+CATCH_UP_S = 0.1
 UNTIL_ENDED = 1_000_000_000
 
 
@@ -67,6 +69,7 @@ def really_paid(load: Tool, tool: Tool, calls: int) -> list[float]:
         without = load.ask(calls)
         before = tool.ask()
         probed = load.ask(calls)
+        time.sleep(CATCH_UP_S)
         records = tool.ask() - before
         if records < 0.9 * calls:
             raise SystemExit(f"{records:.0f} records of {calls} calls were read")
