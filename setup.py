@@ -10,7 +10,7 @@ COMPILE_ARGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-missing-field-ini
 
 
 class BuildWithProbes(build_py):
-    """Copies ``probes/*.c`` to ``ebpf_overhead/probes`` in the wheel.
+    """Copies ``probes/*`` to ``ebpf_overhead/probes`` in the wheel.
 
     The programs stand at the top of the tree, where a reader looks for them; an
     installed package finds them inside itself.
@@ -22,7 +22,7 @@ class BuildWithProbes(build_py):
             return
         target = Path(self.build_lib) / "ebpf_overhead" / "probes"
         self.mkpath(str(target))
-        for source in sorted(Path("probes").glob("*.[ch]")):
+        for source in sorted(Path("probes").iterdir()):
             self.copy_file(str(source), str(target / source.name))
 
 

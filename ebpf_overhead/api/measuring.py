@@ -95,7 +95,7 @@ def here(
     OverheadError
         Nothing can be measured here, or something else measures now.
     """
-    preflight.check()
+    preflight.check(job.cases)
     with machine_lock.held():
         return cases_run.run(job, progress, gather)
 

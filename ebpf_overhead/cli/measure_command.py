@@ -150,7 +150,7 @@ def _there(command: UserCommand, kernels: tuple[str, ...], programs: Sequence[st
 
 
 def _here(command: UserCommand, cases: list[Case], sampling: Sampling, output: Output) -> Record:
-    preflight.check()
+    preflight.check(cases)
     command = UserCommand(command.arguments, command.metric, command.victims, sampling.cpu)
     with machine_lock.held(), showing_work() as work:
         work.say(f"Measuring {command}")

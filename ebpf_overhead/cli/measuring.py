@@ -28,7 +28,7 @@ def measuring(cases: Sequence[_Named]) -> Iterator[Callable[[_Named, float], Non
     OverheadError
         Nothing can be measured here, or something else measures now.
     """
-    preflight.check()
+    preflight.check(cases)
     with machine_lock.held(), showing_cases(cases) as show:
         yield show
 

@@ -29,7 +29,7 @@ def measured_here(job: Job, count: int) -> Iterator[Record]:
     """
     from ebpf_overhead.studies import cases_run
 
-    preflight.check()
+    preflight.check(job.cases)
     with machine_lock.held(), showing_steps() as show:
         for number, name in _named(count, show):
             with MeasuringProcess(["-c", cases_run.CODE, job.to_json()], name) as process:

@@ -6,26 +6,32 @@ attached beside it, and counts the calls of this thread and of everybody else.
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from ebpf_overhead.bpf import _syscalls, maps
 from ebpf_overhead.closing import Closing
-from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.errors import MissingToolError, OverheadError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_types import ALL_CALLS, ALL_CALLS_PERF
 from ebpf_overhead.hooks.hook import Hook, Site
 from ebpf_overhead.programs import compiled as programs
 from ebpf_overhead.programs.bcc_compile import Source
+from ebpf_overhead.programs.program_maps import make_maps
+from ebpf_overhead.programs.program_object import ProgramObject
 from ebpf_overhead.workload import _workload
 from ebpf_overhead.workload.workloads import Workload
+
+_NAME = "caller_counter"
 
 
 class Counters(NamedTuple):
@@ -159,6 +165,16 @@ class CallerCounters(Closing):
 
 @cache
 def compiled_counter() -> programs.CompiledProgram:
-    """Return the caller counter, compiled once per process."""
-    source = Source(programs.source_path("caller_counter"))
-    return programs.with_maps("caller_counter", source)
+    """Return the caller counter, compiled once per process; where there is no BCC, as shipped."""
+    path = programs.source_path(_NAME)
+    try:
+        return programs.with_maps(_NAME, Source(path))
+    except MissingToolError:
+        made = ProgramObject.of_json(path.with_suffix(".json").read_text())
+        return programs.CompiledProgram(_NAME, made, make_maps(made, {}))
+
+
+def shipped(made: ProgramObject) -> str:
+    """Return the text of the file that ships the caller counter for machines without BCC."""
+    text = replace(made, made_from={}).to_json()
+    return json.dumps(json.loads(text), indent=1, sort_keys=True) + "\n"

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 
 from ebpf_overhead.bpf import maps, statistics, syscall
 from ebpf_overhead.bpf.privileges import what_is_missing
 from ebpf_overhead.errors import RefusedError, UnsupportedError
+from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.programs import bcc
 
 _SMALLEST = maps.Dimensions(maps.MapType.ARRAY, 4, 4, 1)
 
 
-def check() -> None:
+def check(cases: Iterable[object] | None = None) -> None:
     """Raise unless BPF programs can be compiled and attached here in principle.
+
+    Parameters
+    ----------
+    cases : iterable, optional
+        What is to be measured: where that is object files and scripts, nothing is compiled.
 
     Raises
     ------
     MissingToolError
-        BCC is not installed.
+        BCC is not installed, and something is to be compiled.
     RefusedError
         Rights are missing.
     UnsupportedError
         The kernel has no BPF, or keeps it from this machine.
     """
-    bcc.compiler()
+    if cases is None or any(map(_is_compiled, cases)):
+        bcc.compiler()
     if missing := what_is_missing():
         raise RefusedError(
             f"attaching BPF programs needs CAP_BPF and CAP_PERFMON: {missing}",
@@ -47,3 +55,10 @@ def check() -> None:
             f"kernel {os.uname().release} has no usable BPF ({name} from bpf(2))",
             "use Linux 5.8 or newer with CONFIG_BPF_SYSCALL=y",
         ) from error
+
+
+def _is_compiled(case: object) -> bool:
+    """Whether a case has a program in C."""
+    if not isinstance(case, Case):
+        return True
+    return not case.program.is_object or any(map(_is_compiled, case.co_attached.cases))

@@ -127,8 +127,9 @@ def main() -> NoReturn:
             Path("/sys/kernel/rcu_expedited").write_text("1")
     rows = Gathering()
     try:
-        preflight.check()
-        record = rows.marked(run(Job.of_json(sys.argv[1]), gather=rows.gather))
+        job = Job.of_json(sys.argv[1])
+        preflight.check(job.cases)
+        record = rows.marked(run(job, gather=rows.gather))
     except OverheadError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -53,6 +55,41 @@ def is_proven(case) -> bool:
     return case["status"] == "measured" and (
         abs(case["hits"] - case["calls"]) <= case["hits_slack"] and case["calls"] >= 2000
     )
+
+
+WITHOUT_COMPILER = """
+import sys
+from pathlib import Path
+from ebpf_overhead.cli import main
+from ebpf_overhead.programs import bcc
+bcc._LIBRARY = "libnone.so.0"
+try:
+    main(prog_name="ebpf-overhead")
+finally:
+    used = Path("/proc/self/maps").read_text()
+    print([each for each in ("libbcc", "libLLVM", "libclang", "libbpf.so") if each in used])
+"""
+
+
+def test_an_object_needs_no_compiler(support, tmp_path):
+    """Neither BCC nor a command, nor what was compiled before."""
+    if support["tp_btf"].status != "available":
+        pytest.skip(support["tp_btf"].reason)
+    record = tmp_path / "record.json"
+    run = subprocess.run(
+        [
+            *(sys.executable, "-c", WITHOUT_COMPILER, "measure", "--time=0.05", "--json"),
+            *(f"--program={OBJECTS}/simple-tracepoint.bpf.o", f"--output={record}", "--wait"),
+        ],
+        env={"PATH": "", "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (case,) = json.loads(record.read_text())["cases"]
+    assert is_proven(case)
+    assert run.stdout.splitlines()[-1] == "['libbpf.so']"
 
 
 @pytest.mark.parametrize("name", ["empty", "simple", "complex"])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ebpf_overhead.errors import ExitStatus, MissingToolError, RefusedError, UnsupportedError
+from ebpf_overhead.hooks.cases import CoAttached, select
 from ebpf_overhead.measure import preflight
 
 
@@ -77,3 +80,15 @@ def test_what_is_missing(machine, missing, kind, words):
         preflight.check()
     assert caught.value.exit_status == ExitStatus.NOTHING_MEASURABLE
     assert "\n" not in str(caught.value)
+
+
+def test_object_files_need_no_compiler(machine):
+    objects = Path(__file__).parents[2] / "data" / "objects"
+    (of_object,) = select([], [str(objects / "simple-tracepoint.bpf.o")])
+    (of_source,) = select(["tp_btf"], ["empty"])
+    both = replace(of_object, co_attached=CoAttached((of_source,)))
+    machine(bcc=MissingToolError("BCC: libbcc.so.0 not found"))
+    preflight.check([of_object])
+    for cases in ([of_object, of_source], [both], None):
+        with pytest.raises(MissingToolError):
+            preflight.check(cases)

@@ -8,9 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.errors import MissingToolError
+from ebpf_overhead.measure.caller_counter import shipped
+from ebpf_overhead.programs.bcc_compile import Source, compile_source
+from ebpf_overhead.programs.compiled import source_path
+
 OBJECTS = Path(__file__).parents[2] / "data" / "objects"
 # With another compiler, or other headers of libbpf, the same sources make other code.
 MADE_BY, HEADERS = "14.0.6", "#define LIBBPF_MINOR_VERSION 1"
+
+
+def test_the_caller_counter_is_shipped_as_its_source_makes_it():
+    """Write it again with shipped(compiled_counter().made), of ``measure/caller_counter.py``."""
+    try:
+        made = compile_source(Source(source_path("caller_counter")))
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    if not any("libLLVM-14" in path for path in made.made_from):
+        pytest.skip("another compiler made it")
+    assert source_path("caller_counter").with_suffix(".json").read_text() == shipped(made)
 
 
 def test_objects_are_what_their_sources_make(tmp_path):
