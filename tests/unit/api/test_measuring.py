@@ -14,7 +14,7 @@ from ebpf_overhead.studies import cases_run
 def asked(monkeypatch):
     """The jobs that would be measured, with where."""
     found = []
-    monkeypatch.setattr(preflight, "check", lambda: None)
+    monkeypatch.setattr(preflight, "check", lambda cases=None: None)
     monkeypatch.setenv("EBPF_OVERHEAD_LOCK", "")
     monkeypatch.setattr(cases_run, "run", lambda job, *how: found.append(("here", job)) or {})
     monkeypatch.setattr(

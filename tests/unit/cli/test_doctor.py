@@ -89,7 +89,7 @@ def test_further_attach_types_are_told_by_outcome(laptop):
 
 def test_quiet_tries_the_standard_attach_types_only(monkeypatch, laptop):
     tried = []
-    monkeypatch.setattr(doctor.preflight, "check", lambda: None)
+    monkeypatch.setattr(doctor.preflight, "check", lambda cases=None: None)
     monkeypatch.setattr(
         doctor, "diagnose", lambda attach_types: tried.extend(attach_types) or measurable(laptop)
     )

@@ -70,7 +70,7 @@ def run(monkeypatch):
     run = Run()
     monkeypatch.delenv(clock.VARIABLE, raising=False)
     monkeypatch.setattr(cases_run, "measure_cases", run.measure_cases)
-    monkeypatch.setattr(preflight, "check", lambda: None)
+    monkeypatch.setattr(preflight, "check", lambda cases=None: None)
     return run
 
 
@@ -279,7 +279,7 @@ def test_missing_folder_is_found_before_measuring(run, tmp_path):
 
 
 def test_machine_that_cannot_measure_says_so_in_one_line(run, monkeypatch):
-    def refuse() -> None:
+    def refuse(cases: object = None) -> None:
         raise RefusedError("CAP_BPF missing", "run as root")
 
     monkeypatch.setattr(preflight, "check", refuse)

@@ -27,7 +27,7 @@ def ended(monkeypatch, capsys):
     """Run the process with something in the place of measuring; return status, record, errors."""
 
     def run(measure_cases):
-        monkeypatch.setattr(cases_run.preflight, "check", lambda: None)
+        monkeypatch.setattr(cases_run.preflight, "check", lambda cases=None: None)
         monkeypatch.setattr(cases_run, "measure_cases", measure_cases)
         monkeypatch.setattr(sys, "argv", ["-c", JOB.to_json()])
         with pytest.raises(SystemExit) as end:

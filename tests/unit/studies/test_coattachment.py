@@ -168,7 +168,7 @@ def invoke(*arguments):
 
 
 def test_the_command_writes_a_record(monkeypatch, tmp_path):
-    monkeypatch.setattr(preflight, "check", lambda: None)
+    monkeypatch.setattr(preflight, "check", lambda cases=None: None)
     asked = []
 
     def measure(settings, sampling, progress, verifier_log):

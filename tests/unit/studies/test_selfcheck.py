@@ -299,7 +299,7 @@ def test_the_table_shows_what_was_seen_expected_and_allowed():
 
 def test_the_command_ends_with_the_status_and_the_record(monkeypatch):
     monkeypatch.setattr(run, "PARTS", (CheckedPart("two", checks(2)),))
-    monkeypatch.setattr("ebpf_overhead.measure.preflight.check", lambda: None)
+    monkeypatch.setattr("ebpf_overhead.measure.preflight.check", lambda cases=None: None)
     monkeypatch.setenv("EBPF_OVERHEAD_LOCK", "")
     ended = CliRunner().invoke(main, ["selfcheck", "--format", "markdown"])
     assert ended.exit_code == ExitStatus.CASE_FAILED
