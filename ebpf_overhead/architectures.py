@@ -192,6 +192,11 @@ def here() -> Architecture:
     return of(platform.machine())
 
 
+def title(name: str) -> str:
+    """Return what people call an architecture: ``x86_64``, ``arm64``."""
+    return name if name == X86_64.name or name not in ARCHITECTURES else ARCHITECTURES[name].debian
+
+
 def is_here(name: str) -> bool:
     """Whether an architecture is this machine's."""
     return name == platform.machine()

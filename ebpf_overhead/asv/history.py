@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from ebpf_overhead.architectures import X86_64, title
 from ebpf_overhead.asv import stored
 from ebpf_overhead.asv.stored import Reasons
 from ebpf_overhead.errors import BadUseError
@@ -32,11 +33,14 @@ class NamedKernel:
     ----------
     commit, release, version : str
         As in the kernel history.
+    architecture : str
+        As people call it: ``x86_64``, ``arm64``.
     """
 
     commit: str
     release: str
     version: str
+    architecture: str = X86_64.name
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,25 @@ class Step:
 def known_kernels(history: History) -> list[NamedKernel]:
     """Return the kernels of a history, in its order."""
     return [
-        NamedKernel(commit, record.release, record.version)
+        NamedKernel(commit, record.release, record.version, title(record.arch))
         for commit, record in history.records().items()
     ]
+
+
+def of_architecture(kernels: Iterable[NamedKernel], architecture: str) -> list[NamedKernel]:
+    """Return the kernels of an architecture: those of two are no series.
+
+    Raises
+    ------
+    BadUseError
+        There is none.
+    """
+    known = list(kernels)
+    found = [each for each in known if each.architecture == architecture]
+    if not found:
+        names = ", ".join(dict.fromkeys(each.architecture for each in known)) or "no kernel at all"
+        raise BadUseError(f"the history has no kernel of {architecture}, but {names}", "--arch")
+    return found
 
 
 def costs(conf_path: Path, kernels: Iterable[NamedKernel]) -> list[KernelCosts]:
@@ -156,7 +176,7 @@ def steps(kernels: Sequence[KernelCosts], least: float) -> Iterator[Step]:
     Parameters
     ----------
     kernels : sequence of KernelCosts
-        In the order of the history.
+        In the order of the history; of one architecture.
     least : float
         The share, 0.1 for 10 %.
     """

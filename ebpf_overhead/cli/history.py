@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from ebpf_overhead.architectures import ARCHITECTURES, title
 from ebpf_overhead.asv import history as stored
 from ebpf_overhead.asv import history_figure as figure
 from ebpf_overhead.asv.history import KernelCosts, Step
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.cli import options
+from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.hooks.cases import STANDARD_PROGRAMS
@@ -26,11 +29,19 @@ Examples:
   ebpf-overhead history
   ebpf-overhead history --plot kernels.svg
   ebpf-overhead history --format json
+  ebpf-overhead history --arch arm64
 """
 
 
 @click.command(name="history", epilog=_EXAMPLES)
 @options.config
+@click.option(
+    "--arch",
+    type=NameType("architecture", [title(each) for each in ARCHITECTURES]),
+    default=lambda: title(platform.machine()),
+    show_default=False,
+    help="Kernels of this architecture.  [default: this machine's]",
+)
 @click.option(
     "--step",
     type=click.FloatRange(min=0, min_open=True),
@@ -40,7 +51,7 @@ Examples:
 )
 @options.figure("--plot", help_text="Draw into this file, .svg or .png; needs matplotlib.")
 @options.result("markdown", "json")
-def command(config: Path, step: float, plot: Path | None, output: Output) -> None:
+def command(config: Path, arch: str, step: float, plot: Path | None, output: Output) -> None:
     """Print what probes on getpid cost, kernel by kernel, and where that changes.
 
     Everything is in instructions per call, from the results that asv stored.
@@ -49,7 +60,8 @@ def command(config: Path, step: float, plot: Path | None, output: Output) -> Non
         raise BadUseError("-o is for the tables", "draw with --plot FILE")
     workspace = Workspace(config.absolute().parent)
     workspace.prepare(warn=lambda text: click.echo(text, err=True))
-    kernels = stored.costs(config, stored.known_kernels(workspace.history))
+    known = stored.of_architecture(stored.known_kernels(workspace.history), arch)
+    kernels = stored.costs(config, known)
     steps = list(stored.steps(kernels, step / 100))
     output.text(
         _json(kernels, steps) + "\n"

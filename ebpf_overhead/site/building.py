@@ -96,9 +96,19 @@ def _published(kernels: Path, known: Sequence[NamedKernel], project: Path) -> It
 
 
 def _steps(kernels: Path, known: Sequence[NamedKernel], parts: Sequence[Published]) -> list[Step]:
-    if not any(place.counted and place.conf_path == kernels for p in parts for place in p.places):
-        return []
-    return [*history.steps(history.costs(kernels, known), _LEAST_STEP)]
+    counted = {
+        place.architecture
+        for part in parts
+        for place in part.places
+        if place.counted and place.conf_path == kernels
+    }
+    return [
+        step
+        for architecture in sorted(counted)
+        for step in history.steps(
+            history.costs(kernels, history.of_architecture(known, architecture)), _LEAST_STEP
+        )
+    ]
 
 
 def _charting_library() -> str | None:

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ebpf_overhead.architectures import X86_64
 from ebpf_overhead.asv import results
 from ebpf_overhead.asv.history import Step
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, STANDARD_ATTACH_TYPES
@@ -92,7 +93,10 @@ def _grid(grid: Grid, site: Path) -> dict[str, Any]:
     return {
         "unit": UNITS[grid.counted],
         "revisions": grid.pages.revisions,
-        "title": f"{UNITS[grid.counted]}, by {grid.pages.revisions}",
+        "architecture": grid.architecture,
+        "title": ", ".join(
+            filter(None, (UNITS[grid.counted], f"by {grid.pages.revisions}", grid.architecture))
+        ),
         "benchmarks": benchmarks,
         "series": [
             [each.workload, each.attach, each.program, benchmarks.index(each.benchmark), each.index]
@@ -144,11 +148,17 @@ def _steps(steps: Sequence[Step], page: Path) -> Iterator[dict[str, Any]]:
     for step in steps:
         before, after = step.before.label, step.after.label
         yield {
+            "architecture": step.after.kernel.architecture,
             "before": before,
             "after": after,
             "attach": step.attach,
             "changes": step.changes,
-            "causes": [each.text for each in known if each.explains(before, after, step.attach)],
+            "causes": [
+                each.text
+                for each in known
+                if step.after.kernel.architecture == X86_64.name  # The page is about that.
+                and each.explains(before, after, step.attach)
+            ],
         }
 
 

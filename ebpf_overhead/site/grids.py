@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ebpf_overhead.architectures import X86_64
 from ebpf_overhead.site.asv_pages import AsvPages, PublishedBenchmark
 from ebpf_overhead.site.places import MeasuredPlace, Row
 from ebpf_overhead.workload.workloads import GETPID
@@ -51,12 +52,15 @@ class Grid:
         In order.
     series : list of Series
         Those that have a number anywhere.
+    architecture : str
+        That of the places, where they are guests: kernels of two are not compared.
     """
 
     pages: AsvPages
     counted: bool
     places: list[MeasuredPlace]
     series: list[Series]
+    architecture: str = ""
 
 
 def combinations(benchmark: PublishedBenchmark) -> list[Row]:
@@ -68,10 +72,16 @@ def combinations(benchmark: PublishedBenchmark) -> list[Row]:
 def grids(pages: AsvPages, places: Sequence[MeasuredPlace]) -> Iterator[Grid]:
     """Yield what was counted, and what was timed, of a configuration."""
     for counted in (True, False):
-        here = [each for each in places if each.counted == counted]
-        series = list(_distinct(_all_series(pages, here)))
-        if series:
-            yield Grid(pages, counted, here, series)
+        chosen = [each for each in places if each.counted == counted]
+        for architecture in sorted({each.architecture for each in chosen}, key=_x86_64_first):
+            here = [each for each in chosen if each.architecture == architecture]
+            series = list(_distinct(_all_series(pages, here)))
+            if series:
+                yield Grid(pages, counted, here, series, architecture)
+
+
+def _x86_64_first(architecture: str) -> tuple[bool, str]:
+    return architecture != X86_64.name, architecture
 
 
 def _all_series(pages: AsvPages, places: Sequence[MeasuredPlace]) -> Iterator[Series]:

@@ -34,6 +34,8 @@ class MeasuredPlace:
         Whether its numbers are instructions, and not ns.
     results : dict
         Benchmark -> asv's newest result that has it.
+    architecture : str
+        That of a guest; empty for a machine.
     """
 
     conf_path: Path
@@ -42,6 +44,7 @@ class MeasuredPlace:
     release: str
     counted: bool
     results: Mapping[str, Any]
+    architecture: str = ""
 
     def about(self, benchmark: str) -> str:
         """Return how and when a benchmark was measured."""
@@ -86,7 +89,10 @@ def of_kernels(conf_path: Path, kernels: Iterable[NamedKernel]) -> Iterator[Meas
     for kernel in kernels:
         for counted, results in _by_clock(by_commit.get(kernel.commit, ())):
             label = upstream(kernel.version)
-            yield MeasuredPlace(conf_path, kernel.release, label, kernel.release, counted, results)
+            yield MeasuredPlace(
+                *(conf_path, kernel.release, label, kernel.release, counted, results),
+                kernel.architecture if counted else "",
+            )
 
 
 def of_machines(conf_path: Path) -> Iterator[MeasuredPlace]:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from asv.commands import compare, find, run
+from asv.environment import get_env_name
 from asv.machine import Machine, MachineCollection, iter_machine_files
 from asv.results import Results, iter_results_for_machine_and_hash
 from asv.util import UserError, load_json
 
-from ebpf_overhead.asv.merging import is_counted, of_no_host
+from ebpf_overhead.asv.merging import ARCH, is_counted, of_no_host
 from ebpf_overhead.asv.workspace import Workspace
 
 
@@ -42,7 +43,8 @@ def install(workspace: Workspace) -> None:
         """Yield what asv run finds stored: counted results are of no host."""
         for name in dict.fromkeys((machine, shared.get("machine", machine))):
             if Path(results_dir, name).is_dir():
-                yield from iter_results_for_machine_and_hash(results_dir, name, commit)
+                found = iter_results_for_machine_and_hash(results_dir, name, commit)
+                yield from map(_as_asked_for, found)
 
     run.Results = find.Results = _results(shared)
     run.iter_results_for_machine_and_hash = stored
@@ -52,10 +54,26 @@ def install(workspace: Workspace) -> None:
 
 def _results(shared: Mapping[str, Any]) -> Callable[..., Results]:
     def make(params: Mapping[str, Any], *others: Any) -> Results:
-        counted = is_counted({"env_vars": others[-1]})
-        return Results({**of_no_host(params), **of_no_host(shared)} if counted else params, *others)
+        variables = others[-1]
+        if not is_counted({"env_vars": variables}):
+            return Results(params, *others)
+        described = {**of_no_host(params), **of_no_host(shared)}
+        # Of the guest, not of whoever measured it.
+        described |= {"arch": variables[ARCH]} if ARCH in variables else {}
+        return Results(described, *others)
 
     return make
+
+
+def _as_asked_for(results: Results) -> Results:
+    """Return results under the environment that asv asks for, which names no architecture.
+
+    That comes with the kernel: a revision is only ever measured as what it is.
+    """
+    variables = {("nobuild", k): v for k, v in results.env_vars.items() if k != ARCH}
+    if ARCH in results.env_vars:
+        results._env_name = get_env_name("kernel", results._python, {}, variables)
+    return results
 
 
 def _with_results(results_dir: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ebpf_overhead.architectures import X86_64, title
+from ebpf_overhead.asv.merging import ARCH
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.guest.command import Clock
 from ebpf_overhead.guest.variants import USUAL, USUAL_CPU, Variant
@@ -27,22 +29,29 @@ class Way:
         What executes the kernel: ``tcg``, ``kvm``, or ``native`` without a guest.
     cpu : str
         The CPU model.
+    arch : str
+        The architecture of an emulated guest, ``arm64``; empty for x86_64, of which the first
+        results were, and where nothing is emulated.
     """
 
     clock: Clock
     accel: Literal["tcg", "kvm", "native"]
     cpu: str
+    arch: str = ""
 
     @property
     def tags(self) -> dict[tuple[str, str], str]:
         """As variables of an asv environment: parts of its name that do not build anything."""
         variables = {"CLOCK": self.clock, "ACCEL": self.accel, "CPU": self.cpu}
+        if self.arch:
+            variables[ARCH] = self.arch
         return {("nobuild", name): value for name, value in variables.items()}
 
 
-def emulated(variant: Variant = USUAL) -> Way:
+def emulated(variant: Variant = USUAL, arch: str = X86_64.name) -> Way:
     """Return the way that exists on every machine: a guest whose clock counts instructions."""
-    return Way("icount", "tcg", variant.cpu_model or USUAL_CPU)
+    shown = "" if arch == X86_64.name else title(arch)
+    return Way("icount", "tcg", variant.cpu_model or USUAL_CPU, shown)
 
 
 def native() -> Way:
@@ -71,7 +80,9 @@ def way_of(
         That kernel cannot be measured by that clock.
     """
     if kernel.source != "running":
-        return Way("wall", "kvm", _host_cpu()) if clock == "wall" else emulated(variant)
+        return (
+            Way("wall", "kvm", _host_cpu()) if clock == "wall" else emulated(variant, kernel.arch)
+        )
     if variant != USUAL:
         raise UnsupportedError(
             f"{kernel.release} is the running kernel, and no guest: it was booted with what it has",

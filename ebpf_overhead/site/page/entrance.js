@@ -159,7 +159,7 @@ function stepRow(step) {
 
 function showSteps() {
   byId("steps").replaceChildren(table("Against the kernel before", "the causes are those of docs/kernels.md",
-    ["kernels", "attach type", ...data.programs, "cause"], data.steps.map(stepRow), 2, "cause"));
+    ["kernels", "attach type", ...data.programs, "cause"], stepsOf(releases()).map(stepRow), 2, "cause"));
 }
 
 // --- All of it ------------------------------------------------------------------------------
@@ -192,6 +192,11 @@ function showUnits() {
 }
 
 function showReleases() {
+  const architectures = releaseGrids().map((grid, number) => [String(number), grid.architecture || grid.title]);
+  choices(byId("lines-architecture"), architectures, "0", () => {
+    showSteps();
+    if (data.drawn) showLines();
+  });
   showSteps();
   byId("chart").hidden = !data.drawn;
   if (!data.drawn) return;

@@ -1,12 +1,16 @@
 // The lines by release, drawn by Vega-Lite.
 "use strict";
 
-const releases = () =>
-  data.grids.find((grid) => grid.unit === "instructions" && grid.places.length > 1);
+// Kernels of an architecture are a series of their own.
+const releaseGrids = () =>
+  data.grids.filter((grid) => grid.unit === "instructions" && grid.places.length > 1);
+const releases = () => releaseGrids()[Number(byId("lines-architecture").value)];
+
+const stepsOf = (grid) => data.steps.filter((each) => each.architecture === grid.architecture);
 
 // The step of an attach type that ends at a place, if it is one for this program.
-function stepTo(place, attach, program) {
-  const step = data.steps.find((each) => each.attach === attach && each.after === place.label);
+function stepTo(grid, place, attach, program) {
+  const step = stepsOf(grid).find((each) => each.attach === attach && each.after === place.label);
   const change = step ? step.changes[data.programs.indexOf(program)] : null;
   return Math.abs(change ?? 0) > data.leastStep ? { ...step, change } : null;
 }
@@ -24,7 +28,7 @@ function linePoints(grid, program, attachTypes) {
     const shown = workload === data.workload && series[2] === program && attachTypes.includes(attach);
     return grid.places.filter((place) => shown && place.values[number] !== null).map((place) => {
       const value = place.values[number];
-      const step = stepTo(place, attach, program);
+      const step = stepTo(grid, place, attach, program);
       return {
         kernel: place.label, attach, value, step: step !== null,
         href: graph(grid, place, series), says: says(attach, place, value, step),
