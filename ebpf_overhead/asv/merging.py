@@ -20,8 +20,6 @@ _MACHINE = "machine.json"
 _BENCHMARKS = "benchmarks.json"
 # What this project's plugin adds to a file: why a benchmark has no value.  asv ignores it.
 REASONS = "reasons"
-# The variable of an environment that names the architecture of its guests; without it, x86_64.
-ARCH = "ARCH"
 # Of asv's description of a machine: what a guest that counts instructions does not depend on.
 _HOST_FACTS = {"os", "cpu", "num_cpu", "ram"}
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ebpf_overhead.asv.merging import REASONS, parameters_key, read
 from ebpf_overhead.errors import BadUseError, MissingToolError
-from ebpf_overhead.guest.variants import USUAL_CPU
+from ebpf_overhead.guest.variants import USUAL_CPU, USUAL_CPUS
 from ebpf_overhead.printable import shortened
 from ebpf_overhead.reading import convert, naming
 
@@ -95,7 +95,7 @@ def is_of_variant(result: Any) -> bool:
     variables = result.env_vars
     emulated = variables.get("ACCEL") == "tcg"
     return bool(variables.get("BOOT_ARGS")) or (
-        emulated and variables.get("CPU", USUAL_CPU) != USUAL_CPU
+        emulated and variables.get("CPU", USUAL_CPU) not in USUAL_CPUS
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ebpf_overhead.architectures import ARCHITECTURES, X86_64, title
 from ebpf_overhead.errors import BadUseError
 
 # The kernel's own limit of a command line is 2048 bytes, and ours takes some of it.
@@ -52,6 +53,17 @@ class Variant:
 USUAL = Variant()
 # What emulated guests have if no CPU model is asked for, as results call it.
 USUAL_CPU = "max"
+
+
+def usual_cpu(arch: str) -> str:
+    """Return what results call the CPU of emulated guests of an architecture, by its name.
+
+    That of x86_64 has no architecture in it: the first results were of that.
+    """
+    return USUAL_CPU if arch == X86_64.name else f"{title(arch)}-{USUAL_CPU}"
+
+
+USUAL_CPUS = frozenset(map(usual_cpu, ARCHITECTURES))
 
 # Linux 5.14, commit 86d1919a4fb0d9c115dd1d3b969f5d1650e45408; older kernels say nothing.
 _UNKNOWN = re.compile(r'Unknown kernel command line parameters "([^"]*)"')

@@ -57,8 +57,10 @@ class MeasuredPlace:
     def filters(self) -> dict[str, str]:
         """Return what tells its graphs from others in the addresses of asv's pages."""
         result = next(iter(self.results.values()))
-        machine = {"machine": str(result.params.get("machine", ""))}
-        return {**machine, **{f"f-env-{k}": str(v) for k, v in sorted(result.env_vars.items())}}
+        # The architecture has a page of its own where asv has results of two.
+        facts = {"machine": "machine", "arch": "f-arch"}
+        known = {at: str(result.params.get(name, "")) for name, at in facts.items()}
+        return {**known, **{f"f-env-{k}": str(v) for k, v in sorted(result.env_vars.items())}}
 
     def numbers(self, benchmark: str) -> dict[Row, Interval]:
         """Return a benchmark's values, for each combination that has one."""

@@ -37,7 +37,7 @@ _MOST_OUTPUT_BYTES = 1 << 20
 
 # Subcommands of asv's runner that only look at the suite: they need no kernel.
 ON_HOST = frozenset({"discover", "check"})
-_OWN_VARIABLES = frozenset({"CLOCK", "ACCEL", "CPU", "ARCH", "KERNEL"})
+_OWN_VARIABLES = frozenset({"CLOCK", "ACCEL", "CPU", "KERNEL"})
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ from asv.machine import Machine, MachineCollection, iter_machine_files
 from asv.results import Results, iter_results_for_machine_and_hash
 from asv.util import UserError, load_json
 
-from ebpf_overhead.asv.merging import ARCH, is_counted, of_no_host
+from ebpf_overhead.architectures import title
+from ebpf_overhead.asv.merging import is_counted, of_no_host
 from ebpf_overhead.asv.workspace import Workspace
+from ebpf_overhead.guest.variants import USUAL_CPUS
+
+_CPU = ("nobuild", "CPU")
 
 
 def install_without_host() -> None:
@@ -21,7 +26,7 @@ def install_without_host() -> None:
 
     One series is then measured wherever CI has a machine.
     """
-    run.Results = find.Results = _results({})
+    run.Results = find.Results = _results({}, lambda _: {})
 
 
 def install(workspace: Workspace) -> None:
@@ -39,41 +44,53 @@ def install(workspace: Workspace) -> None:
     shared = load_json(str(committed[0]), Machine.api_version) if len(committed) == 1 else {}
     shared.pop("version", None)
 
+    def guest(commit: str) -> dict[str, str]:
+        record = workspace.history.records().get(commit)
+        return {} if record is None else {"arch": title(record.arch)}
+
     def stored(results_dir: str, machine: str, commit: str) -> Iterator[Results]:
         """Yield what asv run finds stored: counted results are of no host."""
         for name in dict.fromkeys((machine, shared.get("machine", machine))):
             if Path(results_dir, name).is_dir():
-                found = iter_results_for_machine_and_hash(results_dir, name, commit)
-                yield from map(_as_asked_for, found)
+                for found in iter_results_for_machine_and_hash(results_dir, name, commit):
+                    yield from _under_all_names(found)
 
-    run.Results = find.Results = _results(shared)
+    run.Results = find.Results = _results(shared, guest)
     run.iter_results_for_machine_and_hash = stored
     find.Machine = _Described
     compare.iter_machine_files = _with_results
 
 
-def _results(shared: Mapping[str, Any]) -> Callable[..., Results]:
+def _results(
+    shared: Mapping[str, Any], guest: Callable[[str], dict[str, str]]
+) -> Callable[..., Results]:
+    """Return what makes results; `guest` says of a commit what is known of its guest."""
+
     def make(params: Mapping[str, Any], *others: Any) -> Results:
         variables = others[-1]
         if not is_counted({"env_vars": variables}):
             return Results(params, *others)
-        described = {**of_no_host(params), **of_no_host(shared)}
         # Of the guest, not of whoever measured it.
-        described |= {"arch": variables[ARCH]} if ARCH in variables else {}
-        return Results(described, *others)
+        facts = {**of_no_host(params), **of_no_host(shared), **guest(str(others[1]))}
+        return Results(facts, *others)
 
     return make
 
 
-def _as_asked_for(results: Results) -> Results:
-    """Return results under the environment that asv asks for, which names no architecture.
+def _under_all_names(results: Results) -> Iterator[Results]:
+    """Yield results once under each environment that asv may ask for.
 
-    That comes with the kernel: a revision is only ever measured as what it is.
+    Its environment has the name of the kernel before.  The architecture comes with the kernel, so
+    a revision is only ever measured as what it is.
     """
-    variables = {("nobuild", k): v for k, v in results.env_vars.items() if k != ARCH}
-    if ARCH in results.env_vars:
-        results._env_name = get_env_name("kernel", results._python, {}, variables)
-    return results
+    variables = {("nobuild", name): value for name, value in results.env_vars.items()}
+    if variables.get(_CPU) not in USUAL_CPUS:
+        yield results
+        return
+    for cpu in USUAL_CPUS:
+        named = copy(results)
+        named._env_name = get_env_name("kernel", results._python, {}, {**variables, _CPU: cpu})
+        yield named
 
 
 def _with_results(results_dir: str) -> Iterator[str]:

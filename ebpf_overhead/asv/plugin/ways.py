@@ -7,11 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ebpf_overhead.architectures import X86_64, title
-from ebpf_overhead.asv.merging import ARCH
+from ebpf_overhead.architectures import X86_64
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.guest.command import Clock
-from ebpf_overhead.guest.variants import USUAL, USUAL_CPU, Variant
+from ebpf_overhead.guest.variants import USUAL, Variant, usual_cpu
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.kernels.record import KernelRecord
 from ebpf_overhead.machine import describe
@@ -29,29 +28,22 @@ class Way:
         What executes the kernel: ``tcg``, ``kvm``, or ``native`` without a guest.
     cpu : str
         The CPU model.
-    arch : str
-        The architecture of an emulated guest, ``arm64``; empty for x86_64, of which the first
-        results were, and where nothing is emulated.
     """
 
     clock: Clock
     accel: Literal["tcg", "kvm", "native"]
     cpu: str
-    arch: str = ""
 
     @property
     def tags(self) -> dict[tuple[str, str], str]:
         """As variables of an asv environment: parts of its name that do not build anything."""
         variables = {"CLOCK": self.clock, "ACCEL": self.accel, "CPU": self.cpu}
-        if self.arch:
-            variables[ARCH] = self.arch
         return {("nobuild", name): value for name, value in variables.items()}
 
 
 def emulated(variant: Variant = USUAL, arch: str = X86_64.name) -> Way:
     """Return the way that exists on every machine: a guest whose clock counts instructions."""
-    shown = "" if arch == X86_64.name else title(arch)
-    return Way("icount", "tcg", variant.cpu_model or USUAL_CPU, shown)
+    return Way("icount", "tcg", variant.cpu_model or usual_cpu(arch))
 
 
 def native() -> Way:

@@ -262,7 +262,7 @@ def test_the_pages_hold_the_tables_of_the_stored_results(everything_committed):
     """What docs/kernels.md prints is what results/kernels holds, whoever changes either."""
     workspace = Workspace(everything_committed.parent)
     workspace.prepare()
-    known = stored.known_kernels(workspace.history)
+    known = stored.of_architecture(stored.known_kernels(workspace.history), "x86_64")
     kernels = stored.costs(everything_committed, known)
     standard, further = figure.markdown(kernels).split("\n\n")
     page = (ROOT / "docs/kernels.md").read_text()
@@ -291,3 +291,41 @@ def test_report_of_a_kernel_that_is_not_in_the_history_names_the_closest(everyth
     assert run.exit_code == ExitStatus.BAD_USE
     expected = "no kernel of the history is called '6.12.119+deb13-amd64'; did you mean 6.12.118"
     assert expected in run.output
+
+
+def test_kernels_of_two_architectures_are_two_histories():
+    known = [
+        stored.NamedKernel("c", f"6.12-{number}", "6.12", architecture)
+        for number, architecture in enumerate(("x86_64", "arm64", "x86_64"))
+    ]
+    releases = [each.release for each in stored.of_architecture(known, "x86_64")]
+    assert releases == ["6.12-0", "6.12-2"]
+    with pytest.raises(BadUseError, match="no kernel of arm64, but x86_64"):
+        stored.of_architecture([known[0]], "arm64")
+
+
+def test_usual_cpu_of_another_architecture_is_no_variant(store):
+    usual = {"ACCEL": "tcg", "CPU": "arm64-max"}
+    store.add(OLD.release, 3, started_at=1_000, **usual)
+    store.add(OLD.release, 9, started_at=2_000, **{**usual, "CPU": "neoverse-n1"})
+    assert [each.unprobed for each in store.costs()] == [750]
+
+
+def test_arm64_was_measured_on_the_same_kernels(everything_committed):
+    workspace = Workspace(everything_committed.parent)
+    workspace.prepare()
+    both = stored.costs(everything_committed, stored.known_kernels(workspace.history))
+    arm64 = [each for each in both if each.kernel.architecture == "arm64"]
+    assert [each.label for each in arm64] == ["6.12.118", "7.3.4"]
+    for each in arm64:
+        assert None not in each.overhead.values()
+        assert each.overhead["fentry", "empty"] < each.overhead["kprobe", "empty"]
+    # The page has those of x86_64 beside them.
+    beside = [each for each in both if each.label in {known.label for known in arm64}]
+    assert {each.kernel.architecture for each in beside} == {"x86_64", "arm64"}
+    page = (ROOT / "docs/arm64.md").read_text()
+    for table in (
+        *figure.markdown(beside).split("\n\n"),
+        figure.steps_markdown(stored.steps(arm64, 0.1)),
+    ):
+        assert table in page

@@ -31,9 +31,9 @@ def processor(monkeypatch):
     monkeypatch.setattr(ways, "describe", Machine)
 
 
-def kernel(release, source="debian"):
+def kernel(release, source="debian", arch="x86_64"):
     return Kernel(
-        release, "x86_64", None, None, None, source, make_record(release), Path(), Origin("", ())
+        release, arch, None, None, None, source, make_record(release), Path(), Origin("", ())
     )
 
 
@@ -88,3 +88,11 @@ def test_ways_never_share_a_series():
         ("nobuild", "CPU"): "max",
     }
     assert len({tuple(each.values()) for each in tags}) == 3
+
+
+def test_guests_of_another_architecture_are_a_series_of_their_own():
+    way = ways.way_of(kernel("6.12.1-arm64", arch="aarch64"))
+    assert (way.clock, way.accel, way.cpu) == ("icount", "tcg", "arm64-max")
+    assert way.tags.keys() == ways.emulated().tags.keys()  # asv has no page where one lacks any.
+    named = ways.way_of(kernel("6.12.1-arm64", arch="aarch64"), None, Variant(cpu_model="a76"))
+    assert named.cpu == "a76"

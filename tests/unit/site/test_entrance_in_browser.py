@@ -151,6 +151,7 @@ def test_every_choice_of_every_switch_shows_a_table(entrance):
 
 def test_the_lines_follow_their_switches(entrance):
     page = entrance
+    page.select_option("#lines-architecture", "0")
     page.select_option("#lines-attach", "all")
     page.select_option("#lines-program", "complex")
     values = page.evaluate(
@@ -168,6 +169,7 @@ def test_the_lines_follow_their_switches(entrance):
 
 def test_every_step_has_a_cause(entrance):
     page = entrance
+    page.select_option("#lines-architecture", "0")
     rows = page.locator("#steps tbody tr")
     assert rows.count() >= 23
     assert page.locator("#steps details").count() == rows.count()

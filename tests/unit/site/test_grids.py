@@ -19,6 +19,7 @@ class Numbers:
     found: dict
     counted: bool = True
     why: dict = field(default_factory=dict)
+    architecture: str = "x86_64"
 
     def numbers(self, benchmark):
         return {row: Interval(1, 1, 1, 0.99) for row in self.found.get(benchmark, ())}
@@ -98,3 +99,10 @@ def test_what_has_a_reason_instead_of_a_number_is_there():
     place = Numbers({}, why={name: {("kprobe", "simple"): "unsupported: none"}})
     (grid,) = grids(pages(getpid__Instructions__track_overhead=TWO), [place])
     assert [each.attach for each in grid.series] == ["kprobe"]
+
+
+def test_kernels_of_two_architectures_are_two_grids():
+    found = {"x.Instructions.track_overhead": [("kprobe", "empty")]}
+    places = [Numbers(found, architecture=each) for each in ("arm64", "x86_64", "arm64")]
+    both = [*grids(pages(x__Instructions__track_overhead=TWO), places)]
+    assert [(each.architecture, len(each.places)) for each in both] == [("x86_64", 1), ("arm64", 2)]
