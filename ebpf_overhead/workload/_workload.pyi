@@ -208,7 +208,14 @@ def watch(workload: str, words: Buffer, cpu: int, /) -> None:
     """
 
 def run_paced(
-    workload: str, calls: int, gap_ns: int, most_ns: int, cpu: int | None, sleeps: bool, /
+    workload: str,
+    calls: int,
+    gap_ns: int,
+    most_ns: int,
+    cpu: int | None,
+    sleeps: bool,
+    undisturbed: bool,
+    /,
 ) -> tuple[int, int, int]:
     """Time calls of a workload at a fixed rate.
 
@@ -227,6 +234,9 @@ def run_paced(
         Pin the calling thread to this CPU meanwhile, or to none.
     sleeps : bool
         Whether the thread sleeps between calls; else it spins.
+    undisturbed : bool
+        Whether a call does not count in which another task had the CPU however shortly.  That
+        takes a system call before each call, and one after it.
 
     Returns
     -------
