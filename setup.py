@@ -1,5 +1,6 @@
 """Builds the compiled extensions and puts the BPF programs into the package."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -9,21 +10,29 @@ _WORKLOAD = Path("ebpf_overhead/workload")
 COMPILE_ARGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-missing-field-initializers"]
 
 
-class BuildWithProbes(build_py):
-    """Copies ``probes/*`` to ``ebpf_overhead/probes`` in the wheel.
+# What asv works on where kernels are the revisions; see ebpf_overhead/asv/suite.py.
+_SUITE = ("asv.kernels.json", "benchmarks/*.py", "results/**/*.json", "results/**/config")
 
-    The programs stand at the top of the tree, where a reader looks for them; an
-    installed package finds them inside itself.
+
+class BuildWithTree(build_py):
+    """Copies ``probes/`` and the suite over kernels into ``ebpf_overhead/`` in the wheel.
+
+    They stand at the top of the tree, where a reader looks for them; an installed package
+    finds them inside itself.
     """
 
     def run(self) -> None:
         super().run()
         if getattr(self, "editable_mode", False):
             return
-        target = Path(self.build_lib) / "ebpf_overhead" / "probes"
-        self.mkpath(str(target))
-        for source in sorted(Path("probes").iterdir()):
-            self.copy_file(str(source), str(target / source.name))
+        self._copy(Path("ebpf_overhead"), ["probes/*"])
+        self._copy(Path("ebpf_overhead/suite"), _SUITE)
+
+    def _copy(self, package: Path, patterns: Iterable[str]) -> None:
+        for source in sorted(each for pattern in patterns for each in Path().glob(pattern)):
+            target = Path(self.build_lib) / package / source
+            self.mkpath(str(target.parent))
+            self.copy_file(str(source), str(target))
 
 
 setup(
@@ -38,7 +47,7 @@ setup(
             "tools/tracers/*.[ch]",
         ],
     },
-    cmdclass={"build_py": BuildWithProbes},
+    cmdclass={"build_py": BuildWithTree},
     ext_modules=[
         Extension(
             "ebpf_overhead.workload._workload",

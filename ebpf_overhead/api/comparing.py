@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebpf_overhead.api.reading import read
+from ebpf_overhead.asv import suite
 from ebpf_overhead.asv.choosing import Meant, Results, best_pair
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.reading import naming
@@ -14,7 +15,7 @@ from ebpf_overhead.report.comparison import Comparison
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.report.side import Side, in_turns, nothing_paired, of_record
 
-KERNELS = Path("asv.kernels.json")
+KERNELS = suite.CONFIGURATION
 PROJECT = Path("asv.conf.json")
 
 # Files that are a program, and not what one costs.

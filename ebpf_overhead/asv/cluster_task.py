@@ -17,7 +17,7 @@ from pathlib import Path
 
 import ebpf_overhead
 from ebpf_overhead import architectures, machine
-from ebpf_overhead.asv import side_by_side
+from ebpf_overhead.asv import side_by_side, suite
 from ebpf_overhead.errors import FailedError, MissingToolError, OverheadError
 from ebpf_overhead.guest.command import dotted
 from ebpf_overhead.guest.qemu import find_qemu, qemu_version
@@ -27,7 +27,7 @@ from ebpf_overhead.kernels.layout import DATA_VARIABLE, default_layout
 from ebpf_overhead.programs.store import cache_directory
 
 # Relative to the directory of a task, and where asv has them.
-CONFIGURATION = "asv.kernels.json"
+CONFIGURATION = str(suite.CONFIGURATION)
 RESULTS = ".asv/kernels/results"
 PLACES = {
     "repo": ".asv/kernels/history",

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 
 from ebpf_overhead.api import comparing
 from ebpf_overhead.cli import options
 from ebpf_overhead.cli.names import NameType, described_kernels
 from ebpf_overhead.cli.output import Output
-from ebpf_overhead.errors import BadUseError, ExitStatus
+from ebpf_overhead.errors import ExitStatus
 from ebpf_overhead.report import comparison_tables, limits
 from ebpf_overhead.report.comparison import Comparison
 from ebpf_overhead.report.console import print_line
@@ -52,22 +51,6 @@ def _limits(
     return [limits.parse(text) for each in given for text in each.split(",")]
 
 
-def _configuration(
-    flag: str, name: str, default: Path, help_text: str
-) -> Callable[[_Function], _Function]:
-    """Add an option for a configuration of asv, without which records are compared all the same."""
-
-    def present(context: click.Context, parameter: click.Parameter, path: Path) -> Path:
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and not path.is_file():
-            raise BadUseError(f"{path} is no file", "name a configuration of asv")
-        return path
-
-    kind = click.Path(path_type=Path)
-    return click.option(
-        flag, name, type=kind, default=str(default), callback=present, help=help_text
-    )
-
-
 @click.command(name="compare", epilog=_WHAT + _EXAMPLES)
 @click.argument("before", metavar="A", type=_RESULT)
 @click.argument("after", metavar="B", type=_RESULT)
@@ -86,8 +69,12 @@ def _configuration(
     is_flag=True,
     help="Compare although machines, CPU models or versions of QEMU differ, and say so.",
 )
-@_configuration("--config", "config", comparing.KERNELS, "asv's configuration for kernels.")
-@_configuration("--commits", "project", comparing.PROJECT, "asv's configuration for commits.")
+@options.configuration(
+    "--config", "config", comparing.KERNELS, "asv's configuration for kernels.", optional=True
+)
+@options.configuration(
+    "--commits", "project", comparing.PROJECT, "asv's configuration for commits.", optional=True
+)
 @options.result("table", "markdown", "json")
 def command(
     before: str,

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from ebpf_overhead.asv import suite
 from ebpf_overhead.cli.durations import DurationType, PrecisionType
 from ebpf_overhead.cli.files import check_writable
 from ebpf_overhead.cli.names import NameType
@@ -181,11 +183,51 @@ precision = click.option(
     help="Stop when half the width of the 99 % interval of every overhead is this small: a share"
     " of the overhead, ns, or the larger of both.  [default: 5%,10ns; in guests 1%,1ns]",
 )
-config = click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="asv.kernels.json",
-    help="asv's configuration for kernels.",
+
+
+def configuration(
+    flag: str, name: str, default: Path, help_text: str, *, optional: bool = False
+) -> _Decorator[Any]:
+    """Add an option for a configuration of asv.
+
+    Parameters
+    ----------
+    flag, name, help_text : str
+        The option.
+    default : Path
+        In the current directory.  Where there is none for kernels, the one that an installed
+        package brings takes its place.
+    optional : bool
+        Whether the command does without, where none is named.
+    """
+
+    def present(context: click.Context, parameter: click.Parameter, path: Path) -> Path:
+        try:
+            found = suite.configuration(path)
+        except (OSError, BadUseError):
+            if not optional:
+                raise
+            found = path
+        named = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not found.is_file() and (named or not optional):
+            remedy = f"name a configuration of asv: {flag}; make bench needs a checkout"
+            raise BadUseError(f"{path} is no file here", remedy)
+        return found
+
+    kind = click.Path(path_type=Path)
+    return click.option(
+        flag,
+        name,
+        type=kind,
+        metavar="FILE",
+        default=str(default),
+        callback=present,
+        help=help_text,
+    )
+
+
+config = configuration(
+    "--config", "config", suite.CONFIGURATION, "asv's configuration for kernels."
 )
 
 _FILTERS = (

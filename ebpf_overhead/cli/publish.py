@@ -19,11 +19,8 @@ Examples:
 
 @click.command(name="publish", epilog=_EXAMPLES)
 @options.config
-@click.option(
-    "--commits",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="asv.conf.json",
-    help="asv's configuration for commits.",
+@options.configuration(
+    "--commits", "commits", Path("asv.conf.json"), "asv's configuration for commits.", optional=True
 )
 def command(config: Path, commits: Path) -> None:
     """Publish the stored results as a site: an entrance, and asv's own pages behind it.

@@ -36,12 +36,7 @@ _FORMATS = {name: FORMATS[name] for name in ("markdown", "json")}
 
 
 @click.command(name="report", epilog=_EXAMPLES)
-@click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default="asv.conf.json",
-    help="asv's configuration.",
-)
+@options.configuration("--config", "config", Path("asv.conf.json"), "asv's configuration.")
 @click.option(
     "--commit",
     help="Commit of the project that was measured, as git names it.  [default: the newest]",

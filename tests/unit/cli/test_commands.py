@@ -113,7 +113,7 @@ def test_reader_that_went_away_is_no_error():
         ),
         (["measure", "-o", "/"], "'/' is a directory"),
         (["measure", "left over"], "unexpected extra argument (left over)"),
-        (["report", "--config", "/nowhere/asv.conf.json"], "does not exist"),
+        (["report", "--config", "/nowhere/asv.conf.json"], "is no file here"),
     ],
 )
 def test_wrong_arguments_are_bad_use(arguments, words):
