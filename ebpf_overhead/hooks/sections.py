@@ -22,6 +22,7 @@ from ebpf_overhead.hooks.symbols import entry_symbols, user_point
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload.workloads import WORKLOADS, Workload
 
+_PATTERN = re.compile(r"[*?\[]")
 _OF_NAME = {name: row for row in ATTACH_TYPES.values() for name in (row.name, *row.aliases)}
 
 
@@ -126,7 +127,7 @@ def _placed(section: str) -> Placed:
         )
     if not place or (row.workload_kind == "function" and ":" not in place):
         return Placed(row, (), tuple(_of_kind(row)))  # the tool attaches it by a call of libbpf
-    if row.group == "tracepoints" and re.search(r"[*?]", place):
+    if row.group == "tracepoints" and _PATTERN.search(place):
         return _of_pattern(row, place)
     points = tuple(_points(row, kind, place))
     for each in _like(row):
@@ -178,7 +179,7 @@ def _points(row: AttachType, kind: str, place: str) -> Iterator[AttachPoint]:
         yield from _security_points(row, place)
     else:
         name, _, offset = place.partition("+")
-        if re.search(r"[*?]", name):
+        if _PATTERN.search(name):
             raise UnsupportedError(f"{row.name}/{place} names several functions", _NAME_ONE)
         yield AttachPoint(name, int(offset or "0", 0))
 
@@ -193,6 +194,8 @@ def _security_points(row: AttachType, place: str) -> Iterator[AttachPoint]:
 
 def _user_point(place: str) -> AttachPoint:
     file, _, function = place.rpartition(":")
+    if _PATTERN.search(function):
+        raise UnsupportedError(f"{place} names several functions", _NAME_ONE)
     function, _, offset = function.partition("+")
     library = re.fullmatch(r"lib(.+)\.so[.\d]*", file)
     try:

@@ -41,6 +41,7 @@ _NEVER = {
     "END": "runs once, when the script ends",
     "interval": "runs by the clock",
     "profile": "runs by the clock",
+    "usdt": "no workload passes a USDT probe of another file: write it as uprobe:FILE:FUNCTION",
 }
 
 

@@ -84,6 +84,23 @@ def test_what_no_call_runs_says_so(cases, name, why):
     assert (cases[name]["status"], cases[name]["reason"]) == ("unsupported", why)
 
 
+def test_what_names_no_one_place_says_what_to_write(tmp_path):
+    path = tmp_path / "many.bt"
+    path.write_text(
+        f"usdt:/bin/sh:a:b {{ @a = 1; }} {ENTER} {{ @b = 1; }} uprobe:libc:getp* {{ @c = 1; }}\n"
+        "tracepoint:sched:sched_* { @d = 1; }"
+    )
+    run = run_command("measure", f"--program={path}", "--time=0.05", "--json", "--wait")
+    reasons = [each["reason"] or each["status"] for each in json.loads(run.stdout)["cases"]]
+    for words in (
+        "usdt:/bin/sh:a:b: no workload passes a USDT probe of another file: write it as uprobe",
+        "libc.so:getp* names several functions",
+        "tracepoint/sched/sched_* names several places",
+        "measured",
+    ):
+        assert len([each for each in reasons if words in each]) == 1, reasons
+
+
 def made(text: str):
     return of_script(text, ObjectSettings(tuple(each.name for each in probes_of(text))), "a.bt")
 

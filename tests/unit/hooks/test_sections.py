@@ -85,6 +85,7 @@ def test_a_function_of_a_file(monkeypatch):
         ("cgroup_skb/ingress", "no workload here calls the hook cgroup_skb/ingress"),
         ("?struct_ops/init", "no workload here calls the hook struct_ops/init"),
         ("kprobe.multi/vfs_*", "names several functions"),
+        ("uprobe//bin/sh:get*", "/bin/sh:get\\* names several functions"),
         ("uprobe//nowhere/tool:work", "no file /nowhere/tool"),
     ],
 )
