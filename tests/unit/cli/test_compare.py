@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -46,11 +47,10 @@ def rows(result):
 
 
 def test_kernels_by_their_series_differ_in_exactly_what_is_stored(run):
-    """Every overhead of the committed 6.12 and 7.3 differs, by what docs/kernels.md says."""
+    """Every overhead of getpid differs on 6.12 and 7.3, by what docs/kernels.md says."""
     found = run("6.12", "7.3", "--json")
-    assert json.loads(found.stdout)["rows_compared"] == 114
-    overheads = {of: row for of, row in rows(found).items() if len(of) > 1}
-    assert len(overheads) == 113
+    overheads = {of: row for of, row in rows(found).items() if of[0] == "getpid" and len(of) > 1}
+    assert len(overheads) == 27
     fentry = overheads["getpid", "fentry", "empty"]
     assert fentry["before"] == {"estimate": 129.0}
     assert fentry["difference"] == {"estimate": -17.0}
@@ -69,7 +69,7 @@ def test_kernels_of_which_little_differs(run):
 
 def test_a_kernel_does_not_differ_from_itself(run):
     shown = run("6.12", "6.12.118+deb13-amd64").stdout
-    assert "0 of 128 rows differ" in shown
+    assert re.search(r"^0 of [1-9]\d+ rows differ$", shown, re.MULTILINE)
     assert "Case" not in shown
 
 
