@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Set
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ebpf_overhead.errors import FailedError, UnsupportedError
 from ebpf_overhead.hooks.cases import Case
@@ -109,9 +109,7 @@ def cost_at_rate(case: Case, pacing: Pacing, time_s: float) -> CostAtRate:
         name = case.workload.name
         prove_with_counter(probe, lambda calls: _run(name, calls, cpu))
         calls = max(round(pacing.per_s * _WINDOW_S), 1)
-        # Where all system calls make records, more of them would change the rate.
-        alone = replace(pacing, undisturbed=not case.attach.system_wide)
-        windows = PacedWindows(name, alone, calls, cpu, probe.switch)
+        windows = PacedWindows(name, pacing, calls, cpu, probe.switch)
         _sample(windows, time_s)
         probe.detach()
         lost = _lost_share(probe, buffers)

@@ -33,14 +33,10 @@ class Pacing:
         Calls per second; 0 for as fast as it goes.
     sleeps : bool
         Whether the caller sleeps between calls; else it works.
-    undisturbed : bool
-        Whether a call does not count in which another task had the CPU however shortly; it takes
-        two more system calls.
     """
 
     per_s: int
     sleeps: bool = False
-    undisturbed: bool = False
 
     @property
     def gap_ns(self) -> int:
@@ -116,7 +112,6 @@ class PacedWindows:
                 _MOST_NS,
                 self._cpu,
                 self._pacing.sleeps,
-                self._pacing.undisturbed,
             )
         self._per_s.append(self._calls * _NS_PER_S / window_ns)
         self.left_out += self._calls - counted

@@ -228,7 +228,7 @@ static PyObject *workload_watch(PyObject *Py_UNUSED(module), PyObject *args)
 }
 
 PyDoc_STRVAR(run_paced_doc,
-             "run_paced(workload, calls, gap_ns, most_ns, cpu, sleeps, undisturbed)\n--\n\n"
+             "run_paced(workload, calls, gap_ns, most_ns, cpu, sleeps)\n--\n\n"
              "Time calls at a fixed rate: (calls that count, ns in them, ns in all).");
 
 static PyObject *workload_run_paced(PyObject *Py_UNUSED(module), PyObject *args)
@@ -238,10 +238,10 @@ static PyObject *workload_run_paced(PyObject *Py_UNUSED(module), PyObject *args)
     const struct workload *workload;
     struct pacing pacing;
     const char *name;
-    int sleeps, undisturbed;
+    int sleeps;
 
-    if (!PyArg_ParseTuple(args, "sOOOOpp:run_paced", &name, &calls_object, &gap_object,
-                          &most_object, &cpu_object, &sleeps, &undisturbed))
+    if (!PyArg_ParseTuple(args, "sOOOOp:run_paced", &name, &calls_object, &gap_object, &most_object,
+                          &cpu_object, &sleeps))
         return NULL;
     workload = parse_workload(name);
     if (workload == NULL || parse_whole("calls", calls_object, 1, MAX_CALLS, &calls) < 0 ||
@@ -249,7 +249,7 @@ static PyObject *workload_run_paced(PyObject *Py_UNUSED(module), PyObject *args)
         parse_whole("most_ns", most_object, 1, MAX_GAP_NS, &most_ns) < 0 ||
         (cpu_object != Py_None && parse_whole("cpu", cpu_object, 0, MAX_CPUS - 1, &cpu) < 0))
         return NULL;
-    pacing = (struct pacing){gap_ns, most_ns, sleeps, undisturbed};
+    pacing = (struct pacing){gap_ns, most_ns, sleeps};
     return pace_pinned(workload, calls, &pacing, (int)cpu);
 }
 

@@ -208,14 +208,7 @@ def watch(workload: str, words: Buffer, cpu: int, /) -> None:
     """
 
 def run_paced(
-    workload: str,
-    calls: int,
-    gap_ns: int,
-    most_ns: int,
-    cpu: int | None,
-    sleeps: bool,
-    undisturbed: bool,
-    /,
+    workload: str, calls: int, gap_ns: int, most_ns: int, cpu: int | None, sleeps: bool, /
 ) -> tuple[int, int, int]:
     """Time calls of a workload at a fixed rate.
 
@@ -234,9 +227,6 @@ def run_paced(
         Pin the calling thread to this CPU meanwhile, or to none.
     sleeps : bool
         Whether the thread sleeps between calls; else it spins.
-    undisturbed : bool
-        Whether a call does not count in which another task had the CPU however shortly.  That
-        takes a system call before each call, and one after it.
 
     Returns
     -------

@@ -18,11 +18,10 @@ struct pace {
 
 /* How calls follow each other: `gap_ns` after the one before began, or as soon as it is over.  The
  * thread sleeps in between, or spins.  A call of more than `most_ns` does not count: another task
- * had the CPU meanwhile; nor does, if `undisturbed` calls are wanted, any one in which another had
- * it.  That takes a system call before each call and one after it. */
+ * had the CPU meanwhile. */
 struct pacing {
     int64_t gap_ns, most_ns;
-    bool sleeps, undisturbed;
+    bool sleeps;
 };
 
 /* Makes `calls` calls.  It returns NULL, or the name of the system call that failed, with errno

@@ -15,7 +15,7 @@ from ebpf_overhead.measure.paced import PacedWindows, Pacing
 def test_difference_is_what_the_probe_adds_whichever_comes_first(monkeypatch):
     attached = []
 
-    def run_paced(workload, calls, gap_ns, most_ns, cpu, sleeps, undisturbed):
+    def run_paced(workload, calls, gap_ns, most_ns, cpu, sleeps):
         assert (workload, gap_ns, cpu, sleeps) == ("getpid", 100_000, 3, True)
         per_call = 11_100 if attached[-1] else 100
         return calls - 1, (calls - 1) * per_call, calls * gap_ns

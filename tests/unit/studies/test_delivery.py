@@ -86,9 +86,9 @@ class Machine:
         self.attached = attached
 
     def run(self, workload, calls, cpu=None):
-        self.run_paced(workload, calls, 0, 1, cpu, False, False)
+        self.run_paced(workload, calls, 0, 1, cpu, False)
 
-    def run_paced(self, workload, calls, gap_ns, most_ns, cpu, sleeps, undisturbed):
+    def run_paced(self, workload, calls, gap_ns, most_ns, cpu, sleeps):
         self.windows.append((self.attached, calls, gap_ns))
         per_call_ns = 100.0
         if self.attached:
