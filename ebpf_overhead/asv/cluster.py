@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
@@ -134,6 +135,8 @@ def _distributed() -> Any:
 @contextlib.contextmanager
 def _client(scheduler: str) -> Iterator[Any]:
     dask = _distributed()
+    # What it logs, tracebacks among it, is said again in a line by what is raised.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
     try:
         client = dask.Client(
             scheduler,
@@ -194,7 +197,8 @@ def _outcome(release: str, future: Any, workspace: Workspace, logs: Path) -> Ker
     except OverheadError as error:
         return KernelRun(release, 1, 0, log, str(error))
     except Exception as error:  # whatever else a worker, or Dask, raised
-        return KernelRun(release, 1, 0, log, f"{type(error).__name__}: {error}")
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return KernelRun(release, 1, 0, log, reason)
     log.write_text(done.log, encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for name, text in done.results.items():

@@ -156,7 +156,7 @@ def test_results_are_brought_and_what_failed_is_one_line(tmp_path):
     assert '"results": {"a": [[1]]}' in (workspace.results / "vm/abcd-kernel.json").read_text()
     for error, said in (
         (FailedError("no kernel", "add one"), "no kernel; add one"),
-        (RuntimeError("4 workers died"), "RuntimeError: 4 workers died"),
+        (RuntimeError("4 workers\ndied"), "RuntimeError: 4 workers died"),
     ):
         outcome = cluster._outcome("6.12", Future(error), workspace, tmp_path)
         assert (outcome.exit_status, str(outcome)) == (1, f"6.12: not measured: {said}")
