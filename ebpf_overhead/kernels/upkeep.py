@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from glob import escape
 
 from ebpf_overhead.errors import FailedError
-from ebpf_overhead.kernels import store
+from ebpf_overhead.kernels import store, userland
 from ebpf_overhead.kernels.catalogue import Kernel, damaged, find, installed
 from ebpf_overhead.kernels.history import History
 from ebpf_overhead.kernels.layout import Layout
@@ -49,6 +49,8 @@ def remove(
 ) -> list[str]:
     """Remove kernels, with the states of their guests, and from the history; results stay.
 
+    With the last kernel of another architecture, the programs of its guests go as well.
+
     Parameters
     ----------
     layout : Layout
@@ -79,6 +81,7 @@ def remove(
             store.remove(layout.kernels, name)
             shutil.rmtree(layout.states / name, ignore_errors=True)
         sync_history(layout)
+        userland.remove_unused(layout.userlands, {each.arch for each in installed(layout)})
         packages = [package for kernel in kernels for package in kernel.record.packages]
         for package in () if keep_packages else packages:
             for path in layout.packages.glob(f"{escape(package.name)}_*.deb"):

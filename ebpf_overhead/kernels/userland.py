@@ -14,11 +14,11 @@ import py_compile
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ebpf_overhead.architectures import Architecture
+from ebpf_overhead.architectures import ARCHITECTURES, Architecture
 from ebpf_overhead.errors import FailedError, MissingToolError
 from ebpf_overhead.kernels import store, unpacked
 from ebpf_overhead.kernels.apt import PrivateApt, WantedFile
@@ -106,6 +106,22 @@ def find(userlands: Path, architecture: Architecture) -> Userland:
     remedy = f"remove {place}, and add a kernel of {architecture.debian} again"
     record = read_json(place / _RECORD, _Record, remedy=remedy)
     return Userland(place, record.suite, record.packages, record.sha256)
+
+
+def remove_unused(userlands: Path, used: Collection[str]) -> None:
+    """Remove the programs of architectures of which there is no kernel.
+
+    Parameters
+    ----------
+    userlands : Path
+        `Layout.userlands`.
+    used : collection of str
+        Architectures of the kernels that are here, as ``uname -m`` prints them.
+    """
+    for architecture in ARCHITECTURES.values():
+        if architecture.name not in used:
+            for place in userlands.glob(f"{architecture.debian}-*"):
+                shutil.rmtree(place)
 
 
 @dataclass(frozen=True)

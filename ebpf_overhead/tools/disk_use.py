@@ -56,6 +56,7 @@ def kept(layout: Layout) -> list[Kept]:
         Kept("costs", "what hooks cost on each kernel; measuring takes seconds", (costs,)),
         Kept("runs", "directories of guests, those that run included", tuple(rundir.existing())),
         Kept("packages", "downloaded packages of kernels", (layout.packages, layout.apt)),
+        Kept("userlands", "programs of guests of other architectures", (layout.userlands,)),
         Kept("kernels", "kernels to boot; their results are kept elsewhere", (layout.kernels,)),
     ]
 
@@ -71,7 +72,8 @@ def clear(names: Iterable[str], layout: Layout, reporter: Reporter) -> None:
     of_kind = {each.name: each for each in kept(layout)}
     own: dict[str, Callable[[], object]] = {
         "runs": rundir.sweep,
-        "packages": lambda: _clear_packages(of_kind["packages"], layout, reporter),
+        "packages": lambda: _clear_fetched(of_kind["packages"], layout, reporter),
+        "userlands": lambda: _clear_fetched(of_kind["userlands"], layout, reporter),
         "kernels": lambda: _remove_kernels(layout, reporter),
     }
     for name in names:
@@ -87,9 +89,9 @@ def _remove_kernels(layout: Layout, reporter: Reporter) -> None:
         upkeep.remove(layout, names, True, reporter)
 
 
-def _clear_packages(packages: Kept, layout: Layout, reporter: Reporter) -> None:
+def _clear_fetched(fetched: Kept, layout: Layout, reporter: Reporter) -> None:
     with layout.locked(reporter):
-        _remove(packages.places)
+        _remove(fetched.places)
 
 
 def _remove(places: Iterable[Path]) -> None:

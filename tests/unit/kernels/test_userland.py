@@ -121,6 +121,14 @@ def test_programs_that_are_not_here(tmp_path):
         userland.find(tmp_path, AARCH64)
 
 
+def test_they_go_with_the_last_kernel_of_their_architecture(added):
+    layout, _, found = added
+    userland.remove_unused(layout.userlands, {"x86_64", "aarch64"})
+    assert found.directory.is_dir()
+    userland.remove_unused(layout.userlands, {"x86_64"})
+    assert not found.directory.exists()
+
+
 @pytest.mark.parametrize(
     ("version", "suite"), [((3, 11), "bookworm"), ((3, 13), "trixie"), ((3, 12), "trixie")]
 )

@@ -17,7 +17,7 @@ from ebpf_overhead.kernels.layout import DATA_VARIABLE, HISTORY_VARIABLE, defaul
 from ebpf_overhead.programs import store
 from ebpf_overhead.programs.program_object import ProgramObject
 
-KINDS = ["objects", "states", "trials", "costs", "runs", "packages", "kernels"]
+KINDS = ["objects", "states", "trials", "costs", "runs", "packages", "userlands", "kernels"]
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def layout(tmp_path, monkeypatch):
     for name in (
         "overheads/6.12.json",
         "states/6.12/state",
+        "userlands/arm64-bookworm/userland.json",
         "cache/packages/a.deb",
         "cache/apt/lists/b",
         "keep",
@@ -58,14 +59,15 @@ def test_every_kind_is_counted(layout):
     rows = run()
     assert list(rows) == KINDS
     assert {name: row["files"] for name, row in rows.items()} == {
-        "objects": 1, "states": 1, "trials": 1, "costs": 1, "runs": 1, "packages": 2, "kernels": 0,
+        "objects": 1, "states": 1, "trials": 1, "costs": 1, "runs": 1, "packages": 2,
+        "userlands": 1, "kernels": 0,
     }  # fmt: skip
     assert rows["packages"]["size_bytes"] >= 10_000
     assert rows["objects"]["places"] == [str(store.directory())]
     with_guest.remove()
 
 
-@pytest.mark.parametrize("kind", ["objects", "states", "trials", "costs", "packages"])
+@pytest.mark.parametrize("kind", ["objects", "states", "trials", "costs", "packages", "userlands"])
 def test_one_kind_is_cleared(layout, kind):
     before = run()
     after = run("--clear", kind)
