@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from ebpf_overhead.bpf.helpers import HELPERS, POP, PUSH
+from ebpf_overhead.bpf.helpers import HELPERS, POP, PUSH, TAIL_CALL
 from ebpf_overhead.bpf.maps import Dimensions, MapType
 from ebpf_overhead.measure.findings import Failure, Finding, Judgement
 from ebpf_overhead.measure.helper_results import LOST, LOST_SHARE, MORE_ROOM, of_helpers
@@ -36,6 +36,8 @@ class Seen:
         Maps that its function uses; others belong to functions beside it.
     lost_updates : int or None
         Failures that it counts itself.
+    led_to : sequence of str
+        Functions that are in its program arrays.
     counts : sequence of Count
         What its helpers came to in a pass of calls.
     runs : int
@@ -52,6 +54,7 @@ class Seen:
     unread: Sequence[str] = ()
     used: Set[str] = frozenset()
     lost_updates: int | None = None
+    led_to: Sequence[str] = ()
     counts: Sequence[Count] = ()
     runs: int = 0
     unwatched: str = ""
@@ -129,6 +132,10 @@ def _counted_itself(lost: int, found: Sequence[Failure | Finding]) -> Failure:
 def _of_the_whole(seen: Seen) -> Iterator[Finding]:
     if seen.unwatched:
         yield Finding(f"its helpers could not be watched: {seen.unwatched}")
+    jumps = [each for each in seen.counts if each.site.helper is HELPERS[TAIL_CALL]]
+    if seen.led_to and any(each.calls > each.failures for each in jumps):
+        names = ", ".join(seen.led_to)
+        yield Finding(f"its tail calls lead on: what fails there is watched in rows of {names}")
     work = [each for each in seen.counts if each.site.works and each.site.map != LOST]
     if seen.runs and work and not any(each.calls for each in work):
         yield Finding(

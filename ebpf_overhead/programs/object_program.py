@@ -54,6 +54,12 @@ class ObjectProgram(CompiledProgram):
         asked = self.own if loaded_as.prog_type == ProgType.UNSPEC else loaded_as
         return super().load(asked, what, function)
 
+    def led_to(self) -> list[str]:
+        """Return the functions that its tail calls may lead to."""
+        used = {reference.name for reference in self.made.functions[self.entry].maps}
+        found = (function for array, _, function in self.slots if array in used)
+        return [each for each in dict.fromkeys(found) if each != self.entry]
+
     def _make_jumps(self, loaded_as: LoadedAs, what: str) -> None:
         super()._make_jumps(loaded_as, what)
         for array, key, function in self.slots:

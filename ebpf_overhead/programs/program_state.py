@@ -44,6 +44,10 @@ class ProgramState:
         if lost is not None:
             maps.put(lost, 0, bytes(8))
 
+    def led_to(self) -> list[str]:
+        """Return the functions that its tail calls may lead to, apart from those shipped."""
+        return []
+
     def map_states(self) -> list[MapState]:
         """Return how full each hash map of the program is."""
         return map_states.states(self.maps.fds)
