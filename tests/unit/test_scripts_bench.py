@@ -68,6 +68,7 @@ TIMED = [
     r"asv run --record-samples --bench ^(getpid)\.(?!Instructions\.) HEAD^!",
     "ebpf-overhead report --kernel running",
 ]
+REFERENCE = "ebpf-overhead report --kernel running --reference"
 REFUSAL = "echo 'ebpf-overhead: BPF is off: EPERM; use another kernel' >&2; exit 3"
 
 
@@ -79,10 +80,35 @@ def counted(kernel):
     ]
 
 
-@pytest.mark.parametrize("kernel", ["auto", "running"])
-def test_running_kernel_is_timed_where_it_can_be(bench, kernel):
-    bench.run(kernel)
+def test_running_kernel_is_timed_where_it_can_be(bench):
+    bench.run("running")
     assert bench.calls == ["ebpf-overhead doctor --quiet", *TIMED]
+    bench.run("auto")
+    assert bench.calls[-5:] == ["ebpf-overhead doctor --quiet", *TIMED, REFERENCE]
+
+
+def test_rows_that_the_running_kernel_lacks_are_counted_in_a_guest_besides(bench):
+    bench.answer("ebpf-overhead", "report", "echo ' kprobe  n/a'")
+    bench.answer("ebpf-overhead", "kernels", "echo 6.12.9-amd64")
+    done = bench.run("auto")
+    assert "in a guest on 6.12.9-amd64, in instructions:\n" in done.stdout
+    assert bench.calls == [
+        "ebpf-overhead doctor --quiet",
+        *TIMED,
+        REFERENCE,
+        "setup guest",
+        "ebpf-overhead kernels add --quiet stable",
+        r"asv run --record-samples --bench ^getpid\.Instructions\. HEAD^! KERNEL=6.12.9-amd64",
+        "ebpf-overhead report --kernel 6.12.9-amd64 --reference KERNEL=6.12.9-amd64",
+    ]
+
+
+def test_without_a_guest_the_rows_that_are_there_are_the_result(bench):
+    bench.answer("ebpf-overhead", "report", "echo ' kprobe  n/a'")
+    bench.answer("ebpf-overhead", "kernels", "exit 2")
+    done = bench.run("auto")
+    assert "no guest can be asked for them" in done.stderr
+    assert not [call for call in bench.calls if call.startswith("asv run") and "KERNEL" in call]
 
 
 def test_where_it_cannot_a_guest_counts_and_says_why(bench):
