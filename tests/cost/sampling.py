@@ -27,7 +27,7 @@ from ebpf_overhead.programs.object_program import made
 from ebpf_overhead.workload import _workload
 
 SOFTWARE, CPU_CLOCK, CLOSE_ON_EXEC = 1, 0, 8  # of include/uapi/linux/perf_event.h
-ROUNDS, WINDOW_NS = 20, 100_000_000
+ROUNDS, WINDOW_NS = 12, 100_000_000
 PROGRAMS = ("empty", "simple", "complex")
 
 
