@@ -13,6 +13,7 @@ class Unwatched:
     site = None
     states: tuple[MapState, ...] = ()
     lost: int | None = None
+    calls_kfuncs = False
 
     @property
     def maps(self) -> SimpleNamespace:

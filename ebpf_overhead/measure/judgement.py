@@ -13,6 +13,7 @@ from ebpf_overhead.programs.event_buffers import BufferUse
 from ebpf_overhead.programs.map_states import MapState
 from ebpf_overhead.programs.watching import Count
 
+_UNLESS_KFUNC = ", unless a function of the kernel did that it calls: those are not watched"
 _QUEUES = tuple(each.name.lower() for each in (MapType.QUEUE, MapType.STACK))
 
 
@@ -38,6 +39,8 @@ class Seen:
         Failures that it counts itself.
     led_to : sequence of str
         Functions that are in its program arrays.
+    calls_kfuncs : bool
+        Whether it calls functions of the kernel that are no helpers.
     counts : sequence of Count
         What its helpers came to in a pass of calls.
     runs : int
@@ -55,6 +58,7 @@ class Seen:
     used: Set[str] = frozenset()
     lost_updates: int | None = None
     led_to: Sequence[str] = ()
+    calls_kfuncs: bool = False
     counts: Sequence[Count] = ()
     runs: int = 0
     unwatched: str = ""
@@ -140,7 +144,7 @@ def _of_the_whole(seen: Seen) -> Iterator[Finding]:
     if seen.runs and work and not any(each.calls for each in work):
         yield Finding(
             f"the program returned early in 100 % of {seen.runs:,} runs: it changed no map and"
-            " handed nothing on",
+            f" handed nothing on{_UNLESS_KFUNC if seen.calls_kfuncs else ''}",
             times=seen.runs,
             calls=seen.runs,
         )

@@ -112,6 +112,7 @@ def _seen(
         used=compiled.used_maps(),
         lost_updates=compiled.lost_updates() if counts_itself else None,
         led_to=compiled.led_to(),
+        calls_kfuncs=compiled.calls_kfuncs,
     )
 
 

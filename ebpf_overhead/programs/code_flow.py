@@ -22,6 +22,7 @@ from ebpf_overhead.programs.insn import CALL, EXIT, JMP, JMP32, LDX, PSEUDO_CALL
 
 _ALWAYS, _MOVE_64, _ADD_64, _SUBTRACT_64 = 0x00, 0xBF, 0x07, 0x17
 _STACK_REGISTER, _REGISTERS = 10, 16
+_KFUNC = 2  # BPF_PSEUDO_KFUNC_CALL of include/uapi/linux/bpf.h
 
 # What a register holds, besides the name of a map; anything else is None.
 STACK, CONTEXT, _VALUE = "\0stack", "\0context", "\0value of "
@@ -98,6 +99,11 @@ class Code:
     def helpers(self) -> set[int]:
         """The helpers that are called, whether or not the call can be reached."""
         return {each.imm for each in self.slots if (each.code, each.src_reg) == (CALL, 0)}
+
+    @property
+    def calls_kfuncs(self) -> bool:
+        """Whether functions of the kernel are called that are no helpers."""
+        return any((each.code, each.src_reg) == (CALL, _KFUNC) for each in self.slots)
 
     @cached_property
     def entries(self) -> list[int]:

@@ -44,6 +44,11 @@ class ProgramState:
         if lost is not None:
             maps.put(lost, 0, bytes(8))
 
+    @property
+    def calls_kfuncs(self) -> bool:
+        """Whether it calls functions of the kernel that are no helpers, which nobody watches."""
+        return self.flow.calls_kfuncs
+
     def led_to(self) -> list[str]:
         """Return the functions that its tail calls may lead to, apart from those shipped."""
         return []

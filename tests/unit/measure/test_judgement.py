@@ -308,3 +308,10 @@ def test_where_tail_calls_lead_is_said_unless_they_lead_nowhere():
     assert "its tail calls lead on: what fails there is watched in rows of next, last" in found
     nowhere = judged(count(TAIL_CALL, 1000, 1000), led_to=["next"])
     assert not [each for each in nowhere.findings if "lead on" in each.what]
+
+
+@pytest.mark.parametrize("calls_kfuncs", [True, False])
+def test_what_functions_of_the_kernel_did_is_not_known(calls_kfuncs):
+    found = said(judged(count(UPDATE, 0), calls_kfuncs=calls_kfuncs))
+    assert [each for each in found if "returned early in 100 %" in each] == found != []
+    assert found[0].endswith("those are not watched") == calls_kfuncs

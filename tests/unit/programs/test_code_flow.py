@@ -110,3 +110,9 @@ def test_far_jump_and_compare_and_exchange():
 
 def test_helpers_that_are_called():
     assert code(LOOKUP, EXIT, UPDATE, Insn(0x85, 0, 1, imm=-1), EXIT).helpers == {1, 2}
+
+
+def test_functions_of_the_kernel_that_are_no_helpers():
+    """The register tells them from helpers, and from functions of the program."""
+    for kind, kfunc in ((0, False), (1, False), (2, True)):
+        assert code(Insn(0x85, src_reg=kind, imm=7), EXIT).calls_kfuncs == kfunc
