@@ -130,7 +130,7 @@ class Cluster:
 
 
 def until(happens, what):
-    deadline_s = time.monotonic() + 120
+    deadline_s = time.monotonic() + 240
     while not (found := happens()):
         assert time.monotonic() < deadline_s, f"waited for {what} in vain"
         time.sleep(0.02)
@@ -167,13 +167,13 @@ def test_what_a_killed_worker_took_with_it_is_measured_again(kernels, cluster, t
     alone, spread = (Suite(tmp_path / name, chosen) for name in ("alone", "spread"))
     with running(spread.command("--scheduler", cluster.address), **cluster.environment) as process:
         guest = cluster.kill_a_worker_that_measures()
-        assert guest_support.gone(guest, within_s=20)
-        printed, _ = process.communicate(timeout=200)
+        assert guest_support.gone(guest, within_s=60)
+        printed, _ = process.communicate(timeout=400)
     assert process.returncode == 0, printed
     assert [printed.count(f"{kernel.release}: measured (") for kernel in chosen] == [1] * len(
         chosen
     )
-    assert run_command(*alone.command("--jobs=2"), timeout=200).returncode == 0
+    assert run_command(*alone.command("--jobs=2"), timeout=400).returncode == 0
     assert spread.results() == alone.results(), "to the instruction, and to the name"
     assert len(spread.results()) == len(chosen)
     until(lambda: not list(cluster.work.glob("ebpf-overhead-*")), "the killed worker's files")
