@@ -80,6 +80,7 @@ def test_laptop(tmp_path):
         "process": {
             "capabilities": {
                 "CAP_BPF": True,
+                "CAP_NET_ADMIN": True,
                 "CAP_PERFMON": True,
                 "CAP_SYS_ADMIN": True,
                 "CAP_SYS_RESOURCE": True,

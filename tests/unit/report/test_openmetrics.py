@@ -181,6 +181,6 @@ def test_programs_that_top_saw():
     assert found["ebpf_overhead_top_program_reported_seconds", "1"] == pytest.approx(200e-9)
     assert found["ebpf_overhead_top_program_dispatch_seconds", "1"] == pytest.approx(100e-9)
     assert ("ebpf_overhead_top_program_dispatch_seconds", "2") not in found
-    # The third one traces 500 system calls a second, which take the slow path.
+    # The third one traces 500 system calls per second, which take the slow path.
     total = 5 * 300e-9 + 500 * (90e-9 + 30e-9)
     assert found["ebpf_overhead_top_total_core_ratio", None] == pytest.approx(total)

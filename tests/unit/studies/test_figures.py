@@ -45,9 +45,9 @@ def test_two_runs_a_call_are_drawn_as_what_one_adds(several):
 
 def test_panels_of_one_unit_have_one_scale_that_shows_all(several):
     pytest.importorskip("matplotlib")
-    dear = {**MEASURED, "overhead": {**MEASURED["overhead"], "estimate": 900, "high": 950}}
+    expensive = {**MEASURED, "overhead": {**MEASURED["overhead"], "estimate": 900, "high": 950}}
     counted = {**MEASURED, "unit": "instructions"}
-    records = [several, {**several, "cases": [dear]}, {**several, "cases": [counted]}]
+    records = [several, {**several, "cases": [expensive]}, {**several, "cases": [counted]}]
     first, second, other = targets.draw(records).axes
     assert first.get_ylim() == second.get_ylim() != other.get_ylim()
     assert first.get_ylim()[0] == 0
