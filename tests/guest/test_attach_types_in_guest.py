@@ -48,7 +48,9 @@ def test_every_attach_type_is_measured_and_proven(measured):
 def test_baseline_is_that_of_the_target(measured):
     by_target: dict[str, list[float]] = {}
     for (target, _), case in measured.items():
-        by_target.setdefault(target, []).append(case["baseline"]["median"])
+        # Two readings of the clock, shared by the calls of a window.
+        reading = 82 / case["calls_per_window"]
+        by_target.setdefault(target, []).append(case["baseline"]["median"] - reading)
     for target, baselines in by_target.items():
         if not steady(target):
             continue
@@ -60,10 +62,9 @@ def test_baseline_is_that_of_the_target(measured):
     # Call, return, two of the loop, and what is in the function: as the disassembly shows.
     least = {target: min(baselines) for target, baselines in by_target.items()}
     for target, instructions in {"function": 5, "function_push": 6, "function_ret": 4}.items():
-        # The two readings of the clock take 82 instructions.
-        assert instructions - 0.02 <= least[target] <= instructions + 0.85, target
-    assert least["function_push"] - least["function"] == pytest.approx(1, abs=0.02)
-    assert least["function"] - least["function_ret"] == pytest.approx(1, abs=0.02)
+        assert instructions - 0.02 <= least[target] <= instructions + 0.06, target
+    assert least["function_push"] - least["function"] == pytest.approx(1, abs=0.06)
+    assert least["function"] - least["function_ret"] == pytest.approx(1, abs=0.06)
 
 
 def test_paths_are_the_ones_they_are_called_after(measured):
