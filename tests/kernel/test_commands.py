@@ -45,7 +45,8 @@ def test_attach_point_that_it_does_not_pass_is_named():
         "--program", "empty",
     )  # fmt: skip
     assert run.returncode == 3
-    assert "true does not pass tracepoint:syscalls:sys_enter_timerfd_settime; attach it" in run.stdout
+    point = "tracepoint:syscalls:sys_enter_timerfd_settime"
+    assert f"true does not pass {point}; attach it" in run.stdout
 
 
 def test_command_that_fails_is_one_line():
