@@ -79,7 +79,7 @@ def test_records_of_a_load_are_read(support):
         try:
             truth = load.measure(Precision(), 0.1)
         except FailedError as error:
-            # On a busy machine the reader comes too late, which is said.
-            assert "lost" in error.what
-        else:
-            assert truth.hits.hits == truth.hits.calls
+            if "lost" not in error.what:
+                raise
+            return  # On a busy machine the reader comes too late, which is said.
+    assert truth.hits.hits == truth.hits.calls
