@@ -41,7 +41,7 @@ def configuration(named: Path = CONFIGURATION) -> Path:
     """
     if named != CONFIGURATION or named.exists() or not (_SHIPPED / CONFIGURATION).exists():
         return named
-    copy = default_layout().root / "suite"
+    copy = default_layout().suite
     copy.mkdir(parents=True, exist_ok=True)
     refuse_foreign(copy)
     _update(copy)

@@ -43,22 +43,13 @@ def parse_effective(status: str) -> dict[str, bool] | None:
     return {name: bool(mask >> bit & 1) for name, bit in sorted(CAPABILITIES.items())}
 
 
-def may_trace() -> bool:
-    """Whether this process has the privileges to attach tracing programs.
+def what_is_missing() -> str:
+    """Return what this process lacks to attach tracing programs, as a clause; may be empty.
 
     Capabilities count in the first user namespace only.  Root of another namespace holds
     all of them and may attach nothing.
     """
-    return _is_in_first_namespace() and suffices(effective_capabilities())
-
-
-def _is_in_first_namespace() -> bool:
-    return _user_namespace() in (FIRST_USER_NAMESPACE, None)
-
-
-def what_is_missing() -> str:
-    """Return what this process lacks to attach tracing programs, as a clause; may be empty."""
-    if not _is_in_first_namespace():
+    if _user_namespace() not in (FIRST_USER_NAMESPACE, None):
         return "capabilities of a user namespace count for nothing"
     held = effective_capabilities()
     if suffices(held):

@@ -47,6 +47,11 @@ class Layout:
         return self.root / "userlands"
 
     @property
+    def suite(self) -> Path:
+        """The suite that an installed package brings; see `ebpf_overhead.asv.suite`."""
+        return self.root / "suite"
+
+    @property
     def packages(self) -> Path:
         """Complete, checked packages."""
         return self.root / "cache" / "packages"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ebpf_overhead.bpf.privileges import suffices
 from ebpf_overhead.machine.facts import Machine
 
 # Read directly from a CPU register, in about 10 to 20 ns.
@@ -53,7 +54,7 @@ def _privileges(machine: Machine) -> Iterator[Advice]:
     held = machine.process.capabilities
     if held is None:
         return
-    enough = held["CAP_SYS_ADMIN"] or (held["CAP_BPF"] and held["CAP_PERFMON"])
+    enough = suffices({name for name, holds in held.items() if holds})
     if enough and machine.process.first_user_namespace is not False:
         return
     yield Advice(
