@@ -49,6 +49,7 @@ _OPTIONS = (
         help="A server that the command drives, whose CPU time is measured, too; may be repeated.",
     ),
 )
+NAMES = ("command_line", "metric", "victims")
 
 
 def command_options(function: _Function) -> _Function:

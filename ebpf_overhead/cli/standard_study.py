@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ebpf_overhead.cli import options
+from ebpf_overhead.cli import measure_command, options
 from ebpf_overhead.cli.measure import command as _measure
 from ebpf_overhead.cli.measure import measure_and_show
 from ebpf_overhead.hooks.cases import select
@@ -17,7 +17,7 @@ from ebpf_overhead.studies import registry
 from ebpf_overhead.studies.study import Defaults
 
 # What `measure` is told by a flag, and a study is by its name.
-_FLAGS = ("beside", "bpf_stats", "bystander", "bystander_calls")
+_FLAGS = ("beside", "bpf_stats", "bystander", "bystander_calls", *measure_command.NAMES)
 
 
 @cache

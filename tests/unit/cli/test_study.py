@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 from click.testing import CliRunner
 
@@ -79,6 +81,8 @@ def test_standard_study_measures_its_own_choice(name, asked):
     assert study_name == name
     assert cases == defaults.cases(select(defaults.attach, defaults.program, defaults.workload))
     assert options["seed"] == 5
+    taken = inspect.signature(measure.measure_and_show).parameters
+    assert options.keys() == taken.keys() - {"study", "cases"}
     assert isinstance(options["output"], Output)
 
 
