@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import os
 import subprocess
@@ -10,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from refused_calls import refuse
 
 from ebpf_overhead.bpf.privileges import CAPABILITIES
 
@@ -34,16 +37,28 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def run_command(
-    *arguments: str, timeout: float = 120, without: tuple[str, ...] = (), **extra: str
+    *arguments: str,
+    timeout: float = 120,
+    without: tuple[str, ...] = (),
+    refused: tuple[str, ...] = (),
+    refused_with: int = errno.EPERM,
+    **extra: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``ebpf-overhead`` in a process of its own, for that many seconds at most.
 
-    ``without`` names capabilities that it is not to have.
+    ``without`` names capabilities that it is not to have, ``refused`` system calls that are to
+    fail, and ``refused_with`` by which error.
     """
+
+    def prepare() -> None:
+        drop(without)
+        if refused:
+            refuse(refused, refused_with)
+
     return subprocess.run(
         [*COMMAND, *arguments],
         env=environment(**extra),
-        preexec_fn=lambda: drop(without),
+        preexec_fn=prepare,
         capture_output=True,
         text=True,
         timeout=timeout,

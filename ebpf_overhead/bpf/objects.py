@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.bpf.infos import BpfProgInfo
+from ebpf_overhead.bpf.privileges import kept_back
 from ebpf_overhead.bpf.structures import IdAttr
 from ebpf_overhead.bpf.syscall import BpfCommand, ProgType, call, object_info
 from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
@@ -179,8 +180,9 @@ def _walking() -> Iterator[None]:
 def _cannot_walk(error: OSError) -> OverheadError:
     name = errno.errorcode.get(error.errno or 0, str(error.errno))
     if error.errno in (errno.EPERM, errno.EACCES):
+        why = kept_back() or f"{name} from {error.strerror}"
         return RefusedError(
-            f"listing the kernel's BPF programs needs CAP_SYS_ADMIN: {name} from {error.strerror}",
+            f"listing the kernel's BPF programs needs CAP_SYS_ADMIN: {why}",
             "run as root, outside of a container",
         )
     return UnsupportedError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 
 # PROC_USER_INIT_INO of include/linux/proc_ns.h.
@@ -70,6 +71,34 @@ def _user_namespace() -> str | None:
         return None
 
 
+# The kernel has neither: it says EINVAL to whoever has the capabilities.
+_NO_COMMAND, _NO_FLAGS = 1 << 30, 1 << 31
+OUTSIDE = "run outside of the container, or with --privileged"
+
+
+def kept_back() -> str:
+    """Return which calls nothing is allowed to this process, as a clause; may be empty.
+
+    So it is under the seccomp filters of containers, whatever the capabilities are.
+    """
+    attempts = {
+        "bpf(2)": lambda: _syscalls.bpf(_NO_COMMAND, bytearray(8)),
+        "perf_event_open(2)": lambda: _syscalls.perf_event_open(bytearray(8), 0, -1, -1, _NO_FLAGS),
+    }
+    names = [name for name, attempt in attempts.items() if _is_kept_back(attempt)]
+    if not names:
+        return ""
+    return f"{' and '.join(names)} refused to this process, by a container's seccomp or the like"
+
+
+def _is_kept_back(attempt: Callable[[], int]) -> bool:
+    try:
+        attempt()
+    except OSError as error:
+        return error.errno in (errno.EPERM, errno.EACCES)
+    return False
+
+
 def _is_missing(capability: str, stage: str) -> bool:
     held = effective_capabilities()
     # To load a program of the network, CAP_SYS_ADMIN stands for CAP_NET_ADMIN.
@@ -102,6 +131,8 @@ def explain(error: OSError, stage: str, what: str, also: str = "") -> OverheadEr
         return RefusedError(f"{reason}: {missing}", "run as root, or with CAP_BPF and CAP_PERFMON")
     if error.errno in (errno.EPERM, errno.EACCES) and _is_missing(also, stage):
         return RefusedError(f"{reason}: {also} missing", f"run as root, or with {also}")
+    if error.errno in (errno.EPERM, errno.EACCES) and (kept := kept_back()):
+        return RefusedError(f"{reason}: {kept}", OUTSIDE)
     if error.errno == errno.E2BIG and stage == "attach":
         # Trampolines and perf's lists of programs have a fixed size.
         return UnsupportedError(f"{reason}: full of programs", "attach fewer there")

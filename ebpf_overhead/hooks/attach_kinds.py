@@ -93,7 +93,7 @@ KPROBE = partial(
     prog_type=ProgType.KPROBE,
     points=kprobes.functions,
     find=kprobes.find_event,
-    capability="CAP_SYS_ADMIN",  # perf_event_open(2), on some kernels
+    capability=kprobes.CAPABILITY,
     many=many_points.functions,
     open=kprobes.open_event,
 )

@@ -392,6 +392,7 @@ _ROWS = (
         prog_type=ProgType.PERF_EVENT,
         points=samples.page_faults,
         open=samples.open_samples,
+        capability="CAP_SYS_ADMIN",  # where the distribution ties more of perf to it
         everybodys=True,
         workload_kind="fault",
         event="exceptions:page_fault_user",

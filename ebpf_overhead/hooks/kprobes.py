@@ -7,12 +7,15 @@ import os
 from collections.abc import Iterator, Sequence
 
 from ebpf_overhead.bpf import links, perf_event, pseudofs
+from ebpf_overhead.bpf.privileges import explain
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.symbols import entry_symbols, kernel_functions
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload.workloads import Workload
 
+# perf_event_open(2) needs it on some kernels, mounting debugfs on all.
+CAPABILITY = "CAP_SYS_ADMIN"
 # How far into the function to look for an instruction: getpid is some 30 bytes long.
 _OFFSETS = range(1, 65)
 
@@ -62,6 +65,8 @@ def breakpoints(workload: Workload) -> Iterator[AttachPoint]:
     ------
     UnsupportedError
         There is none, or the kernel does not tell.
+    RefusedError
+        The kernel does not tell this process.
     """
     pmu = perf_event.kprobe_pmu()
     reason: UnsupportedError | None = None
@@ -86,7 +91,7 @@ def _breakpoint_offset(pmu: int, symbol: str) -> int:
             # EILSEQ or EINVAL: within an instruction, or behind the function's end.
             if error.errno in (errno.EILSEQ, errno.EINVAL):
                 continue
-            raise UnsupportedError(f"{symbol}+{offset:#x} refused: {error}") from error
+            raise explain(error, "attach", f"{symbol}+{offset:#x}", CAPABILITY) from error
         try:
             perf_event.enable(event_fd)
             marks = _marks(symbol, offset)
@@ -108,9 +113,8 @@ def _marks(symbol: str, offset: int) -> str:
     try:
         lines = pseudofs.read_text("debugfs", "kprobes/list").splitlines()
     except OSError as error:
-        raise UnsupportedError(
-            f"what a kprobe inside {symbol} becomes cannot be told: debugfs kprobes/list: {error}"
-        ) from error
+        what = f"debugfs kprobes/list, which tells what a kprobe inside {symbol} becomes,"
+        raise explain(error, "attach", what, CAPABILITY) from error
     place = f"{symbol}+{offset:#x}"
     for line in lines:
         fields = line.split()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 from ebpf_overhead.bpf import maps, statistics, syscall
-from ebpf_overhead.bpf.privileges import what_is_missing
+from ebpf_overhead.bpf.privileges import OUTSIDE, what_is_missing
 from ebpf_overhead.errors import RefusedError, UnsupportedError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.programs import bcc
@@ -49,7 +49,7 @@ def check(cases: Iterable[object] | None = None) -> None:
             raise RefusedError(
                 f"bpf(2) refused to this process ({name}), which has the capabilities: by a"
                 " container's seccomp or the like",
-                "run outside of the container, or with --privileged",
+                OUTSIDE,
             ) from error
         raise UnsupportedError(
             f"kernel {os.uname().release} has no usable BPF ({name} from bpf(2))",

@@ -94,7 +94,7 @@ def test_no_programs(fake):
 @pytest.mark.parametrize(
     ("number", "kind", "words"),
     [
-        (errno.EPERM, RefusedError, "needs CAP_SYS_ADMIN: EPERM from bpf.*; run as root"),
+        (errno.EPERM, RefusedError, r"needs CAP_SYS_ADMIN: bpf\(2\) refused.*; run as root"),
         (errno.ENOSYS, UnsupportedError, "does not list BPF programs: ENOSYS"),
     ],
 )

@@ -25,6 +25,7 @@ def process(monkeypatch, tmp_path):
         status.write_text(f"Name:\tpython3\nCapPrm:\t{ROOT_MASK:016x}\nCapEff:\t{mask:016x}\n")
         monkeypatch.setattr(privileges, "effective_capabilities", lambda: really(status))
         monkeypatch.setattr(privileges, "_user_namespace", lambda: namespace)
+        monkeypatch.setattr(privileges, "kept_back", str)
 
     return process
 
@@ -172,3 +173,21 @@ def test_known_number_is_named(process):
 def test_error_without_a_number_is_a_failure(process):
     process(ROOT_MASK)
     assert isinstance(privileges.explain(OSError("odd"), "load", "kprobe"), FailedError)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
+def test_call_that_a_filter_keeps_back_is_refused(process, monkeypatch, number):
+    process(ROOT_MASK)
+    monkeypatch.setattr(privileges, "kept_back", lambda: "bpf(2) refused to this process")
+    error = privileges.explain(OSError(number, "bpf"), "load", "tp_btf")
+    assert type(error) is RefusedError
+    assert "tp_btf refused: bpf(2) refused to this process; run outside" in str(error)
+
+
+def test_calls_that_the_kernel_answers_are_not_kept_back(monkeypatch):
+    def answer(*arguments):
+        raise OSError(errno.EINVAL, "call")
+
+    monkeypatch.setattr(privileges._syscalls, "bpf", answer)
+    monkeypatch.setattr(privileges._syscalls, "perf_event_open", answer)
+    assert privileges.kept_back() == ""

@@ -8,7 +8,8 @@ import os
 import pytest
 from processes import open_descriptors
 
-from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.bpf import privileges
+from ebpf_overhead.errors import OverheadError, RefusedError, UnsupportedError
 from ebpf_overhead.hooks import kprobes
 from ebpf_overhead.workload.workloads import WORKLOADS
 
@@ -88,5 +89,20 @@ def test_function_with_no_such_instruction_says_what_there_is(function):
 
 def test_what_cannot_be_told_is_not_taken_for_a_breakpoint(function):
     function({9: ""}, listed=False)
-    with pytest.raises(UnsupportedError, match="cannot be told: debugfs kprobes/list"):
+    with pytest.raises(OverheadError, match="debugfs kprobes/list, which tells what"):
         kprobes._breakpoint_offset(6, "f")
+
+
+@pytest.mark.parametrize("call", ["kprobe", "kprobes/list"])
+def test_what_is_refused_names_the_capability(function, monkeypatch, call):
+    made = function({9: ""}, listed=call == "kprobe")
+
+    def refused(*arguments):
+        raise OSError(errno.EACCES, "perf_event_open")
+
+    if call == "kprobe":
+        monkeypatch.setattr(kprobes.perf_event, "kprobe", refused)
+    monkeypatch.setattr(privileges, "what_is_missing", str)
+    monkeypatch.setattr(privileges, "effective_capabilities", lambda: {"CAP_BPF", "CAP_PERFMON"})
+    with pytest.raises(RefusedError, match=r"refused: CAP_SYS_ADMIN missing"):
+        kprobes._breakpoint_offset(6, made.name)
