@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 import signal
 import subprocess
+import tempfile
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -65,6 +68,22 @@ class Afterwards(Closing):
         assert self._shell.stdin is not None
         self._shell.stdin.close()
         self._shell.wait()
+
+
+@contextmanager
+def scratch_directory(parent: Path | None = None) -> Iterator[Path]:
+    """Make a directory that is removed after the block, and when this process is killed.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        Where to make it; among the temporary files by default.
+    """
+    name = f"ebpf-overhead-{secrets.token_hex(8)}"
+    path = (parent or Path(tempfile.gettempdir())).resolve() / name
+    with Afterwards('exec rm -rf -- "$1"', str(path)):  # before there is anything to remove
+        path.mkdir(mode=0o700)
+        yield path
 
 
 class DieWithParent:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,6 +21,7 @@ from ebpf_overhead.asv.cluster_task import Done, Task, Tools
 from ebpf_overhead.asv.side_by_side import KernelRun
 from ebpf_overhead.asv.stored import configuration
 from ebpf_overhead.asv.workspace import Workspace
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError, OverheadError
 from ebpf_overhead.kernels.catalogue import Kernel
 from ebpf_overhead.reading import read_text
@@ -200,10 +200,10 @@ def _outcome(release: str, future: Any, workspace: Workspace, logs: Path) -> Ker
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         return KernelRun(release, 1, 0, log, reason)
     log.write_text(done.log, encoding="utf-8")
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_directory() as folder:
         for name, text in done.results.items():
-            place = Path(folder, name)
+            place = folder / name
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
-        workspace.bring(Path(folder))
+        workspace.bring(folder)
     return KernelRun(release, done.exit_status, done.seconds, log)

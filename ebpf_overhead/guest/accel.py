@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError, OverheadError, UnsupportedError
 from ebpf_overhead.guest.command import Accelerator, Clock, dotted
 from ebpf_overhead.programs.store import cache_directory
@@ -67,11 +67,7 @@ class Memory:
         outcomes = {**self._read(), key: failure}
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Whole or not at all: other commands read it at any time.
-            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(outcomes, file, indent=2, sort_keys=True)
-            Path(name).replace(self.path)
+            write_atomically(self.path, json.dumps(outcomes, indent=2, sort_keys=True))
 
     def _read(self) -> dict[str, object]:
         try:

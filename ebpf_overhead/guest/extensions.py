@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import ebpf_overhead
 from ebpf_overhead.architectures import Architecture
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import FailedError, MissingToolError
 from ebpf_overhead.kernels.userland import Userland
 
@@ -74,8 +74,8 @@ def _built(compiler: str, module: str, userland: Userland) -> Path:
 
 def _compile(command: list[str], target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        partial = Path(folder, "module.so")
+    with scratch_directory(target.parent) as folder:
+        partial = folder / "module.so"
         done = subprocess.run(
             [*command, "-o", str(partial)], capture_output=True, text=True, check=False
         )

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import FailedError, MissingToolError
 from ebpf_overhead.kernels.image import read_vmlinux
 from ebpf_overhead.kernels.modules import LARGEST_MODULE_BYTES
@@ -56,8 +57,8 @@ def check_modules(image: Path, folder: Path, reporter: Reporter) -> int:
     files = sorted(path for path in (folder / "kernel").rglob("*") if path.is_file())
     total = sum(path.stat().st_size for path in files)
     done = 0
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
-        certificates = _write_certificates(image, Path(scratch))
+    with scratch_directory() as scratch, ThreadPoolExecutor(os.cpu_count()) as pool:
+        certificates = _write_certificates(image, scratch)
         for path, problem in pool.map(lambda path: (path, _problem(path, certificates)), files):
             if problem:
                 pool.shutdown(cancel_futures=True)
@@ -98,7 +99,7 @@ def _problem(path: Path, certificates: Path) -> str:
     if not 0 < size <= trailer_at:
         return f"its signature claims {size} bytes"
     signature, module = content[trailer_at - size : trailer_at], content[: trailer_at - size]
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=certificates.parent) as scratch:
         (Path(scratch) / "signature").write_bytes(signature)
         (Path(scratch) / "content").write_bytes(module)
         # -nointern: only the image's certificates count, not one in the signature itself.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.site import modules
 from ebpf_overhead.trust import refuse_foreign
 
@@ -51,7 +51,7 @@ def build(root: Path, site: Path, entrance: str, warn: Callable[[str], None]) ->
         return None
     refuse_foreign(configuration)
     words = ("--builder", "html", "--quiet", "--html-define", f"entrance=../{entrance}")
-    with TemporaryDirectory() as read:
-        kept = ("--doctree-dir", read)  # Outside the site.
+    with scratch_directory() as read:
+        kept = ("--doctree-dir", str(read))  # Outside the site.
         modules.run("sphinx", *words, *kept, str(sources), str(site / _FOLDER))
     return f"{_FOLDER}/index.html"

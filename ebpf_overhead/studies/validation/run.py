@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
 from ebpf_overhead.hooks.attach_type import SYSCALL, USER
 from ebpf_overhead.hooks.attach_types import COUNTING
@@ -78,12 +77,12 @@ def validate(
     Validation
         One a case; never an exception for what this kernel cannot do.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_directory() as folder:
         for number, case in enumerate(cases):
             # Overheads are measured again, just before: a machine's speed changes by the minute.
             # Instructions do not, so there each probe's are measured once.
             name = f"{number}.json" if clock.current().unit == "ns" else "all.json"
-            costs = Costs(Store(Path(folder) / name))
+            costs = Costs(Store(folder / name))
             progress(case, 0.0)
             try:
                 yield _validate(case, options, costs, partial(progress, case))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
@@ -94,7 +94,7 @@ def profile_loop(case: Case, seconds: float, say: Callable[[str], None]) -> Loop
     perf_tool.require()
     with ExitStack() as stack:
         probe = stack.enter_context(load(case))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = stack.enter_context(scratch_directory())
         loop = _Loop(case.workload.name, seconds, folder)
         say(f"Timing {case.workload.name} without and with {case.attach.name} {case.program.name}")
         hits = prove_with_counter(probe, loop.call)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.printable import printable
 from ebpf_overhead.tools.profile import perf_tool
@@ -51,8 +51,8 @@ def profile_process(pid: int, seconds: float, say: Callable[[str], None]) -> Pro
     except OSError:
         raise BadUseError(f"no process has id {pid}", "see ps") from None
     perf_tool.require()
-    with tempfile.TemporaryDirectory() as folder:
-        recording = perf_tool.Recording(["--pid", str(pid)], _PERIOD_NS, Path(folder) / "process")
+    with scratch_directory() as folder:
+        recording = perf_tool.Recording(["--pid", str(pid)], _PERIOD_NS, folder / "process")
         with recording.running(), Watch(seconds, pid) as watch, recording.sampling():
             say(f"Sampling {command} ({pid}); Ctrl-C ends it")
             elapsed = max(watch.ticks(None))
