@@ -88,6 +88,23 @@ int program(void *ctx)
     return 0;
 }
 """
+_TAIL_CALLED = """\
+BPF_PROG_ARRAY(tail_calls, 1);
+BPF_HASH(seen, u64, u64, 64);
+int tail(void *ctx)
+{
+    u64 key = bpf_ktime_get_ns(), one = 1;
+    %s
+    return 0;
+}
+int program(void *ctx)
+{
+    tail_calls.call(ctx, 0);
+    return 0;
+}
+"""
+FULL_BEHIND_TAIL_CALL = _TAIL_CALLED % "seen.update(&key, &one);"
+FILTER_BEHIND_TAIL_CALL = _TAIL_CALLED % "if (!key) seen.update(&key, &one);"
 FAULT = """\
 BPF_ARRAY(counts, u64, 1);
 int program(void *ctx)

@@ -19,9 +19,6 @@ class Unwatched:
     def maps(self) -> SimpleNamespace:
         return SimpleNamespace(fds={})
 
-    def led_to(self) -> list[str]:
-        return []
-
     def map_states(self) -> list[MapState]:
         return list(self.states)
 

@@ -85,7 +85,7 @@ HELPERS = {
     9: _works("skb_store_bytes"),
     10: _works("l3_csum_replace"),
     11: _works("l4_csum_replace"),
-    TAIL_CALL: Helper("tail_call", Returns.NOTHING, map_argument=2, works=True),
+    TAIL_CALL: Helper("tail_call", Returns.NOTHING, map_argument=2),
     13: _works("clone_redirect"),
     16: _reads("get_current_comm"),
     18: _works("skb_vlan_push"),

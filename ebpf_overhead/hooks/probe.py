@@ -120,7 +120,7 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
 
 def _refuse_signals(compiled: CompiledProgram) -> None:
     """Raise for a program that would end this process, and others, before it is attached."""
-    sent = compiled.flow.helpers & set(SIGNALS)
+    sent = compiled.helpers & set(SIGNALS)
     if sent:
         raise FailedError(
             f"{compiled.name} calls bpf_{HELPERS[min(sent)].name}: the signal would go to whoever"

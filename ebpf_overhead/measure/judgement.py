@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from ebpf_overhead.bpf.helpers import HELPERS, POP, PUSH, TAIL_CALL
+from ebpf_overhead.bpf.helpers import HELPERS, POP, PUSH
 from ebpf_overhead.bpf.maps import Dimensions, MapType
 from ebpf_overhead.measure.findings import Failure, Finding, Judgement
 from ebpf_overhead.measure.helper_results import LOST, LOST_SHARE, MORE_ROOM, of_helpers
@@ -34,11 +34,9 @@ class Seen:
     unread : sequence of str
         Maps with records or counters that nobody serves.
     used : set of str
-        Maps that its function uses; others belong to functions beside it.
+        Maps that its runs may use; others belong to functions beside it.
     lost_updates : int or None
         Failures that it counts itself.
-    led_to : sequence of str
-        Functions that are in its program arrays.
     calls_kfuncs : bool
         Whether it calls functions of the kernel that are no helpers.
     counts : sequence of Count
@@ -57,7 +55,6 @@ class Seen:
     unread: Sequence[str] = ()
     used: Set[str] = frozenset()
     lost_updates: int | None = None
-    led_to: Sequence[str] = ()
     calls_kfuncs: bool = False
     counts: Sequence[Count] = ()
     runs: int = 0
@@ -136,10 +133,6 @@ def _counted_itself(lost: int, found: Sequence[Failure | Finding]) -> Failure:
 def _of_the_whole(seen: Seen) -> Iterator[Finding]:
     if seen.unwatched:
         yield Finding(f"its helpers could not be watched: {seen.unwatched}")
-    jumps = [each for each in seen.counts if each.site.helper is HELPERS[TAIL_CALL]]
-    if seen.led_to and any(each.calls > each.failures for each in jumps):
-        names = ", ".join(seen.led_to)
-        yield Finding(f"its tail calls lead on: what fails there is watched in rows of {names}")
     work = [each for each in seen.counts if each.site.works and each.site.map != LOST]
     if seen.runs and work and not any(each.calls for each in work):
         yield Finding(

@@ -111,7 +111,6 @@ def _seen(
         unread=compiled.unread_maps(),
         used=compiled.used_maps(),
         lost_updates=compiled.lost_updates() if counts_itself else None,
-        led_to=compiled.led_to(),
         calls_kfuncs=compiled.calls_kfuncs,
     )
 

@@ -6,7 +6,7 @@ from ebpf_overhead.errors import FailedError, UnsupportedError
 from ebpf_overhead.programs.bcc_compile import compile_source
 from ebpf_overhead.programs.bcc_text import plain_name
 from ebpf_overhead.programs.catalogue import Program
-from ebpf_overhead.programs.compiled import CompiledProgram, check_sizes, source_of
+from ebpf_overhead.programs.compiled import CompiledProgram, check_sizes, slots_of, source_of
 from ebpf_overhead.programs.program_maps import make_maps
 
 
@@ -34,7 +34,7 @@ def of_tool(program: Program, beside: CompiledProgram | None = None) -> Compiled
     for name in made.functions:
         if plain_name(name) == program.function:
             its_maps = beside.maps if beside else make_maps(made, program.settings.entries)
-            return CompiledProgram(program.name, made, its_maps, entry=name)
+            return CompiledProgram(program.name, made, its_maps, entry=name, slots=slots_of(made))
     if program.section and not program.settings.places:
         raise UnsupportedError(
             f"{program.name} is compiled without {program.function}: an #if leaves it out"

@@ -7,8 +7,7 @@ same instructions.
 from __future__ import annotations
 
 import re
-import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from ebpf_overhead.architectures import Architecture
 from ebpf_overhead.bpf import loading, maps
-from ebpf_overhead.bpf.maps import MapType
+from ebpf_overhead.bpf.maps import Dimensions, MapType
 from ebpf_overhead.bpf.privileges import explain
 from ebpf_overhead.errors import FailedError, OverheadError, UnknownNameError
 from ebpf_overhead.programs import watching
@@ -27,11 +26,12 @@ from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram, load_code
 from ebpf_overhead.programs.program_maps import ProgramMaps, make_maps
 from ebpf_overhead.programs.program_object import Function, ProgramObject
 from ebpf_overhead.programs.program_state import ProgramState
+from ebpf_overhead.programs.tail_calls import Slot, fill
 from ebpf_overhead.programs.watched_program import WatchedProgram
 
 FUNCTION = "program"
-# What the function is called that "tail_calls" leads to.
-_TAIL = "tail"
+# Where a source's tail call leads.
+_TAIL = Slot("tail_calls", 0, "tail")
 # What BCC's own tools attach by the names of functions.
 _ATTACHED_BY_NAME = re.compile(
     "(k(ret)?probe|(raw_)?tracepoint|k(ret)?func|kmod_ret|lsm|bpf_iter)__"
@@ -56,6 +56,8 @@ class CompiledProgram(ProgramState):
         Which of its functions is measured.
     types_fd : int
         Descriptor of the type information that its functions refer to; 0 for none.
+    slots : sequence of Slot
+        What its tail calls lead to.
     """
 
     name: str
@@ -64,6 +66,7 @@ class CompiledProgram(ProgramState):
     constants: Mapping[str, int] = field(default_factory=dict)
     entry: str = FUNCTION
     types_fd: int = 0
+    slots: Sequence[Slot] = ()
     _jumps: dict[LoadedAs, dict[str, int]] = field(default_factory=dict, repr=False)
 
     @property
@@ -93,7 +96,7 @@ class CompiledProgram(ProgramState):
         return self._load(function or self.entry, loaded_as, what)
 
     def _load(self, function: str, loaded_as: LoadedAs, what: str) -> LoadedProgram:
-        name = function if function not in (self.entry, _TAIL) else self.name
+        name = function if function not in (self.entry, _TAIL.function) else self.name
         code = self._code(function, loaded_as)
         return load_code(code, name, loaded_as, what, self._details(function))
 
@@ -103,12 +106,13 @@ class CompiledProgram(ProgramState):
     def _make_jumps(self, loaded_as: LoadedAs, what: str) -> None:
         # The kernel lets a program array serve programs of one type and hook only, and
         # empties it when its last descriptor is closed: each kind has its own, which stay.
+        sizes = self._program_arrays()
+        self._jumps[loaded_as] = fds = {name: maps.create(size) for name, size in sizes.items()}
+        fill(fds, self.led_to, lambda function: self._load(function, loaded_as, what))
+
+    def _program_arrays(self) -> dict[str, Dimensions]:
         arrays = [each.name for each in self.made.maps if each.kind == MapType.PROG_ARRAY]
-        fds = {name: maps.create(maps.dimensions(self.maps.fds[name])) for name in arrays}
-        self._jumps[loaded_as] = fds
-        if _TAIL in self.made.functions and "tail_calls" in fds:
-            with self._load(_TAIL, loaded_as, what) as program:
-                maps.put(fds["tail_calls"], 0, struct.pack("=I", program.fd))
+        return {name: maps.dimensions(self.maps.fds[name]) for name in arrays}
 
     def verifier_log(self, loaded_as: LoadedAs, *, in_full: bool = True) -> str:
         """Return what the verifier writes about the program when it is loaded so: all, or sums."""
@@ -139,16 +143,18 @@ class CompiledProgram(ProgramState):
         return self.made.functions[function].linked(fds, {**self.constants, **constants})
 
     @cached_property
-    def _instrumented(self) -> watching.Instrumented:
-        return watching.instrument(self.made.functions[self.entry])
+    def _instrumented(self) -> dict[str, watching.Instrumented]:
+        return {name: watching.instrument(self.made.functions[name]) for name in self.passed}
 
     @property
     def is_watched(self) -> bool:
         """Whether it has helpers that can fail, or memory that it writes, to be watched."""
-        return bool(self._instrumented.sites)
+        return any(each.sites for each in self._instrumented.values())
 
     def watched(self) -> WatchedProgram:
         """Return a copy whose runs are counted, and whose helpers are watched.
+
+        So are those of the functions that its tail calls lead to.
 
         Raises
         ------
@@ -164,7 +170,9 @@ class CompiledProgram(ProgramState):
             return load_code(linked, self.name, loaded_as, what, details)
 
         try:
-            return WatchedProgram(self._instrumented, load)
+            return WatchedProgram(
+                self._instrumented, self.entry, self._program_arrays(), self.led_to, load
+            )
         except OSError as error:
             raise explain(error, "map creation", "array of results") from error
 
@@ -263,7 +271,14 @@ def with_maps(
     """
     made = compile_source(source)
     _check(made, source.path, functions)
-    return CompiledProgram(name, made, make_maps(made, max_entries or {}), constants or {})
+    its_maps = make_maps(made, max_entries or {})
+    return CompiledProgram(name, made, its_maps, constants or {}, slots=slots_of(made))
+
+
+def slots_of(made: ProgramObject) -> tuple[Slot, ...]:
+    """Return where tail calls of a C source lead."""
+    has_array = any(each.name == _TAIL.array for each in made.maps)
+    return (_TAIL,) if has_array and _TAIL.function in made.functions else ()
 
 
 def _check(made: ProgramObject, path: Path, functions: Iterable[str]) -> None:

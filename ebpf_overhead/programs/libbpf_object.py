@@ -23,6 +23,7 @@ from ebpf_overhead.programs.confinement import LARGEST_ANSWER_BYTES
 from ebpf_overhead.programs.loaded import LoadedAs
 from ebpf_overhead.programs.object_settings import ObjectSettings
 from ebpf_overhead.programs.program_object import Function, Reference
+from ebpf_overhead.programs.tail_calls import Slot
 
 _PATIENCE_S, _MOST_DESCRIPTORS = 60.0, 250
 # What libbpf says of a program that it cannot load here.
@@ -77,8 +78,8 @@ class RelocatedObject:
         Descriptors of its maps.
     types_fd : int
         Descriptor of its type information, or 0.
-    slots : list of tuple
-        Which programs libbpf puts into program arrays: map, key, program.
+    slots : list of Slot
+        Which programs libbpf puts into program arrays.
     failures : dict of str to OverheadError
         Programs that libbpf cannot load here, and why.
     notes : list of str
@@ -89,7 +90,7 @@ class RelocatedObject:
     loads: dict[str, Load]
     map_fds: dict[str, int]
     types_fd: int
-    slots: list[tuple[str, int, str]]
+    slots: list[Slot]
     failures: Mapping[str, OverheadError]
     notes: list[str]
 
@@ -216,7 +217,7 @@ def _object_of(
             loads,
             dict(zip(map_fds, fds[len(types) :], strict=True)),
             types[0] if types else 0,
-            [(names[array], int(key), str(program)) for array, key, program in answer["slots"]],
+            [Slot(names[array], int(key), str(program)) for array, key, program in answer["slots"]],
             failures,
             [str(each) for each in answer["notes"]],
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,15 +33,12 @@ class ObjectProgram(CompiledProgram):
 
     Attributes
     ----------
-    slots : list of tuple
-        Which programs are in program arrays: map, key, function.
     missing : list of Unresolved
         What libbpf could not relocate in it.
     own : LoadedAs
         What libbpf would load it for.
     """
 
-    slots: list[tuple[str, int, str]] = field(default_factory=list, repr=False)
     missing: list[Unresolved] = field(default_factory=list, repr=False)
     own: LoadedAs = field(default=_UNKNOWN, repr=False)
 
@@ -53,18 +49,6 @@ class ObjectProgram(CompiledProgram):
         """
         asked = self.own if loaded_as.prog_type == ProgType.UNSPEC else loaded_as
         return super().load(asked, what, function)
-
-    def led_to(self) -> list[str]:
-        """Return the functions that its tail calls may lead to."""
-        used = {reference.name for reference in self.made.functions[self.entry].maps}
-        found = (function for array, _, function in self.slots if array in used)
-        return [each for each in dict.fromkeys(found) if each != self.entry]
-
-    def _make_jumps(self, loaded_as: LoadedAs, what: str) -> None:
-        super()._make_jumps(loaded_as, what)
-        for array, key, function in self.slots:
-            with self._load(function, loaded_as, what) as program:
-                maps.put(self._fds(loaded_as)[array], key, struct.pack("=I", program.fd))
 
     def _load(self, function: str, loaded_as: LoadedAs, what: str) -> LoadedProgram:
         try:

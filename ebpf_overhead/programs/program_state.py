@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 
 from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.bpf.helpers import DELETE, HELPERS, PERF_OUTPUT
@@ -13,6 +15,7 @@ from ebpf_overhead.programs.event_buffers import EventBuffers, open_event_buffer
 from ebpf_overhead.programs.map_states import MapState
 from ebpf_overhead.programs.program_maps import ProgramMaps
 from ebpf_overhead.programs.program_object import ProgramObject
+from ebpf_overhead.programs.tail_calls import Slot, reached
 
 
 class ProgramState:
@@ -26,16 +29,38 @@ class ProgramState:
         Its maps.
     entry : str
         Which of its functions is measured.
+    slots : sequence of Slot
+        What tail calls of its functions lead to.
     """
 
     made: ProgramObject
     maps: ProgramMaps
     entry: str
+    slots: Sequence[Slot]
 
     @cached_property
     def flow(self) -> Code:
         """What can be told of the instructions of the function that is measured."""
         return watching.code_of(self.made.functions[self.entry])
+
+    @cached_property
+    def led_to(self) -> tuple[Slot, ...]:
+        """The slots that its tail calls may lead to, and so on from there."""
+        return tuple(reached(self.made.functions, self.entry, self.slots))
+
+    @cached_property
+    def passed(self) -> tuple[str, ...]:
+        """The functions that a run may pass: the one that is measured is the first."""
+        return tuple(dict.fromkeys((self.entry, *(each.function for each in self.led_to))))
+
+    @cached_property
+    def _flows(self) -> list[Code]:
+        return [watching.code_of(self.made.functions[name]) for name in self.passed]
+
+    @property
+    def helpers(self) -> set[int]:
+        """The helpers that are called, whether or not the call can be reached."""
+        return set().union(*(each.helpers for each in self._flows))
 
     def clear(self) -> None:
         """Empty the program's maps, so that every case starts from the same state."""
@@ -47,11 +72,7 @@ class ProgramState:
     @property
     def calls_kfuncs(self) -> bool:
         """Whether it calls functions of the kernel that are no helpers, which nobody watches."""
-        return self.flow.calls_kfuncs
-
-    def led_to(self) -> list[str]:
-        """Return the functions that its tail calls may lead to, apart from those shipped."""
-        return []
+        return any(each.calls_kfuncs for each in self._flows)
 
     def map_states(self) -> list[MapState]:
         """Return how full each hash map of the program is."""
@@ -59,8 +80,8 @@ class ProgramState:
 
     def evicting_keys(self) -> dict[str, frozenset[bytes]]:
         """Return the keys of each map that drops keys, and that the program deletes none of."""
-        used = [site for site in watching.sites_of(self.flow) if site.helper is HELPERS[DELETE]]
-        deleted = {site.map for site in used}
+        sites = chain.from_iterable(map(watching.sites_of, self._flows))
+        deleted = {site.map for site in sites if site.helper is HELPERS[DELETE]}
         known = {} if "" in deleted else self.maps.fds
         return map_states.keys({name: fd for name, fd in known.items() if name not in deleted})
 
@@ -105,8 +126,8 @@ class ProgramState:
         }
 
     def used_maps(self) -> set[str]:
-        """Return the maps that the function itself uses."""
-        return {each.name for each in self.made.functions[self.entry].maps}
+        """Return the maps that a run may use; others belong to functions beside it."""
+        return {each.name for name in self.passed for each in self.made.functions[name].maps}
 
     def unread_maps(self) -> list[str]:
         """Return the maps whose records nobody reads, or whose counters nobody opened."""

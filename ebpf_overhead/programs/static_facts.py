@@ -33,7 +33,8 @@ class StaticFacts:
     verifier_states, verifier_peak_states : int or None
         States that the verifier kept, in all and at once.
     map_bytes : dict of str to int
-        Memory that the kernel accounts to each map that the function uses.
+        Memory that the kernel accounts to each map that the function uses, or one that its tail
+        calls lead to.
     """
 
     instructions: _Count

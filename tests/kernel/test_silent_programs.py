@@ -14,6 +14,8 @@ from silent_sources import (
     EXISTING_KEY,
     FAULT,
     FILTER,
+    FILTER_BEHIND_TAIL_CALL,
+    FULL_BEHIND_TAIL_CALL,
     FULL_FROM_THE_FIRST,
     LRU,
     PERF,
@@ -71,6 +73,7 @@ def whats(result: Result) -> list[str]:
             r" failed in all of [\d,]+ calls: EEXIST \(the key was there\)",
         ),
         (TAIL_CALL, r"made tail calls of map jumps that lead nowhere, in all of [\d,]+ calls"),
+        (FULL_BEHIND_TAIL_CALL, r"lost updates: map seen full with 64 entries \(E2BIG in all of"),
         (SMALL_RING, r"bpf_ringbuf_output of map events failed in [\d,]+ of [\d,]+ calls: EAGAIN"),
     ],
     ids=[
@@ -80,6 +83,7 @@ def whats(result: Result) -> list[str]:
         "evicts",
         "EEXIST",
         "tail call",
+        "full behind a tail call",
         "ring buffer",
     ],
 )
@@ -107,11 +111,12 @@ def test_perf_buffer_of_any_name_has_a_reader(measured):
                 " nothing on",
             ],
         ),
+        (FILTER_BEHIND_TAIL_CALL, [r"the program returned early in 100 % of [\d,]+ runs: .*"]),
         (FAULT, [r"bpf_probe_read_user failed in all of [\d,]+ calls: EFAULT \(the memory .*\)"]),
         (FULL_FROM_THE_FIRST, []),
         (DROPPING_QUEUE, [r"map last, of 64 entries, dropped [\d,]+ to take others in"]),
     ],
-    ids=["filter", "fault", "map of one entry", "queue"],
+    ids=["filter", "filter behind a tail call", "fault", "map of one entry", "queue"],
 )
 def test_what_was_in_vain_is_said(measured, source, words):
     found = whats(measured(source))

@@ -240,7 +240,7 @@ def attach_types_for(place: Place) -> list[str]:
 def wakes_reader(program: str) -> bool:
     """Whether a program hands records to a reader; no where it cannot be made here."""
     try:
-        helpers = [each for one in programs_named([program]) for each in made(one).flow.helpers]
+        helpers = [each for one in programs_named([program]) for each in made(one).helpers]
     except OverheadError:
         return False
     return any(HELPERS[each].is_buffer for each in helpers if each in HELPERS)

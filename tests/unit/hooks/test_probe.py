@@ -51,7 +51,9 @@ class Kernel:
             return (AttachPoint(name) for name in ("first", "second", "third"))
 
         attach = replace(FENTRY.attach, points=points, find=self.find, open=self.open, **row)
-        compiled = SimpleNamespace(name="mine.c", load=self.load, flow=self.code)
+        compiled = SimpleNamespace(
+            name="mine.c", load=self.load, flow=self.code, helpers=self.code.helpers
+        )
         return probes.load(replace(FENTRY, attach=attach), compiled)
 
 

@@ -36,7 +36,7 @@ class Maps(ProgramMaps):
 
 def program(name: str = "mine.c", made: ProgramObject = CODE, **fds: int):
     """A program whose maps have these descriptors."""
-    return programs.CompiledProgram(name, made, Maps(fds))
+    return programs.CompiledProgram(name, made, Maps(fds), slots=programs.slots_of(made))
 
 
 def test_every_load_is_its_own_and_so_is_the_log(monkeypatch):
