@@ -1,6 +1,7 @@
 """Builds the compiled extensions and puts the BPF programs into the package."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -26,13 +27,18 @@ class BuildWithTree(build_py):
         if getattr(self, "editable_mode", False):
             return
         self._copy(Path("ebpf_overhead"), ["probes/*"])
-        self._copy(Path("ebpf_overhead/suite"), _SUITE)
+        digest = self._copy(Path("ebpf_overhead/suite"), _SUITE)
+        Path(self.build_lib, "ebpf_overhead/suite/.shipped").write_text(digest)
 
-    def _copy(self, package: Path, patterns: Iterable[str]) -> None:
+    def _copy(self, package: Path, patterns: Iterable[str]) -> str:
+        """Copy files, and return a digest of them."""
+        digest = sha256()
         for source in sorted(each for pattern in patterns for each in Path().glob(pattern)):
             target = Path(self.build_lib) / package / source
             self.mkpath(str(target.parent))
             self.copy_file(str(source), str(target))
+            digest.update(f"{source}\0{source.stat().st_size}\0".encode() + source.read_bytes())
+        return digest.hexdigest()
 
 
 setup(

@@ -59,7 +59,7 @@ def compare(
     # Only names ask for asv's store: a record is compared anywhere.
     stored = None
     if first.record is None or second.record is None:
-        stored = Results(kernels, project)
+        stored = Results(suite.configuration(kernels), project)
     old, new = (
         None if each.record is not None or stored is None else stored.meant(each.word)
         for each in (first, second)

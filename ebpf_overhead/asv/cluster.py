@@ -20,6 +20,7 @@ from ebpf_overhead.asv import cluster_task
 from ebpf_overhead.asv.cluster_task import Done, Task, Tools
 from ebpf_overhead.asv.side_by_side import KernelRun
 from ebpf_overhead.asv.stored import configuration
+from ebpf_overhead.asv.suite import CONFIGURATION
 from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.closing import scratch_directory
 from ebpf_overhead.errors import BadUseError, FailedError, MissingToolError, OverheadError
@@ -167,7 +168,7 @@ def _suite(conf_path: Path, workspace: Workspace) -> dict[str, str]:
     conf = configuration(conf_path)
     benchmarks = workspace.root / conf.benchmark_dir
     text = json.dumps({"version": conf.api_version, **vars(conf), **cluster_task.PLACES})
-    files = {cluster_task.CONFIGURATION: text}
+    files = {str(CONFIGURATION): text}
     for path in benchmarks.rglob("*.py"):
         files[f"benchmarks/{path.relative_to(benchmarks)}"] = read_text(path)
     for path in workspace.committed_results.glob("*/machine.json"):

@@ -27,7 +27,6 @@ from ebpf_overhead.kernels.layout import DATA_VARIABLE, default_layout
 from ebpf_overhead.programs.store import cache_directory
 
 # Relative to the directory of a task, and where asv has them.
-CONFIGURATION = str(suite.CONFIGURATION)
 RESULTS = ".asv/kernels/results"
 PLACES = {
     "repo": ".asv/kernels/history",
@@ -157,7 +156,7 @@ def _run(task: Task, folder: Path) -> Done:
     (outcome,) = side_by_side.measure(
         [task.release],
         1,
-        folder / CONFIGURATION,
+        folder / suite.CONFIGURATION,
         folder / "log",
         task.options,
         environment=environment,

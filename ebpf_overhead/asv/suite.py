@@ -5,8 +5,6 @@ asv needs a folder of its own, which it writes to.  The copy is in the user's da
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from ebpf_overhead.closing import write_atomically
@@ -14,7 +12,7 @@ from ebpf_overhead.kernels.layout import default_layout
 from ebpf_overhead.trust import refuse_foreign
 
 CONFIGURATION = Path("asv.kernels.json")
-# `setup.py` puts it there; a checkout has none.
+# `setup.py` puts it there, with a digest of it; a checkout has none.
 _SHIPPED = Path(__file__).parent.parent / "suite"
 _STAMP = ".shipped"
 
@@ -39,7 +37,7 @@ def configuration(named: Path = CONFIGURATION) -> Path:
     OSError
         It cannot be written to.
     """
-    if named != CONFIGURATION or named.exists() or not (_SHIPPED / CONFIGURATION).exists():
+    if named != CONFIGURATION or named.exists() or not (_SHIPPED / _STAMP).exists():
         return named
     copy = default_layout().suite
     copy.mkdir(parents=True, exist_ok=True)
@@ -50,19 +48,14 @@ def configuration(named: Path = CONFIGURATION) -> Path:
 
 def _update(copy: Path) -> None:
     """Copy what is shipped, unless that was copied already; results of runs lie elsewhere."""
-    texts = {path.relative_to(_SHIPPED): path.read_text(encoding="utf-8") for path in _shipped()}
-    sums = "\0".join(f"{name}\0{text}" for name, text in sorted(texts.items()))
-    stamp = hashlib.sha256(sums.encode()).hexdigest()
-    marker = copy / _STAMP
-    if marker.exists() and marker.read_text(encoding="utf-8") == stamp:
+    shipped, marker = (_SHIPPED / _STAMP).read_text(encoding="utf-8"), copy / _STAMP
+    if marker.exists() and marker.read_text(encoding="utf-8") == shipped:
         return
     for stale in copy.glob("benchmarks/*.py"):
         stale.unlink()
-    for name, text in texts.items():
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(copy / name, text)
-    write_atomically(marker, stamp)
-
-
-def _shipped() -> Iterator[Path]:
-    return (path for path in _SHIPPED.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in _SHIPPED.rglob("*"):
+        place = copy / path.relative_to(_SHIPPED)
+        if path.is_file() and path.suffix != ".pyc" and path.name != _STAMP:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(place, path.read_text(encoding="utf-8"))
+    write_atomically(marker, shipped)

@@ -198,17 +198,13 @@ def configuration(
         In the current directory.  Where there is none for kernels, the one that an installed
         package brings takes its place.
     optional : bool
-        Whether the command does without, where none is named.
+        Whether the command does without, where none is named; it then looks for one when it
+        needs it.
     """
 
     def present(context: click.Context, parameter: click.Parameter, path: Path) -> Path:
-        try:
-            found = suite.configuration(path)
-        except (OSError, BadUseError):
-            if not optional:
-                raise
-            found = path
         named = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        found = path if optional and not named else suite.configuration(path)
         if not found.is_file() and (named or not optional):
             remedy = f"name a configuration of asv: {flag}; make bench needs a checkout"
             raise BadUseError(f"{path} is no file here", remedy)

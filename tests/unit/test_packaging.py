@@ -79,6 +79,13 @@ def test_history_is_there_without_a_checkout(installed, tmp_path):
     assert (tmp_path / "data/suite/.shipped").stat().st_mtime_ns == stamp, "it is copied once"
 
 
+def test_files_are_compared_without_the_history(installed, tmp_path):
+    record = str(ROOT / "tests/data/records/measure_1.json")
+    found = run(installed, tmp_path, "compare", record, record)
+    assert found.returncode == 0, found.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_results_of_a_checkout_are_missed_in_one_line(installed, tmp_path):
     found = run(installed, tmp_path, "report")
     assert found.returncode == 2
@@ -94,6 +101,7 @@ def test_another_package_brings_another_suite(installed, tmp_path):
     assert run(installed, tmp_path, "history").returncode == 0
     (tmp_path / "data/suite/benchmarks/gone.py").touch()
     (changed / "ebpf_overhead/suite/benchmarks/new.py").touch()
+    (changed / "ebpf_overhead/suite/.shipped").write_text("another")
     assert run(changed, tmp_path, "history").returncode == 0
     there = {path.name for path in (tmp_path / "data/suite/benchmarks").glob("*.py")}
     assert "new.py" in there
