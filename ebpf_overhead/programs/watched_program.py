@@ -51,10 +51,10 @@ class WatchedProgram(Closing):
     ) -> None:
         self._slots, self._load = slots, load
         with ExitStack() as opened:
-            self._entry = _Results(instrumented[entry], opened)
+            self._entry = _WatchedFunction(instrumented[entry], opened)
             # A run that begins is told from one that a tail call leads to.
             self._led_to = {
-                name: _Results(instrumented[name], opened)
+                name: _WatchedFunction(instrumented[name], opened)
                 for name in dict.fromkeys(each.function for each in slots)
             }
             self._arrays = {name: _created(size, opened) for name, size in arrays.items()}
@@ -63,7 +63,7 @@ class WatchedProgram(Closing):
     def load(self, loaded_as: LoadedAs, what: str) -> LoadedProgram:
         """Load it, as the program that it is a copy of is loaded."""
 
-        def load(results: _Results) -> LoadedProgram:
+        def load(results: _WatchedFunction) -> LoadedProgram:
             more = {**self._arrays, RESULTS: results.fd}
             return self._load(results.instrumented.function, more, loaded_as, what)
 
@@ -84,7 +84,7 @@ class WatchedProgram(Closing):
         self._opened.close()
 
 
-class _Results:
+class _WatchedFunction:
     """A function's instructions, and the array that they write to."""
 
     def __init__(self, instrumented: Instrumented, opened: ExitStack) -> None:
