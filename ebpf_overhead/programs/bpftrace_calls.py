@@ -37,6 +37,7 @@ COMMANDS = (perf_event.SET_BPF, perf_event.ENABLE, perf_event.DISABLE)
 _STAND_IN = "not-attached"
 _PERF_EVENT_LINK = 41  # BPF_PERF_EVENT of enum bpf_attach_type
 _PROGRAM_ID = re.compile(r"^prog_id:\s*(\d+)", re.M)
+_TYPES_ID = re.compile(r"^btf_id:\s*(\d+)", re.M)
 
 
 _NOWHERE = ScriptPoint("")
@@ -54,11 +55,14 @@ class ScriptProgram:
         How bpftrace loaded it.
     point : ScriptPoint
         Where it would be attached.
+    types : int
+        The kernel's number of its type information; 0 for none.
     """
 
     function: Function
     load: Load
     point: ScriptPoint = _NOWHERE
+    types: int = 0
 
 
 class ScriptCalls:
@@ -169,9 +173,12 @@ class ScriptCalls:
             *(cast(Any, given.prog_type), cast(Any, given.expected_attach_type)),
             given.attach_btf_id,
         )
-        self._maps.note_types(given.prog_btf_fd)
+        types = self._number(given.prog_btf_fd, _TYPES_ID) or 0
+        if types:
+            self._maps.note_types(given.prog_btf_fd, types)
         load = Load(read(given.insns, 8 * given.insn_cnt), loaded_as, details)
-        return ScriptProgram(function_of(load, self._maps.names_in(load.code)), load)
+        function = function_of(load, self._maps.names_in(load.code))
+        return ScriptProgram(function, load, types=types)
 
     def _settle(self) -> None:
         """Find out under which number the kernel took the last program, if it did."""
@@ -188,11 +195,15 @@ class ScriptCalls:
 
     def _program_id(self, fd: int | str) -> int | None:
         """Return the number of a program that bpftrace has; None for anything else."""
+        return self._number(fd, _PROGRAM_ID)
+
+    def _number(self, fd: int | str, pattern: re.Pattern[str]) -> int | None:
+        """Return the number by which the kernel knows what is behind a descriptor of bpftrace's."""
         try:
             text = (self._folder / "fdinfo" / str(fd)).read_text()
         except OSError:
             return None
-        found = _PROGRAM_ID.search(text)
+        found = pattern.search(text)
         return int(found[1]) if found else None
 
     def _noted(self, program_fd: int, point: ScriptPoint) -> int:

@@ -28,12 +28,12 @@ class ScriptMaps(Closing):
         self._process_fd = process_fd
         self._names: dict[int, str] = {}
         self._fds: dict[str, int] = {}
-        self._types_fd = 0
+        self._types_fds: dict[int, int] = {}
 
-    def note_types(self, fd: int) -> None:
-        """Take over the type information of a program; the programs of a script share one."""
-        if fd and not self._types_fd:
-            self._types_fd = taken_over(self._process_fd, fd)
+    def note_types(self, fd: int, number: int) -> None:
+        """Take over the type information of a program, which the kernel knows by a number."""
+        if number not in self._types_fds:
+            self._types_fds[number] = taken_over(self._process_fd, fd)
 
     def names_in(self, code: bytes) -> dict[int, str]:
         """Return the names of the maps in instructions, by descriptor, after taking them over."""
@@ -47,17 +47,16 @@ class ScriptMaps(Closing):
             index += 2 if wide else 1
         return names
 
-    def handed_on(self, used: Collection[str]) -> tuple[dict[str, int], int]:
+    def handed_on(self, used: Collection[str], types: int) -> tuple[dict[str, int], int]:
         """Return the descriptors of maps and that of the types: they are the caller's then."""
         found = {name: self._fds.pop(name) for name in [*self._fds] if name in used}
-        types_fd, self._types_fd = self._types_fd, 0
-        return found, types_fd
+        return found, self._types_fds.pop(types, 0)
 
     def close(self) -> None:
         """Let go of what was not handed on."""
-        for fd in [*self._fds.values(), *[self._types_fd] * bool(self._types_fd)]:
+        for fd in (*self._fds.values(), *self._types_fds.values()):
             os.close(fd)
-        self._fds, self._types_fd = {}, 0
+        self._fds, self._types_fds = {}, {}
 
     def _name_of(self, fd: int) -> str:
         ours = taken_over(self._process_fd, fd)

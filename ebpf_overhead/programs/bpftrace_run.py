@@ -100,7 +100,13 @@ def run_script(text: bytes, parameters: Sequence[str] = ()) -> ScriptRun:
         ended = not child.serve(calls)
         programs = [] if ended else calls.programs()
         used = {each.name for program in programs for each in program.function.maps}
-        return ScriptRun(programs, *maps.handed_on(used), child.said(), ended)
+        # Programs by which bpftrace finds out what the kernel can do have types of their own.
+        types = {each.types for each in programs if each.types}
+        if len(types) > 1:
+            raise FailedError("the programs that bpftrace makes have several kinds of types")
+        return ScriptRun(
+            programs, *maps.handed_on(used, max(types, default=0)), child.said(), ended
+        )
 
 
 class _Child(Closing):
