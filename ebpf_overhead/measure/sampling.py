@@ -167,6 +167,11 @@ class HalfBlock(NamedTuple):
     calls: int
     windows: int
 
+    @property
+    def is_long(self) -> bool:
+        """Whether its one window is several ticks long."""
+        return self.windows == 1
+
 
 def half_block_of(workload: str, cpu: int, run: Run | None = None) -> HalfBlock:
     """Return in which windows calls of a workload are compared.

@@ -80,7 +80,7 @@ def count_runs(
     (idle_ns,), _ = _workload.run(_NOTHING, _IDLE_CALLS, cpu=cpu)
     for name, few in workloads.items():
         elapsed_ns, _ = _workload.run(name, few, windows=3, cpu=cpu)
-        calls = max(few * _WINDOW_NS // max(min(elapsed_ns), 1), few)
+        calls = max(few * _WINDOW_NS // max(min(elapsed_ns), 1), 1)
         first = _counters(numbers)
         tries = [_one_try(numbers, name, calls, idle_ns / _IDLE_CALLS, cpu) for _ in range(_TRIES)]
         last = _counters(numbers)

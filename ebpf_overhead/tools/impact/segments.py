@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import TypeVar
 
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.measure.sampling import calibrate
+from ebpf_overhead.measure.sampling import HalfBlock, half_block_of
 from ebpf_overhead.measure.stats import median
 from ebpf_overhead.workload import _workload, clock
 from ebpf_overhead.workload.workloads import Workload, require
@@ -32,7 +33,7 @@ DEFAULT = (
     "thread_create",
     "exec",
 )
-# The first window of a turn warms up and does not count.
+# Short windows of a turn; the first one warms up and does not count.
 _WINDOWS = 3
 _TURNS_MIN = 5
 
@@ -46,7 +47,7 @@ class Segment:
     at_s : float
         Its middle, by the monotonic clock.
     per_call : dict of str to float
-        Median of the windows of each workload, in ns per call.
+        Median of the short windows of each workload, or mean of its long ones, in ns per call.
     """
 
     at_s: float
@@ -76,7 +77,7 @@ class WorkloadTurns:
     def __init__(self, workloads: Sequence[Workload], cpu: int, generator: random.Random) -> None:
         self.cpu = cpu
         self._generator = generator
-        self.calls: dict[str, int] = {}
+        self._halves: dict[str, HalfBlock] = {}
         self.unsupported: dict[str, UnsupportedError] = {}
         for each in workloads:
             try:
@@ -84,7 +85,8 @@ class WorkloadTurns:
             except UnsupportedError as error:
                 self.unsupported[each.name] = error
             else:
-                self.calls[each.name] = calibrate(each.name, cpu)
+                self._halves[each.name] = half_block_of(each.name, cpu)
+        self.calls = {name: half.calls for name, half in self._halves.items()}
 
     def segment(
         self,
@@ -103,17 +105,27 @@ class WorkloadTurns:
         between : callable, optional
             Called between windows.
         """
-        source = clock.current().source
         found: dict[str, list[float]] = {name: [] for name in self.calls}
         began_s = time.monotonic()
         turns = 0
         while turns < _TURNS_MIN or time.monotonic() < began_s + seconds:
             for name in self._generator.sample(list(found), len(found)):
-                calls = self.calls[name]
-                run = partial(_workload.run, name, calls, windows=_WINDOWS, cpu=self.cpu, **source)
-                elapsed_ns, _ = turn(run)
-                found[name] += [each / calls for each in elapsed_ns[1:]]
+                found[name] += self._windows(name, turn)
                 between()
             turns += 1
         middle_s = (began_s + time.monotonic()) / 2
-        return Segment(middle_s, {name: median(values) for name, values in found.items()})
+        return Segment(middle_s, {name: self._middle(name, each) for name, each in found.items()})
+
+    def _windows(self, name: str, turn: Turn[tuple[list[int], int]]) -> list[float]:
+        """Return what a call takes in each window of a turn."""
+        calls, source = self.calls[name], clock.current().source
+        warming = 0 if self._halves[name].is_long else 1
+        count = 1 if self._halves[name].is_long else _WINDOWS
+        elapsed_ns, _ = turn(
+            partial(_workload.run, name, calls, windows=count, cpu=self.cpu, **source)
+        )
+        return [each / calls for each in elapsed_ns[warming:]]
+
+    def _middle(self, name: str, values: list[float]) -> float:
+        """Return what stands for all windows: each long one sees other moments, and all count."""
+        return fmean(values) if self._halves[name].is_long else median(values)

@@ -9,12 +9,14 @@ import pytest
 from pictures import program
 
 from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.measure.sampling import HalfBlock
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.impact import counting, segments
 from ebpf_overhead.tools.impact.counting import Ran, count_runs
 from ebpf_overhead.workload.workloads import WORKLOADS
 
-NAMES = ("getpid", "read", "exec")
+NAMES = ("getpid", "read", "exec", "tcp_request")
+HALVES = {"getpid": HalfBlock(6, 16), "read": HalfBlock(4, 16), "tcp_request": HalfBlock(50, 1)}
 
 
 class Kernel:
@@ -51,6 +53,7 @@ def test_runs_per_call_are_those_of_the_calls(monkeypatch):
 def called(monkeypatch):
     """Every call of a workload that is made: its name, calls, and windows."""
     made = []
+    long_ones = iter([100, 200, 300, 400, 1_000])
 
     def require(workload):
         if workload.name == "exec":
@@ -58,24 +61,26 @@ def called(monkeypatch):
 
     def run(name, calls, windows, cpu):
         made.append((name, calls, windows))
+        if windows == 1:
+            return [next(long_ones) * calls], calls
         return [1_000 * calls, 100 * calls, 200 * calls], calls * windows
 
     monkeypatch.setattr(segments, "require", require)
-    monkeypatch.setattr(segments, "calibrate", lambda name, cpu: len(name))
+    monkeypatch.setattr(segments, "half_block_of", lambda name, cpu: HALVES[name])
     monkeypatch.setattr(segments, "_workload", SimpleNamespace(run=run))
     return made
 
 
-def test_segment_is_the_median_of_windows_in_turns(called):
+def test_segment_is_the_median_of_short_windows_and_the_mean_of_long_ones(called):
     windows = segments.WorkloadTurns([WORKLOADS[name] for name in NAMES], 1, random.Random(1))
-    assert windows.calls == {"getpid": 6, "read": 4}
+    assert windows.calls == {"getpid": 6, "read": 4, "tcp_request": 50}
     assert list(windows.unsupported) == ["exec"]
     between = []
     found = windows.segment(0.0, lambda work: work(), lambda: between.append(1))
-    assert found.per_call == {"getpid": 150.0, "read": 150.0}
-    assert len(called) == len(between) == 10
-    turns = [{name for name, _, _ in called[start : start + 2]} for start in range(0, 10, 2)]
-    assert turns == [{"getpid", "read"}] * 5
+    assert found.per_call == {"getpid": 150.0, "read": 150.0, "tcp_request": 400.0}
+    assert len(called) == len(between) == 15
+    turns = [set(called[start : start + 3]) for start in range(0, 15, 3)]
+    assert turns == [{("getpid", 6, 3), ("read", 4, 3), ("tcp_request", 50, 1)}] * 5
 
 
 def test_default_workloads_are_workloads():
