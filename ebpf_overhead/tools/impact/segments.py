@@ -35,7 +35,7 @@ DEFAULT = (
 )
 # Short windows of a turn; the first one warms up and does not count.
 _WINDOWS = 3
-_TURNS_MIN = 5
+_TURNS_MIN = 3
 
 
 @dataclass(frozen=True)
