@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def write_part(page: Path, name: str, text: str) -> None:
@@ -29,3 +30,12 @@ def write_part(page: Path, name: str, text: str) -> None:
     if not (begun and ended):
         sys.exit(f"{page} lacks the line {(end if begun else begin).strip()}")
     page.write_text(f"{before}{begin}{text}{end}{after}")
+
+
+def machine_of(record: dict[str, Any]) -> str:
+    """Say on which machine a record was measured."""
+    facts = record["machine"]
+    host, cpu = facts["host"], facts["cpu"]
+    kind = "a machine" if host["hypervisor"] in (None, "none") else "a virtual machine"
+    release = facts["kernel"]["release"]
+    return f"Linux {release} on {kind} with {cpu['online']} CPUs ({cpu['model']})"
