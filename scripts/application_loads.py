@@ -169,7 +169,7 @@ Application = Server | Build
 
 def redis() -> Server:
     """Return a server with 50 clients of its own that get a value."""
-    port = 7779
+    port = 7791
     return Server(
         f"redis-server --port {port} --save '' --appendonly no",
         f"redis-benchmark -p {port} -t get -n 1000000000 -c 50",
@@ -181,7 +181,7 @@ def redis() -> Server:
 
 def nginx(folder: Path) -> Server:
     """Return a server with 16 clients that get a page of 1 KB."""
-    port = 7780
+    port = 7792
     (folder / "page").write_bytes(b"x" * 1000)
     (folder / "nginx.conf").write_text(f"""
 daemon off; worker_processes 1; user root; pid {folder}/pid; error_log {folder}/error;
