@@ -49,24 +49,30 @@ def of(workload: Workload) -> tuple[ExistingHook, ...]:
     return (*_programs(workload), *dict.fromkeys(_listed(workload)))
 
 
-def changed(before: tuple[ExistingHook, ...], workload: Workload) -> tuple[ExistingHook, ...]:
-    """Return the hooks that came or went since some were found.
+class ExistingHooks:
+    """The existing hooks of workloads, as they were found last.
 
-    Called while nothing of ours is attached to the workload.
-
-    Parameters
-    ----------
-    before : tuple of ExistingHook
-        What `of` returned then.
-    workload : Workload
-        The workload.
+    Each method is called while nothing of ours is attached to the workload.
     """
-    now = of(workload)
-    if set(now) == set(before):
-        return ()
-    # By chance, a program that others run too may have been taken for one on the workload.
-    differing = (set(now) ^ set(before)) & (set(of(workload)) ^ set(before))
-    return tuple(each for each in (*before, *now) if each in differing)
+
+    def __init__(self) -> None:
+        self._last: dict[Workload, tuple[ExistingHook, ...]] = {}
+
+    def of(self, workload: Workload) -> tuple[ExistingHook, ...]:
+        """Return what `changed` found last; what is there now if it was not called before."""
+        if workload not in self._last:
+            self._last[workload] = of(workload)
+        return self._last[workload]
+
+    def changed(self, workload: Workload) -> tuple[ExistingHook, ...]:
+        """Return the hooks that came or went since they were found last."""
+        before = self.of(workload)
+        now = self._last[workload] = of(workload)
+        if set(now) == set(before):
+            return ()
+        # By chance, a program that others run too may have been taken for one on the workload.
+        differing = (set(now) ^ set(before)) & (set(of(workload)) ^ set(before))
+        return tuple(each for each in (*before, *now) if each in differing)
 
 
 def _programs(workload: Workload) -> list[ExistingHook]:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import OverheadError
-from ebpf_overhead.hooks import existing
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.exercising import exercised, settled
+from ebpf_overhead.hooks.existing import ExistingHooks
 from ebpf_overhead.hooks.probe import Probe, load
 from ebpf_overhead.measure import machine_lock
 from ebpf_overhead.measure.caller_counter import CallerCounters
 from ebpf_overhead.measure.result import Result, Sampling
+from ebpf_overhead.measure.run_statistics import RunStatistics
 from ebpf_overhead.measure.session import CaseSession
 from ebpf_overhead.measure.turns import Turns
 from ebpf_overhead.phases import phase
@@ -59,7 +60,7 @@ def measure_cases(
     """
     done = 0
     last: Result | None = None
-    with CallerCounters() as counters:
+    with _Common() as common:
         for batch in _batches(map(_settled, cases)):
             if last is not None and last.measurement is None and _same_probe(last.case, batch[0]):
                 # Who calls makes no difference to why it cannot be measured.
@@ -71,7 +72,7 @@ def measure_cases(
                     progress(case, before + share)
 
                 for last in _Batch(
-                    batch, sampling, counters, report, verifier_log=verifier_log
+                    batch, sampling, common, report, verifier_log=verifier_log
                 ).results():
                     yield last
             done += len(batch)
@@ -98,8 +99,8 @@ def measure_case(
     compiled : CompiledProgram, optional
         Its program, whose maps were filled; the case's by default.
     """
-    with CallerCounters() as counters:
-        (result,) = _Batch([case], sampling, counters, progress, compiled=compiled).results()
+    with _Common() as common:
+        (result,) = _Batch([case], sampling, common, progress, compiled=compiled).results()
         return result
 
 
@@ -130,6 +131,20 @@ def _same_probe(before: Case, case: Case) -> bool:
     return case.caller is not None and replace(before, caller=case.caller) == case
 
 
+class _Common(Closing):
+    """What all batches of a run use, one after the other."""
+
+    def __init__(self) -> None:
+        self.counters = CallerCounters()
+        self.statistics = RunStatistics()
+        self.existing = ExistingHooks()
+
+    def close(self) -> None:
+        """Unload the caller counters, and let go of the statistics."""
+        self.statistics.close()
+        self.counters.close()
+
+
 class _Batch:
     """Cases that are loaded at once, and take turns."""
 
@@ -137,7 +152,7 @@ class _Batch:
         self,
         cases: Sequence[Case],
         sampling: Sampling,
-        counters: CallerCounters,
+        common: _Common,
         progress: Progress,
         *,
         compiled: CompiledProgram | None = None,
@@ -145,11 +160,12 @@ class _Batch:
     ) -> None:
         self._cases = cases
         self._sampling = sampling
-        self._counters = counters
+        self._common = common
         self._progress = progress
         self._compiled = compiled
         self._log = verifier_log
-        self._existing = {case.workload: existing.of(case.workload) for case in cases}
+        common.statistics.on()
+        self._occupants = {case.workload: common.existing.of(case.workload) for case in cases}
 
     def results(self) -> Iterator[Result]:
         """Yield the result of each case, in order."""
@@ -167,6 +183,7 @@ class _Batch:
             def report(turn: int, share: float) -> None:
                 self._progress(sessions[turn].case, share * len(self._cases))
 
+            self._common.statistics.close()
             try:
                 with ExitStack() as meanwhile:
                     for session in sessions:
@@ -180,11 +197,9 @@ class _Batch:
             yield from self._finished(attempts, turns)
 
     def _finished(self, attempts: Sequence[_Attempt], turns: Turns) -> list[Result]:
+        self._common.statistics.on()
         found = [each.finished(turns) for each in attempts]
-        changed = {
-            workload: existing.changed(before, workload)
-            for workload, before in self._existing.items()
-        }
+        changed = {each: self._common.existing.changed(each) for each in self._occupants}
         return [
             replace(each, changed=changed[each.case.workload]) if each.measurement else each
             for each in found
@@ -193,7 +208,7 @@ class _Batch:
     def _opened(self, case: Case) -> _Attempt:
         """Load a case, with maps of its own if others are loaded beside it."""
         attempt = _Attempt(
-            Result(case, "measured", occupants=self._existing[case.workload]), self._log
+            Result(case, "measured", occupants=self._occupants[case.workload]), self._log
         )
         self._progress(case, 0.0)
 
@@ -215,7 +230,9 @@ class _Batch:
                 attempt.result = replace(attempt.result, case=case)
             # Where trying found how often it runs, nothing else tells who runs it.
             known = case.runs is None
-            counter = self._counters.of(case.workload, case.attach.at_exit) if known else None
+            counter = (
+                self._common.counters.of(case.workload, case.attach.at_exit) if known else None
+            )
             attempt.session = CaseSession(
                 case, self._sampling, counter, load_case, attempt.keep_log
             )

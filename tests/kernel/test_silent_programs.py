@@ -148,4 +148,4 @@ def test_program_of_others_that_comes_while_sampling_is_said(some_attach_type, m
             other.communicate("", timeout=30)
     assert result.status == "measured", result.reason
     assert any("complex" in each.name for each in result.changed), result.changed
-    assert not any("complex" in each.name for each in existing.changed((), case.workload))
+    assert not any("complex" in each.name for each in existing.of(case.workload))

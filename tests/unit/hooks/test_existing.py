@@ -119,6 +119,9 @@ def one(name: str) -> ExistingHook:
     ],
 )
 def test_hooks_that_came_or_went(monkeypatch, before, now, again, changed):
-    found = iter([now, again])
+    found = iter([before, now, again])
     monkeypatch.setattr(existing, "of", lambda workload: tuple(map(one, next(found))))
-    assert existing.changed(tuple(map(one, before)), GETPID) == tuple(map(one, changed))
+    hooks = existing.ExistingHooks()
+    assert hooks.of(GETPID) == tuple(map(one, before))
+    assert hooks.changed(GETPID) == tuple(map(one, changed))
+    assert hooks.of(GETPID) == tuple(map(one, now))

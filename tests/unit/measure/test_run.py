@@ -17,6 +17,7 @@ from unwatched import Unwatched
 from ebpf_overhead.bpf.maps import MapUse
 from ebpf_overhead.bpf.syscall import ProgInfo, ProgType, TraceAttachType
 from ebpf_overhead.errors import FailedError, MissingToolError, RefusedError, UnsupportedError
+from ebpf_overhead.hooks import existing
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_type import by_name
 from ebpf_overhead.hooks.cases import Case, CoAttached, select
@@ -156,7 +157,7 @@ def install(monkeypatch):
         monkeypatch.setattr(measure, "made", lambda *what: None)
         monkeypatch.setattr(session, "require", lambda target: None)
         monkeypatch.setattr(session, "static_facts", lambda compiled, program: FACTS)
-        monkeypatch.setattr(measure.existing, "of", lambda target: machine.occupants)
+        monkeypatch.setattr(existing, "of", lambda target: machine.occupants)
         monkeypatch.setattr(caller_counter, "open_caller_counter", lambda target, at_exit: None)
         monkeypatch.setattr(
             run_count_check,
@@ -636,7 +637,7 @@ def test_what_the_kernel_cannot_do_is_a_row_with_its_reason(monkeypatch, error, 
 
     monkeypatch.setattr(measure, "load", refuse)
     monkeypatch.setattr(caller_counter, "open_caller_counter", lambda target, at_exit: None)
-    monkeypatch.setattr(measure.existing, "of", lambda target: ())
+    monkeypatch.setattr(existing, "of", lambda target: ())
     result = measure_case(CASE, Sampling())
     assert (result.status, result.reason) == (status, error.what)
     assert result.remedy == (error.remedy or None)
