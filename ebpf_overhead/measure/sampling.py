@@ -183,15 +183,31 @@ def half_block_of(workload: str, cpu: int, run: Run | None = None) -> HalfBlock:
     be wrong by more than the overhead.  Where short and long windows do not agree, half a block is
     one long window.
     """
+    short, long = _short_and_long(workload, cpu, run)
+    if not long.is_long:
+        return short
+    per_call = [_per_call(each, workload, cpu, run) for each in (short, long)]
+    return short if abs(per_call[1] / per_call[0] - 1) <= _AGREE else long
+
+
+def long_half_block_of(workload: str, cpu: int) -> HalfBlock:
+    """Return windows that are long wherever a short one would have few calls.
+
+    It does not matter whether both agree in the first calls: they may not later, when others have
+    begun or ended beside them.
+    """
+    return _short_and_long(workload, cpu, None)[1]
+
+
+def _short_and_long(workload: str, cpu: int, run: Run | None) -> tuple[HalfBlock, HalfBlock]:
+    """Return short windows and long ones; twice the short ones where long ones say no more."""
     now = clock.current()
     calls = calibrate(workload, cpu, run)
     short = HalfBlock(calls, now.windows_per_half)
     if now.long_window is None or calls > _CALLS_MIN:
-        return short
+        return short, short
     wanted = _calls_within(now.long_window, _FIRST_CALLS, workload, cpu, run)
-    long = HalfBlock(max(wanted, _CALLS_FEW), 1)
-    per_call = [_per_call(each, workload, cpu, run) for each in (short, long)]
-    return short if abs(per_call[1] / per_call[0] - 1) <= _AGREE else long
+    return short, HalfBlock(max(wanted, _CALLS_FEW), 1)
 
 
 def _per_call(half: HalfBlock, workload: str, cpu: int, run: Run | None) -> float:

@@ -29,6 +29,9 @@ from ebpf_overhead.tools.top.inventory import Inventory, ProgramDetails
 from ebpf_overhead.tools.top.monitor import Statistics
 from ebpf_overhead.workload.calling_threads import CallingThreads
 
+# The kernel frees what a tool had some time after it is gone, which calls pay for meanwhile.
+_SETTLING_S = 0.5
+
 
 @dataclass(frozen=True)
 class ImpactQuestion:
@@ -161,6 +164,7 @@ def _one_round(
         tool.stop()
         wait_until_gone(tool, loaded)
         gone_s = time.monotonic() - stopped_s
+    time.sleep(_SETTLING_S)
     life = Life(
         programs=len(loaded.programs),
         ready_s=ready_s,

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import TypeVar
 
 from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.measure.sampling import HalfBlock, half_block_of
+from ebpf_overhead.measure.sampling import HalfBlock, long_half_block_of
 from ebpf_overhead.measure.stats import median
 from ebpf_overhead.workload import _workload, clock
 from ebpf_overhead.workload.workloads import Workload, require
@@ -85,7 +85,7 @@ class WorkloadTurns:
             except UnsupportedError as error:
                 self.unsupported[each.name] = error
             else:
-                self._halves[each.name] = half_block_of(each.name, cpu)
+                self._halves[each.name] = long_half_block_of(each.name, cpu)
         self.calls = {name: half.calls for name, half in self._halves.items()}
 
     def segment(

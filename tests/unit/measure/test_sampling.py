@@ -106,6 +106,7 @@ def test_windows_are_long_where_short_ones_do_not_agree(monkeypatch, per_call, f
     assert sampling.half_block_of("exec", 0).windows == clock.WALL.windows_per_half
     monkeypatch.setenv(clock.VARIABLE, "icount")
     assert sampling.half_block_of("exec", 0) == windows
+    assert sampling.long_half_block_of("exec", 0).is_long == (per_call > 2_000)
 
 
 def test_calibration_stays_within_bounds(monkeypatch):

@@ -66,7 +66,7 @@ def called(monkeypatch):
         return [1_000 * calls, 100 * calls, 200 * calls], calls * windows
 
     monkeypatch.setattr(segments, "require", require)
-    monkeypatch.setattr(segments, "half_block_of", lambda name, cpu: HALVES[name])
+    monkeypatch.setattr(segments, "long_half_block_of", lambda name, cpu: HALVES[name])
     monkeypatch.setattr(segments, "_workload", SimpleNamespace(run=run))
     return made
 
