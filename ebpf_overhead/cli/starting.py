@@ -6,15 +6,14 @@ process; a shell shows status 130.
 
 from __future__ import annotations
 
-import signal
-import threading
+import signal  # and nothing else, which would take its time
 
-_ours = (
-    threading.current_thread() is threading.main_thread()
-    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-)
-if _ours:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+try:
+    if _ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+except ValueError:  # only the main thread may
+    _ours = False
 
 
 def done() -> None:
