@@ -68,7 +68,7 @@ def sweep() -> None:
 
 def _remove_if_abandoned(path: Path) -> None:
     status = path.stat(follow_symlinks=False)
-    if status.st_uid != os.geteuid() or time.time() - status.st_mtime < _GRACE_S:
+    if status.st_uid != os.geteuid() or abs(time.time() - status.st_mtime) < _GRACE_S:
         return
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from ebpf_overhead.errors import FailedError
+from ebpf_overhead.closing import write_atomically
+from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.kernels.apt import PrivateApt
 from ebpf_overhead.kernels.reporting import Reporter
 from ebpf_overhead.kernels.versions import version_key
@@ -91,8 +92,8 @@ def read_offers(apt: PrivateApt, refresh: bool, reporter: Reporter) -> list[Offe
         When no list at all could be used.
     """
     saved = apt.directory / "kernels.json"
-    if not refresh and saved.exists() and time.time() - saved.stat().st_mtime < LISTS_LAST_S:
-        known = read_json(saved, _Saved, remedy="--refresh")
+    known = None if refresh else _known(saved)
+    if known is not None:
         for problem in known.problems:
             reporter.note(problem)
         return known.offers
@@ -107,8 +108,18 @@ def read_offers(apt: PrivateApt, refresh: bool, reporter: Reporter) -> list[Offe
             f"no kernel in any list of {apt.archive.mirror.main.uri}",
             problems[0] if problems else "name other --suite or another --mirror",
         )
-    saved.write_text(json.dumps(asdict(_Saved(problems, offers))))
+    write_atomically(saved, json.dumps(asdict(_Saved(problems, offers))))
     return offers
+
+
+def _known(saved: Path) -> _Saved | None:
+    """Return what was saved; None where it is old, damaged, or of a clock that was ahead."""
+    try:
+        if 0 <= time.time() - saved.stat().st_mtime < LISTS_LAST_S:
+            return read_json(saved, _Saved)
+    except (OSError, OverheadError):
+        pass  # The mirror's lists have it all.
+    return None
 
 
 def _parse(apt: PrivateApt, suite: str, base: str, path: Path) -> list[Offer]:

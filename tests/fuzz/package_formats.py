@@ -7,6 +7,7 @@ import gzip
 import lzma
 import struct
 from pathlib import Path
+from typing import NoReturn
 
 from formats import (
     FORMATS,
@@ -29,7 +30,7 @@ from kernels_fakes import (
 )
 from mutations import wrong_bytes, wrong_text
 
-from ebpf_overhead.errors import OverheadError
+from ebpf_overhead.errors import FailedError, OverheadError
 from ebpf_overhead.guest import elf
 from ebpf_overhead.guest.image import bootable
 from ebpf_overhead.guest.modules import needed_modules
@@ -94,6 +95,9 @@ texts("list of packages", [PARAGRAPH, PARAGRAPH + SPLIT], list_of_packages)
 def saved_offers(content: bytes, place: Path) -> None:
     class Apt:
         directory = place
+
+        def update(self, reporter: object) -> NoReturn:
+            raise FailedError("no mirror", "damaged lists are fetched again")
 
     put(place, "kernels.json", content)
     debian.kernels(offers.read_offers(Apt(), False, Silent()), "amd64")  # type: ignore[arg-type]

@@ -83,6 +83,13 @@ def test_abandoned_directory_is_swept(abandoned):
     assert not abandoned.exists()
 
 
+def test_abandoned_directory_of_a_clock_that_was_ahead_is_swept(abandoned):
+    tomorrow_s = time.time() + 24 * 3600
+    os.utime(abandoned, (tomorrow_s, tomorrow_s))
+    rundir.sweep()
+    assert not abandoned.exists()
+
+
 def test_young_directory_is_not_swept(abandoned):
     os.utime(abandoned)
     rundir.sweep()

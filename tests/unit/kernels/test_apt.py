@@ -120,6 +120,23 @@ def test_lists_and_packages_are_fetched_once(layout, mirror):
     assert len(mirror.fetched(".deb")) == 1  # From the cache, checked again.
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda saved: saved.write_text(saved.read_text()[:100]),
+        lambda saved: saved.write_text('{"problems": 1}'),
+        lambda saved: os.utime(saved, (2 * time.time(), 2 * time.time())),
+    ],
+    ids=["truncated", "foreign", "of the future"],
+)
+def test_saved_lists_that_are_no_good_are_fetched_anew(layout, mirror, spoil):
+    adder(layout, mirror).add(["6.1"])
+    (saved,) = layout.apt.rglob("kernels.json")
+    spoil(saved)
+    adder(layout, mirror).add(["6.1"])
+    assert len(mirror.fetched("InRelease")) == 4  # One a suite, twice.
+
+
 def test_a_damaged_package_in_the_cache_is_fetched_anew(layout, mirror):
     adder(layout, mirror).add(["6.1"])
     (cached,) = layout.packages.iterdir()
