@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import leftovers
 import pytest
-from processes import run_command, start_python
+from processes import run_command, start_command, start_python
 
 from ebpf_overhead.tools.impact.presence import Patience
 from ebpf_overhead.tools.impact.rounds import ImpactQuestion, rounds
@@ -23,7 +26,7 @@ TOOL = """
 import os, signal, sys
 from ebpf_overhead.hooks import probe
 from ebpf_overhead.hooks.cases import select
-with probe.load(select(sys.argv[1:], ["simple"], ["sched_yield"])[0]) as held:
+with probe.load(select(sys.argv[1:2], ["simple"], ["sched_yield"])[0]) as held:
     held.attach()
     print("attached", flush=True)
     try:
@@ -45,6 +48,8 @@ rounds.wait_until_ready = told
 main(prog_name="ebpf-overhead")
 """
 ATTACH = "tracepoint"
+# Moments of ``kill -9``; ``EBPF_OVERHEAD_KILLS=20`` is for when there is time (2 s each).
+KILLS = int(os.environ.get("EBPF_OVERHEAD_KILLS") or 6)
 
 
 @pytest.fixture
@@ -95,6 +100,40 @@ def test_tool_never_outlives_the_command(attach, nothing_left, number):
         assert said.splitlines()[-1].endswith("; nothing is left attached")
     assert not any(map(leftovers.held_by, pids))
     nothing_left()
+
+
+def test_killed_impact_leaves_no_tool(attach, nothing_left, note):
+    """``kill -9`` at moments of the first rounds: while the tool starts, runs and ends."""
+    mark = f"the tool of {os.getpid()}"
+    words = ("--workload=getpid", "--segment=1ms", "--timeout=1m", "--ready=attached")
+    caught = 0
+    for number in range(KILLS):
+        process = start_command("impact", *words, "--", sys.executable, "-c", TOOL, attach, mark)
+        # The command itself and the tool's minder have the mark, too.
+        while process.poll() is None and len(marked(mark)) < 3:
+            time.sleep(0.1)
+        time.sleep(number / KILLS)
+        caught += len(marked(mark)) > 2
+        process.kill()
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == -signal.SIGKILL, said
+        deadline_s = time.monotonic() + leftovers.PATIENCE_S
+        while (left := marked(mark)) and time.monotonic() < deadline_s:
+            time.sleep(0.1)
+        assert not left
+    nothing_left()
+    note(f"kill -9 of impact: {KILLS} moments, {caught} while the tool ran; nothing left")
+    assert caught, "killed at the wrong moments: the test shows nothing"
+
+
+def marked(mark: str) -> list[str]:
+    """Return the processes with a mark in their command."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            if mark.encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
 
 
 def test_missing_rights_are_one_line(nothing_left):
