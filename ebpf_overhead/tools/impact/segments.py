@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean
 from typing import TypeVar
 
 from ebpf_overhead.errors import UnsupportedError
@@ -47,7 +46,7 @@ class Segment:
     at_s : float
         Its middle, by the monotonic clock.
     per_call : dict of str to float
-        Median of the short windows of each workload, or mean of its long ones, in ns per call.
+        Median of the windows of each workload, in ns per call.
     """
 
     at_s: float
@@ -114,7 +113,7 @@ class WorkloadTurns:
                 between()
             turns += 1
         middle_s = (began_s + time.monotonic()) / 2
-        return Segment(middle_s, {name: self._middle(name, each) for name, each in found.items()})
+        return Segment(middle_s, {name: median(each) for name, each in found.items()})
 
     def _windows(self, name: str, turn: Turn[tuple[list[int], int]]) -> list[float]:
         """Return what a call takes in each window of a turn."""
@@ -125,7 +124,3 @@ class WorkloadTurns:
             partial(_workload.run, name, calls, windows=count, cpu=self.cpu, **source)
         )
         return [each / calls for each in elapsed_ns[warming:]]
-
-    def _middle(self, name: str, values: list[float]) -> float:
-        """Return what stands for all windows: each long one sees other moments, and all count."""
-        return fmean(values) if self._halves[name].is_long else median(values)
