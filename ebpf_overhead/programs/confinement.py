@@ -20,6 +20,7 @@ _CPU_S, _MORE_MEMORY_BYTES = 20, 1 << 30
 _NOBODY = 65534
 _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 1, 8, 24
 _CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 0x40000
+_MS_NOSUID, _MS_NODEV = 0x2, 0x4
 _TRACEFS = b"/sys/kernel/tracing"
 _MOUNT_SETATTR = 442  # Linux 5.12, on every machine
 _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = -100, 0x8000, 1
@@ -54,7 +55,7 @@ def confine_command(kept: Sequence[int]) -> None:
     """Take from this process what a command that it becomes does not need.
 
     The command keeps its user, whom it may ask for, but not what root may do besides.  It sees
-    tracefs, and writes to no file system.
+    tracefs, and writes to no file system but a `/tmp` of its own.
 
     Parameters
     ----------
@@ -81,6 +82,8 @@ def _see_tracefs_only_reading(libc: ctypes.CDLL) -> None:
     wanted = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     numbers = map(ctypes.c_long, (_MOUNT_SETATTR, _AT_FDCWD))
     libc.syscall(*numbers, b"/", ctypes.c_long(_AT_RECURSIVE), wanted, ctypes.c_long(len(wanted)))
+    # bpftrace 0.27 keeps files there while it compiles.
+    libc.mount(b"tmpfs", b"/tmp", b"tmpfs", ctypes.c_ulong(_MS_NOSUID | _MS_NODEV), b"size=64m")
 
 
 def _limit(libc: ctypes.CDLL, kept: Sequence[int]) -> None:

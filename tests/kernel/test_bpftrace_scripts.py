@@ -206,15 +206,17 @@ def test_ctrl_c_ends_bpftrace(tmp_path):
     assert not Path(f"/proc/{bpftrace}").exists()
 
 
-def test_bpftrace_may_not_do_much(monkeypatch, tmp_path):
+def test_bpftrace_may_not_do_much(monkeypatch):
     """A shell in its place says what it may, and tries more."""
     monkeypatch.setattr(bpftrace_run, "bpftrace_path", lambda: Path("/bin/sh").resolve())
     monkeypatch.setenv("BPFTRACE_STRLEN", "32")
     monkeypatch.setenv("SECRET", "secret")
-    place = tmp_path / "written"
+    place = Path(__file__).with_name("written")
+    own = Path("/tmp", f"written-by-{os.getpid()}")
     run = run_script(
         b"grep -E 'Cap(Eff|Bnd)|NoNewPrivs' /proc/$$/status; ls /proc/$$/fd; env;"
-        b"ls -d /sys/kernel/tracing/events; mount -t tmpfs none /mnt; echo > " + bytes(place)
+        b"ls -d /sys/kernel/tracing/events; mount -t tmpfs none /mnt;"
+        b"echo mine > %b && cat %b; echo > %b" % (bytes(own), bytes(own), bytes(place))
     )
     assert run.ended
     kept = sum(1 << number for number in (12, 14, 24, 34, 38, 39))
@@ -226,4 +228,6 @@ def test_bpftrace_may_not_do_much(monkeypatch, tmp_path):
     assert "secret" not in run.said
     assert "/sys/kernel/tracing/events" in words
     assert "Read-only file system" in run.said
+    assert "mine" in words
     assert not place.exists()
+    assert not own.exists(), "its /tmp is its own"
