@@ -82,6 +82,10 @@ class _UprobeMultiInfo(Declared):
     )
 
 
+class _TracingMultiInfo(Declared):
+    _fields_ = (*u32("attach_type count btf_obj_id"), *u64("ids addrs cookies"))
+
+
 class _Uprobe(Declared):
     _fields_ = (*u64("file_name"), *u32("name_len offset"))
 
@@ -124,6 +128,7 @@ class _LinkOf(Union):
         ("tcx", _Interface),  # 6.6
         ("netkit", _Interface),  # 6.7
         ("uprobe_multi", _UprobeMultiInfo),  # 6.8
+        ("tracing_multi", _TracingMultiInfo),  # 7.2
     )
 
 

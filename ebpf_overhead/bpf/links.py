@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import c_uint64
+from ctypes import c_uint32, c_uint64
 
 from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.bpf.structures import LinkCreateAttr
@@ -40,6 +40,30 @@ def kprobe_multi(
     attribute.kprobe_multi.flags = _MULTI_RETURN if at_return else 0
     attribute.kprobe_multi.cnt = len(names)
     attribute.kprobe_multi.syms = _syscalls.address(addresses)
+    return call(BpfCommand.LINK_CREATE, attribute)
+
+
+def tracing_multi(prog_fd: int, attach: TraceAttachType, btf_ids: Sequence[int]) -> int:
+    """Attach a program to kernel functions through BPF trampolines (Linux 7.2).
+
+    Parameters
+    ----------
+    prog_fd : int
+        Program loaded for ``attach``.
+    attach : TraceAttachType
+        ``TRACE_FENTRY_MULTI``, ``TRACE_FEXIT_MULTI`` or ``TRACE_FSESSION_MULTI``.
+    btf_ids : sequence of int
+        BTF ids of the functions.
+
+    Returns
+    -------
+    int
+        Descriptor of the link: the program stays attached until it is closed.
+    """
+    ids = (c_uint32 * len(btf_ids))(*btf_ids)
+    attribute = LinkCreateAttr(prog_fd=prog_fd, attach_type=attach)
+    attribute.tracing_multi.ids = _syscalls.address(ids)
+    attribute.tracing_multi.cnt = len(ids)
     return call(BpfCommand.LINK_CREATE, attribute)
 
 

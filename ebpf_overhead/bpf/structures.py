@@ -174,8 +174,16 @@ class _UprobeMulti(Declared):
     _fields_ = (*u64("path offsets ref_ctr_offsets cookies"), *u32("cnt flags pid"))
 
 
+class _TracingMulti(Declared):
+    _fields_ = (*u64("ids cookies"), *u32("cnt"))
+
+
 class _LinkTarget(Union):
-    _fields_ = (("kprobe_multi", _KprobeMulti), ("uprobe_multi", _UprobeMulti))
+    _fields_ = (
+        ("kprobe_multi", _KprobeMulti),
+        ("uprobe_multi", _UprobeMulti),
+        ("tracing_multi", _TracingMulti),  # 7.2
+    )
 
 
 class LinkCreateAttr(Declared):

@@ -81,6 +81,9 @@ class TraceAttachType(IntEnum):
     TRACE_KPROBE_SESSION = 56
     TRACE_UPROBE_SESSION = 57
     TRACE_FSESSION = 58
+    TRACE_FENTRY_MULTI = 59
+    TRACE_FEXIT_MULTI = 60
+    TRACE_FSESSION_MULTI = 61
 
 
 _STATS_RUN_TIME = 0  # the only member of enum bpf_stats_type

@@ -73,6 +73,14 @@ TRACING = partial(
     open=trampolines.open_loaded_for,
     serves=(FUNCTION, SYSCALL),
 )
+TRACING_MULTI = partial(
+    TRACING,
+    since="7.2, c1d32dea5d46",
+    needs="CONFIG_DEBUG_INFO_BTF, CONFIG_HAVE_SINGLE_FTRACE_DIRECT_OPS",
+    find=trampolines.find_any_function,
+    open_many=trampolines.open_links,
+    open=trampolines.open_link,
+)
 SECURITY = partial(
     AttachType, group="trampolines", open=trampolines.open_loaded_for, workload_kind="security"
 )

@@ -162,7 +162,7 @@ class AttachType:
 
     @property
     def by_btf(self) -> bool:
-        """Whether the program is loaded for one point, which is found by its BTF id."""
+        """Whether its points are found by their BTF ids."""
         return self.prog_type in (ProgType.TRACING, ProgType.LSM)
 
     @property

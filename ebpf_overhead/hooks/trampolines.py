@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ebpf_overhead.bpf import btf, pseudofs, syscall
+from ebpf_overhead.bpf import btf, links, pseudofs, syscall
 from ebpf_overhead.bpf.syscall import TraceAttachType
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
@@ -69,6 +69,29 @@ def _active_security_modules() -> list[str] | None:
     except OSError:
         return None
     return [name for name in text.strip().split(",") if name]
+
+
+def find_any_function(point: AttachPoint) -> int:
+    """Return 0, after finding that a function is in BTF: its link names it.
+
+    Raises
+    ------
+    UnsupportedError
+        The kernel has no BTF, or not of that function.
+    """
+    find_function(point)
+    return 0
+
+
+def open_link(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
+    """Attach a program by a link to a function's entry, its return, or both."""
+    return open_links(program, [point], at_return)
+
+
+def open_links(program: LoadedProgram, points: Sequence[AttachPoint], at_return: bool) -> int:
+    """Attach a program by one link to several functions."""
+    btf_ids = [find_function(point) for point in points]
+    return links.tracing_multi(program.fd, program.loaded_as.attach, btf_ids)
 
 
 def open_loaded_for(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:

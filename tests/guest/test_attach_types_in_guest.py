@@ -77,5 +77,8 @@ def test_paths_are_the_ones_they_are_called_after(measured):
     assert overhead("kprobe") < overhead("kprobe_offset")
     assert overhead("kprobe_multi") < overhead("kretprobe_multi") < overhead("kprobe_session")
     assert overhead("fentry") < overhead("fexit") < overhead("fsession")
+    # A link to several functions makes a trampoline for each.
+    for single in ("fentry", "fexit", "fsession"):
+        assert overhead(f"{single}_multi") == pytest.approx(overhead(single), abs=1)
     # ret is executed out of line and single-stepped: a second exception.
     assert overhead("uprobe", "function") + 300 < overhead("uprobe", "function_ret")

@@ -93,7 +93,8 @@ class ManyHooks(Closing):
 
     def __init__(self, probe: Probe, points: Sequence[AttachPoint], one_link: bool) -> None:
         self._probe = probe
-        self._own = probe.case.attach.by_btf
+        attach = probe.case.attach
+        self._own = attach.by_btf and attach.open_many is None
         load = probe.compiled.load if self._own else self._shared
         _allow_descriptors(_DESCRIPTORS * len(points))
         with ExitStack() as made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from ctypes import addressof, c_uint64, create_string_buffer
+from ctypes import addressof, c_uint32, c_uint64, create_string_buffer
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -23,7 +23,7 @@ _TEXT_BYTES = 256
 _LinkType = IntEnum(
     "_LinkType",
     "UNSPEC RAW_TRACEPOINT TRACING CGROUP ITER NETNS XDP PERF_EVENT KPROBE_MULTI STRUCT_OPS"
-    " NETFILTER TCX UPROBE_MULTI NETKIT SOCKMAP",
+    " NETFILTER TCX UPROBE_MULTI NETKIT SOCKMAP TRACING_MULTI",
     start=0,
 )
 # ``enum bpf_perf_event_type``.
@@ -36,7 +36,9 @@ _TaskFdType = IntEnum(
 )
 
 # Kernel's attach type that a program is loaded for -> attach type.
-_BY_BTF = {each.expected: each.name for each in reversed(ATTACH_TYPES.values()) if each.by_btf}
+_BY_BTF: dict[int, str] = {
+    each.expected: each.name for each in reversed(ATTACH_TYPES.values()) if each.by_btf
+}
 _RETURN = 1  # BPF_F_KPROBE_MULTI_RETURN, BPF_F_UPROBE_MULTI_RETURN
 
 
@@ -98,7 +100,7 @@ def refine(attachment: Attachment, program: KernelProgram) -> Attachment:
     if attach == _link_name(_LinkType.RAW_TRACEPOINT) and program.kind == "tracing":
         # BPF_RAW_TRACEPOINT_OPEN makes the same kind of link for both.
         attach = _BY_BTF[TraceAttachType.RAW_TP]
-    if program.btf_id:
+    if program.btf_id and not target:
         target = names.btf_type(program.btf_object, program.btf_id) or target
     return Attachment(attach, target)
 
@@ -147,9 +149,13 @@ def _raw_tracepoint(fd: int, told: BpfLinkInfo) -> Attachment:
 
 def _tracing(fd: int, told: BpfLinkInfo) -> Attachment:
     hook = told.tracing
-    name = _BY_BTF.get(hook.attach_type, f"tracing type {hook.attach_type}")
     btf_id = hook.target_btf_id
-    return Attachment(name, names.btf_type(hook.target_obj_id, btf_id) if btf_id else "")
+    target = names.btf_type(hook.target_obj_id, btf_id) if btf_id else ""
+    return Attachment(_by_btf(hook.attach_type), target)
+
+
+def _by_btf(attach: int) -> str:
+    return _BY_BTF.get(attach, f"tracing type {attach}")
 
 
 def _perf_event(fd: int, told: BpfLinkInfo) -> Attachment:
@@ -193,6 +199,17 @@ def _uprobe_multi(fd: int, told: BpfLinkInfo) -> Attachment:
     return Attachment(attach, _several(name, count, "places"))
 
 
+def _tracing_multi(fd: int, told: BpfLinkInfo) -> Attachment:
+    count = told.tracing_multi.count
+    btf_ids = (c_uint32 * count)()
+    again = BpfLinkInfo()
+    again.tracing_multi.ids, again.tracing_multi.count = addressof(btf_ids), count
+    hook = told.tracing_multi
+    first = btf_ids[0] if _asked(fd, again) and count else 0
+    name = names.btf_type(hook.btf_obj_id, first) if first else ""
+    return Attachment(_by_btf(hook.attach_type), _several(name, count, "functions"))
+
+
 def _multi(expected: TraceAttachType, flags: int) -> str:
     wanted = expected, "return" if flags & _RETURN else "entry"
     rows = ATTACH_TYPES.values()
@@ -226,6 +243,7 @@ _DESCRIBE: dict[int, Callable[[int, BpfLinkInfo], Attachment]] = {
     _LinkType.PERF_EVENT: _perf_event,
     _LinkType.KPROBE_MULTI: _kprobe_multi,
     _LinkType.UPROBE_MULTI: _uprobe_multi,
+    _LinkType.TRACING_MULTI: _tracing_multi,
     _LinkType.CGROUP: _cgroup,
     _LinkType.NETNS: _network,
     **dict.fromkeys((_LinkType.XDP, _LinkType.TCX, _LinkType.NETKIT), _interface),

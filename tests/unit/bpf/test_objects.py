@@ -142,6 +142,10 @@ def event_info(kind: str, **of: int) -> BpfLinkInfo:
         (link_info("kprobe_multi", count=2, flags=1), Attachment("kretprobe_multi", "2 functions")),
         (link_info("uprobe_multi", count=3), Attachment("uprobe_multi", "+0x0 and 2 more")),
         (link_info("uprobe_multi", count=1, flags=1), Attachment("uretprobe_multi", "+0x0")),
+        (
+            link_info("tracing_multi", count=2, attach_type=59),
+            Attachment("fentry_multi", "2 functions"),
+        ),
         (link_info("netkit", ifindex=1 << 20), Attachment("netkit", "interface 1048576")),
     ],
 )

@@ -83,6 +83,20 @@ def test_kprobe_multi(kernel, at_return):
     assert names == [b"getpid"]
 
 
+def test_tracing_multi(kernel):
+    ids = []
+
+    def look(attribute):
+        array = ctypes.c_uint32 * attribute.tracing_multi.cnt
+        ids.extend(array.from_address(attribute.tracing_multi.ids))
+
+    kernel.fill = look
+    assert links.tracing_multi(7, TraceAttachType.TRACE_FEXIT_MULTI, [58, 3]) == 42
+    ((command, attribute),) = kernel.calls
+    assert (command, attribute.prog_fd, attribute.attach_type) == (28, 7, 60)
+    assert ids == [58, 3]
+
+
 @pytest.mark.parametrize("at_return", [False, True])
 def test_uprobe_multi(kernel, at_return):
     seen = []

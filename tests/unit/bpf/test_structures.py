@@ -48,10 +48,10 @@ IN_C = {
 }
 # What came after Linux 5.10, the oldest kernel that is measured, or is in no header.
 NEWER = re.compile(
-    r"bpf_attr\.link_create\.[ku]probe_multi"
+    r"bpf_attr\.link_create\.([ku]probe|tracing)_multi"
     r"|bpf_prog_info\.(recursion_misses|verified_insns|attach_btf_\w+)"
     r"|bpf_btf_info\.(name|name_len|kernel_btf)"
-    r"|bpf_link_info\.([ku]probe_multi|perf_event|tcx|netkit|tracing\.target_)"
+    r"|bpf_link_info\.([ku]probe_multi|tracing_multi|perf_event|tcx|netkit|tracing\.target_)"
     r"|bpf_ringbuf_hdr\."
 )
 TRACE = (TraceAttachType.RAW_TP, TraceAttachType.FENTRY, TraceAttachType.FEXIT)
@@ -85,10 +85,11 @@ NUMBERS = {
 }
 # Numbers of kernels since 5.11; every other one that a header lacks is a mistake.
 NEWER_NUMBERS = re.compile(
-    r"BPF_PSEUDO_FUNC$|BPF_TRACE_(FSESSION|[KU]PROBE_(MULTI|SESSION))$|BPF_F_KPROBE_MULTI_RETURN$"
+    r"BPF_PSEUDO_FUNC$|BPF_TRACE_(F(ENTRY|EXIT)_MULTI|FSESSION(_MULTI)?|[KU]PROBE_(MULTI|SESSION))$|BPF_F_KPROBE_MULTI_RETURN$"
     r"|BPF_TCX_INGRESS$|BPF_NETKIT_PRIMARY$"
     r"|BPF_PROG_TYPE_(SYSCALL|NETFILTER)$|BPF_PERF_EVENT_"
     r"|BPF_LINK_TYPE_(PERF_EVENT|[KU]PROBE_MULTI|STRUCT_OPS|NETFILTER|TCX|NETKIT|SOCKMAP)$"
+    r"|BPF_LINK_TYPE_TRACING_MULTI$"
 )
 # Names of this project, for a number that has none in C.
 OURS = {"BPF_NONE"}

@@ -276,4 +276,4 @@ def test_targets_that_fit_no_attach_type_are_bad_use():
 def test_sessions_run_at_both_ends():
     twice = {case.attach.name for case in select(["all"], ["empty"]) if case.runs_per_call == 2}
     switches = {"tracepoint_switch", "tp_btf_switch", "kprobe_switch"}
-    assert twice == {"fsession", "kprobe_session", "uprobe_session", *switches}
+    assert twice == {"fsession", "fsession_multi", "kprobe_session", "uprobe_session", *switches}
