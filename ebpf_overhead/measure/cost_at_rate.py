@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from ebpf_overhead.errors import FailedError, UnsupportedError
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe, load
+from ebpf_overhead.machine import activity
+from ebpf_overhead.machine.activity import Ticks
+from ebpf_overhead.machine.tree import Tree
 from ebpf_overhead.measure import machine_lock
 from ebpf_overhead.measure.event_readers import read_as_tools_do
 from ebpf_overhead.measure.paced import PacedWindows, Pacing
@@ -36,6 +39,7 @@ _ROUNDS_MIN = 12
 _PRECISION = Precision(relative=0.04, absolute=5.0)
 # A record that wakes nobody up is read when the next one is.
 _CATCH_UP_S = 0.2
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,15 @@ class CostAtRate:
         Whether the caller slept between its calls.
     lost_share : float
         Share of the records that found no room, 0..1.
+    reader_idle : bool
+        Whether another CPU was idle for the most part: who wakes the reader up wakes that up, too.
     """
 
     overhead: Interval
     per_s: float
     sleeps: bool
     lost_share: float
+    reader_idle: bool
 
 
 def possible(per_s: float, *, sleeps: bool) -> Pacing:
@@ -110,13 +117,36 @@ def cost_at_rate(case: Case, pacing: Pacing, time_s: float) -> CostAtRate:
         prove_with_counter(probe, lambda calls: _run(name, calls, cpu))
         calls = max(round(pacing.per_s * _WINDOW_S), 1)
         windows = PacedWindows(name, pacing, calls, cpu, probe.switch)
+        before = activity.ticks(Tree())
         _sample(windows, time_s)
+        idle = another_idle(before, activity.ticks(Tree()), cpu)
         probe.detach()
         lost = _lost_share(probe, buffers)
         overhead = windows.overhead
         # Where each call takes longer than the gap, they follow each other directly.
         reached = _NS_PER_S / (windows.baseline_ns + overhead.estimate)
-        return CostAtRate(overhead, min(pacing.per_s, reached), pacing.sleeps, lost)
+        return CostAtRate(overhead, min(pacing.per_s, reached), pacing.sleeps, lost, idle)
+
+
+def another_idle(
+    before: Mapping[int, Ticks], after: Mapping[int, Ticks], cpu: int | None = None
+) -> bool:
+    """Return whether a CPU was idle for the most part, but for the caller's.
+
+    Parameters
+    ----------
+    before, after : mapping of int to Ticks
+        The time of each CPU.
+    cpu : int, optional
+        Where the caller works.
+
+    Returns
+    -------
+    bool
+        True also where the kernel does not say.
+    """
+    spent = [after[each] - before[each] for each in after.keys() & before.keys() if each != cpu]
+    return not spent or any(each.busy_share + each.stolen_share < _MOSTLY for each in spent)
 
 
 def _run(name: str, calls: int, cpu: int | None) -> None:

@@ -2,8 +2,10 @@
 
     cc -O2 -static -o bare_maps tests/bare_maps.c
     ebpf-overhead guest run 6.12 -- .venv/bin/python tests/cost/mappings.py bare_maps [PAGES...]
+    ebpf-overhead guest run 6.12 -- .venv/bin/python tests/cost/mappings.py --number bare_maps
 
-In a guest that counts instructions.  PAGES are how many pages the process has mapped before.
+In a guest that counts instructions.  PAGES are how many pages the process has mapped before.  With
+``--number``: by how many uprobes there are, of whom, and on which file.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import NamedTuple
@@ -24,14 +27,30 @@ from ebpf_overhead.programs.object_program import made
 
 # Is mapped: any file that has no probe.
 FILE = "/bin/true"
-# What is said of each: the attach type, the function, and whether it is the process's own.
-CONDITIONS = {
-    "no probe": None,
-    "uprobe of another process": ("uprobe", "emulated", False),
-    "uprobe": ("uprobe", "emulated", True),
-    "uprobe_multi": ("uprobe_multi", "emulated", True),
-    "uprobe, single-stepped": ("uprobe", "stepped", True),
-    "uretprobe": ("uretprobe", "emulated", True),
+# The attach type, the function, and whether it is for the process that maps or for another one.
+Uprobe = tuple[str, str, bool]
+CONDITIONS: dict[str, list[Uprobe]] = {
+    "no probe": [],
+    "uprobe of another process": [("uprobe", "emulated", False)],
+    "uprobe": [("uprobe", "emulated", True)],
+    "uprobe_multi": [("uprobe_multi", "emulated", True)],
+    "uprobe, single-stepped": [("uprobe", "stepped", True)],
+    "uretprobe": [("uretprobe", "emulated", True)],
+}
+
+
+# How many there are besides, each as above.
+OWN, ANOTHERS = ("uprobe", "emulated", True), ("uprobe", "emulated", False)
+ON_ANOTHER_FILE = ("uprobe", "c:malloc", False)
+NUMBERS = {
+    "none": [],
+    "1 of another process": [ANOTHERS],
+    "10 of another process": [ANOTHERS] * 10,
+    "10 of another process, on two files": [ANOTHERS, ON_ANOTHER_FILE] * 5,
+    "1 in this process": [OWN],
+    "2 in this process": [OWN] * 2,
+    "10 in this process": [OWN] * 10,
+    "1 in this process, 10 of another on two files": [OWN, *[ANOTHERS, ON_ANOTHER_FILE] * 5],
 }
 
 
@@ -44,19 +63,19 @@ class Taken(NamedTuple):
     mappings: float
 
 
-def taken(program: str, condition: str, pages: int) -> Taken:
-    """Return what a process takes under a condition."""
-    probe = CONDITIONS[condition]
-    called = probe[1] if probe is not None and probe[2] else "none"
+def taken(program: str, probes: Sequence[Uprobe], pages: int) -> Taken:
+    """Return what a process takes while there are uprobes."""
+    called = next((function for _, function, own in probes if own), "none")
     pipe = subprocess.PIPE
     words = [program, called, str(pages), FILE]
     with ExitStack() as stack:
         process = stack.enter_context(subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True))
         assert process.stdout is not None
         process.stdout.readline()
-        if probe is not None:
-            point = replace(user_point(f"{program}:{probe[1]}"), pid=process.pid if probe[2] else 1)
-            stack.enter_context(attached(probe[0], point))
+        for name, function, own in probes:
+            place = function if ":" in function else f"{program}:{function}"
+            point = replace(user_point(place), pid=process.pid if own else 1)
+            stack.enter_context(attached(name, point))
         out, _ = process.communicate("\n")
     return Taken(*map(float, out.splitlines()[-1].split()))
 
@@ -69,13 +88,15 @@ def attached(name: str, point: AttachPoint) -> ExitStack:
     return stack
 
 
-def main(program: str, pages: list[int]) -> None:
+def main(program: str, pages: list[int], conditions: Mapping[str, Sequence[Uprobe]]) -> None:
     """Print a line of JSON per condition and number of pages."""
     for more in pages:
-        for condition in CONDITIONS:
+        for condition, probes in conditions.items():
             found = {"pages": more, "condition": condition}
-            print(json.dumps(found | taken(program, condition, more)._asdict()), flush=True)
+            print(json.dumps(found | taken(program, probes, more)._asdict()), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], [int(each) for each in sys.argv[2:]] or [0])
+    words = [each for each in sys.argv[1:] if each != "--number"]
+    chosen = CONDITIONS if words == sys.argv[1:] else NUMBERS
+    main(words[0], [int(each) for each in words[1:]] or [0], chosen)

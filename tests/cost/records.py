@@ -4,8 +4,10 @@
 
 A C program calls getpid at a rate, and works or sleeps in between.  Another one, with libbpf alone,
 attaches the same program from an object file and reads its records.  In each round the calls are
-timed without it and with it, in turns, and `estimate` is asked while they go on.  What is compared
-are the medians of all rounds.  Nothing is asserted on it: on a busy machine it is a matter of luck.
+timed without it and with it, in turns, and `estimate` is asked while they go on.  It calls itself,
+so with two CPUs and a caller that works none is idle then; what that caller pays where none is idle
+is therefore timed as well.  What is compared are the medians of all rounds.  Nothing is asserted on
+it: on a busy machine it is a matter of luck.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from ebpf_overhead.measure import machine_lock
@@ -25,7 +28,13 @@ from ebpf_overhead.measure import machine_lock
 TESTS = Path(__file__).resolve().parents[1]
 # Of each program: what the other tool calls its buffer.
 PROGRAMS = {"ringbuf_output": "ring", "perf_event_array": "perf"}
-MANNERS = ("works", "sleeps")
+# What the caller does in between, and whether anything else keeps the other CPUs busy.
+MANNERS = {
+    "works": ("works", False),
+    "works, no CPU idle": ("works", True),
+    "sleeps": ("sleeps", False),
+}
+SPIN = "while True: pass"
 # Windows with the probe and without, in a round before `estimate` is asked and after.
 WINDOWS, WINDOW_S = 12, 0.1
 CATCH_UP_S = 0.1
@@ -62,6 +71,19 @@ def build(folder: Path) -> None:
     subprocess.run(reader, check=True)
 
 
+@contextmanager
+def other_cpus_busy(wanted: bool) -> Iterator[None]:
+    """Keep all CPUs but one busy, if that is wanted."""
+    count = len(os.sched_getaffinity(0)) - 1 if wanted else 0
+    busy = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+
+
 def really_paid(load: Tool, tool: Tool, calls: int) -> list[float]:
     """Return what a call takes longer with the probe, in ns, of each pair of windows."""
     found = []
@@ -93,16 +115,19 @@ def estimated(program: str, pid: int, data: Path) -> tuple[float, float]:
 def compared(case: tuple[str, str], per_s: int, folder: Path) -> tuple[list[float], float, float]:
     """Return what was really paid, what was said, and the rate that was counted."""
     program, manner = case
+    between, crowded = MANNERS[manner]
     calls = round(per_s * WINDOW_S)
     file = TESTS / f"data/objects/records-{PROGRAMS[program]}.bpf.o"
-    load, other = (Tool(folder / "paced", str(per_s), manner) for _ in range(2))
+    load, other = (Tool(folder / "paced", str(per_s), between) for _ in range(2))
     tool = Tool(folder / "reader", file, PROGRAMS[program])
     try:
-        paid = really_paid(load, tool, calls)
+        with other_cpus_busy(crowded):
+            paid = really_paid(load, tool, calls)
         other.tell(UNTIL_ENDED)
         said, counted = estimated(program, other.pid, folder)
         other.end()
-        return paid + really_paid(load, tool, calls), said, counted
+        with other_cpus_busy(crowded):
+            return paid + really_paid(load, tool, calls), said, counted
     finally:
         for each in (load, other, tool):
             each.end()

@@ -125,6 +125,7 @@ class CostsAtRate:
             origin=NOW,
             per_s=found.per_s,
             caller_sleeps=found.sleeps,
+            reader_idle=found.reader_idle,
             lost_share=found.lost_share,
         )
 

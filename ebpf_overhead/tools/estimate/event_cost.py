@@ -32,6 +32,8 @@ class EventCost:
         None for events that follow each other directly.
     caller_sleeps : bool or None
         Whether who passes the hook sleeps in between, where there is a rate.
+    reader_idle : bool or None
+        Whether a CPU was idle for the reader to be woken up on, where there is a rate.
     lost_share : float or None
         Share of the records that found no room meanwhile, 0..1.
     """
@@ -45,6 +47,7 @@ class EventCost:
     instruction: str | None = field(default=None, kw_only=True)
     per_s: float | None = field(default=None, kw_only=True)
     caller_sleeps: bool | None = field(default=None, kw_only=True)
+    reader_idle: bool | None = field(default=None, kw_only=True)
     lost_share: float | None = field(default=None, kw_only=True)
 
 

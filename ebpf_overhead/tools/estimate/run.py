@@ -38,6 +38,10 @@ _READER_CALLS = (
     "the reader's own system calls write records, too: it never sleeps, and takes a CPU; have the"
     " program return early for it"
 )
+_ALL_BUSY = (
+    "no CPU was idle while that was measured; where one is, the reader is woken up there, which"
+    " costs a caller that works about twice as much (docs/estimate.md)"
+)
 # All system calls, which are counted where bystanders pay.
 _ALL_SYSCALLS = Place(TRACEPOINT, "sys_enter")
 
@@ -156,6 +160,8 @@ def notes(program: str, cost: EventCost) -> list[str]:
     found = [] if warning is None else [f"{warning}; a stored cost is without them"]
     if not cost.per_s:
         return [*found, *reader_notes(program)]
+    if not (cost.caller_sleeps or cost.reader_idle):
+        found.append(_ALL_BUSY)
     return [*found, *([_READER_CALLS] if ATTACH_TYPES[cost.attach].system_wide else [])]
 
 

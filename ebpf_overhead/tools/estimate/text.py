@@ -88,6 +88,8 @@ def _at_rate(cost: EventCost) -> str:
     """Return at which rate a cost was measured."""
     doing = "sleeps" if cost.caller_sleeps else "works"
     text = f"at {cost.per_s:,.0f} events/s of a caller that {doing} in between, the reader asleep"
+    if not cost.reader_idle:
+        text += "; no CPU was idle"
     return f"{text}; {_short(cost.lost_share)} of records lost" if cost.lost_share else text
 
 

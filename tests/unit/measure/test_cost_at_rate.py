@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ebpf_overhead.errors import FailedError, UnsupportedError
+from ebpf_overhead.machine.activity import Ticks
 from ebpf_overhead.measure import cost_at_rate, paced
 from ebpf_overhead.measure.paced import PacedWindows, Pacing
 
@@ -58,6 +59,25 @@ def test_reader_needs_a_cpu(monkeypatch):
     monkeypatch.setattr(cost_at_rate.os, "sched_getaffinity", lambda pid: {2})
     with pytest.raises(UnsupportedError, match="only one"):
         cost_at_rate.require()
+
+
+IDLE, BUSY, STOLEN = Ticks(3, 0, 100), Ticks(90, 0, 100), Ticks(5, 60, 100)
+
+
+@pytest.mark.parametrize(
+    ("spent", "cpu", "found"),
+    [
+        ({0: IDLE, 1: BUSY}, 1, True),
+        ({0: IDLE, 1: BUSY}, 0, False),
+        ({0: BUSY, 1: BUSY, 2: STOLEN}, 0, False),
+        ({0: BUSY, 1: IDLE}, None, True),
+        ({}, 0, True),
+    ],
+)
+def test_reader_is_woken_up_on_an_idle_cpu_if_there_is_one(spent, cpu, found):
+    before = dict.fromkeys(spent, Ticks(7, 7, 70))
+    after = {number: before[number] + more for number, more in spent.items()}
+    assert cost_at_rate.another_idle(before, after, cpu) is found
 
 
 def outcome(monkeypatch, records, lost=0, counted=None):

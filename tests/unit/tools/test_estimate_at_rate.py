@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from ebpf_overhead.errors import FailedError, UnsupportedError
 from ebpf_overhead.measure.cost_at_rate import CostAtRate
 from ebpf_overhead.measure.stats import Interval
 from ebpf_overhead.tools.estimate import at_rate as module
+from ebpf_overhead.tools.estimate import run
 from ebpf_overhead.tools.estimate.at_rate import at_rate
 from ebpf_overhead.tools.estimate.calling import mostly_asleep
 from ebpf_overhead.tools.estimate.event_cost import EventCost
@@ -45,7 +47,7 @@ def measured(monkeypatch):
 
     def cost(case, pacing, time_s):
         seen.append((case.workload.name, pacing.per_s, pacing.sleeps))
-        return CostAtRate(ASLEEP, float(pacing.per_s), pacing.sleeps, 0.0)
+        return CostAtRate(ASLEEP, float(pacing.per_s), pacing.sleeps, 0.0, True)
 
     monkeypatch.setattr(module.cost_at_rate, "cost_at_rate", cost)
     monkeypatch.setattr(module.cost_at_rate, "require", lambda: None)
@@ -117,3 +119,14 @@ def test_callers_sleep_if_most_passes_follow_a_wait(waits, asleep):
     passes = Counter({1: 900, 2: 100})
     before, after = ({thread: each[end] for thread, each in waits.items()} for end in (0, 1))
     assert mostly_asleep(passes, before, after) is asleep
+
+
+@pytest.mark.parametrize(
+    ("sleeps", "idle", "said"),
+    [(False, False, True), (False, True, False), (True, False, False), (True, True, False)],
+)
+def test_a_caller_that_works_finds_a_cpu_idle_which_ours_took(monkeypatch, sleeps, idle, said):
+    monkeypatch.setattr(run.statistics, "warning", lambda: None)
+    cost = EventCost("tracepoint", "ringbuf_output", ASLEEP, "now", per_s=10_000.0)
+    notes = run.notes("ringbuf_output", replace(cost, caller_sleeps=sleeps, reader_idle=idle))
+    assert any("no CPU was idle" in each for each in notes) is said
