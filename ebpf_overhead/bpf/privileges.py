@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from ebpf_overhead.bpf import _syscalls
+from ebpf_overhead.bpf import _syscalls, pseudofs
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 
 # PROC_USER_INIT_INO of include/linux/proc_ns.h.
@@ -99,6 +99,14 @@ def _is_kept_back(attempt: Callable[[], int]) -> bool:
     return False
 
 
+def _in_lockdown() -> bool:
+    """Whether the kernel keeps kprobes and the like from everybody."""
+    try:
+        return "[confidentiality]" in pseudofs.read_text("securityfs", "lockdown")
+    except OSError:
+        return False
+
+
 def _is_missing(capability: str, stage: str) -> bool:
     held = effective_capabilities()
     # To load a program of the network, CAP_SYS_ADMIN stands for CAP_NET_ADMIN.
@@ -133,6 +141,11 @@ def explain(error: OSError, stage: str, what: str, also: str = "") -> OverheadEr
         return RefusedError(f"{reason}: {also} missing", f"run as root, or with {also}")
     if error.errno in (errno.EPERM, errno.EACCES) and (kept := kept_back()):
         return RefusedError(f"{reason}: {kept}", OUTSIDE)
+    if error.errno == errno.EPERM and _in_lockdown():
+        return UnsupportedError(
+            f"{reason}: the kernel is in lockdown (confidentiality)",
+            "boot with lockdown=integrity, or without Secure Boot",
+        )
     if error.errno == errno.E2BIG and stage == "attach":
         # Trampolines and perf's lists of programs have a fixed size.
         return UnsupportedError(f"{reason}: full of programs", "attach fewer there")

@@ -26,6 +26,7 @@ def process(monkeypatch, tmp_path):
         monkeypatch.setattr(privileges, "effective_capabilities", lambda: really(status))
         monkeypatch.setattr(privileges, "_user_namespace", lambda: namespace)
         monkeypatch.setattr(privileges, "kept_back", str)
+        monkeypatch.setattr(privileges, "_in_lockdown", bool)
 
     return process
 
