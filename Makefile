@@ -8,6 +8,8 @@ COMMIT ?= HEAD
 # Where: the running kernel, or a release or series in a guest.  auto: the running one if it
 # can be measured, else Debian's newest stable one.
 KERNEL ?= auto
+# How many mutants are tried.
+SAMPLE ?= 100
 # Which groups of benchmarks.
 GROUPS := getpid
 
@@ -19,7 +21,7 @@ endif
 SOURCES := pyproject.toml setup.py scripts/setup $(wildcard ebpf_overhead/*/_*.[ch])
 
 .DEFAULT_GOAL := help
-.PHONY: help bench bench-all kernels publish docs man test lint format clean
+.PHONY: help bench bench-all kernels publish docs man test mutants selfbench lint format clean
 
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +60,15 @@ man: .setup/bench ## Write man pages into build/man; man -l build/man/ebpf-overh
 
 test: .setup/test lint ## Run linters, unit tests and the tests against the running kernel
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder --durations=25
+
+mutants: .setup/test ## Change measure/ and hooks/ in one place at a time: does a unit test notice?
+	@$(BIN)/python -I -c 'import cosmic_ray' 2> /dev/null || $(BIN)/python -I -m pip install --quiet --editable '.[mutants]'
+	@$(BIN)/python scripts/mutants --sample $(SAMPLE)
+
+selfbench: .setup/bench ## Measure what this project itself costs at a commit, with asv.self.json
+	@scripts/setup guest
+	@$(BIN)/asv machine --yes > /dev/null
+	@$(BIN)/asv run --config asv.self.json --show-stderr '$(COMMIT)^!'
 
 lint: .setup/test ## Run the linters and the type checker
 	$(BIN)/ruff check .

@@ -41,6 +41,7 @@ from ebpf_overhead.workload import _workload
         "c5f877",
         "c5f9ef05 01020304".replace(" ", ""),
         "c4e37d39c101",
+        "64c4e37d390001",
         "62f17c48104001",
         "64488b042528000000",
         "488b0501020304",

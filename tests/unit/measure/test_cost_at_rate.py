@@ -97,3 +97,22 @@ def test_lost_records_are_counted_once(monkeypatch):
 def test_without_records_nothing_was_measured(monkeypatch):
     with pytest.raises(FailedError, match="wrote no record"):
         outcome(monkeypatch, [0], lost=3)
+
+
+@pytest.mark.parametrize(
+    ("precise_after", "time_s", "rounds"),
+    [
+        (0, 3600, cost_at_rate._ROUNDS_MIN),
+        (cost_at_rate._ROUNDS_MIN + 7, 3600, cost_at_rate._ROUNDS_MIN + 7),
+        (10**6, -1, cost_at_rate._ROUNDS_MIN),
+    ],
+)
+def test_sampling_ends_when_it_is_precise_or_the_time_is_over(
+    monkeypatch, precise_after, time_s, rounds
+):
+    done = []
+    windows = SimpleNamespace(round=done.append, overhead=None)
+    precision = SimpleNamespace(reached=lambda overhead: len(done) >= precise_after)
+    monkeypatch.setattr(cost_at_rate, "_PRECISION", precision)
+    cost_at_rate._sample(windows, time_s)
+    assert len(done) == rounds

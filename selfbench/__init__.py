@@ -1,0 +1,1 @@
+"""Benchmarks of the project itself over its own commits (``make selfbench``)."""
