@@ -342,13 +342,21 @@ class Session(Closing):
         while True:
             # What is said while the guest learns of the last host's end may go under.  Saying
             # it again does no harm: commands follow later in the same stream.
-            self._socket.settimeout(GRACE_S)
-            self._socket.sendall(hello)
+            self._hail(hello)
             event = self._hear_until(min(deadline_s, time.monotonic() + _HELLO_AGAIN_S), session)
             if event is not None:
                 return event
             if time.monotonic() >= deadline_s:
                 raise ConnectionLostError("it does not answer")
+
+    def _hail(self, hello: bytes) -> None:
+        self._socket.settimeout(_HELLO_AGAIN_S)
+        try:
+            self._socket.sendall(hello)
+        except TimeoutError:
+            pass  # QEMU takes no more until the guest has its port; those before wait there.
+        except OSError as error:
+            raise ConnectionLostError(os.strerror(error.errno or 0)) from None
 
     def _hear_until(self, deadline_s: float, session: str) -> dict[str, Any] | None:
         while True:

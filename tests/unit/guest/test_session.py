@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.guest import session as guest_session
 from ebpf_overhead.guest import waiting, wire
 from ebpf_overhead.guest.session import Session
+from ebpf_overhead.guest.waiting import ConnectionLostError
 
 PATIENT_S = 60.0  # never waited for: an answer ends the waiting
 
@@ -104,3 +106,44 @@ def test_a_guest_that_says_nothing_is_asked_whether_it_lives(agent, monkeypatch)
         with pytest.raises(waiting.ConnectionLostError, match="did not give a sign of life"):
             session.run(["sleep"])
     assert heard.heard == ["hello", "run", *["ping"] * (4 if heard.answers else 1)]
+
+
+class Reluctant:
+    """A socket that takes nothing at first."""
+
+    def __init__(self, connection: socket.socket, refusals: list[OSError]) -> None:
+        self._connection, self._refusals = connection, refusals
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def sendall(self, data: bytes) -> None:
+        if self._refusals:
+            raise self._refusals.pop()
+        self._connection.sendall(data)
+
+
+@pytest.fixture
+def refusals(monkeypatch):
+    refusals: list[OSError] = []
+    connect = Session._connect
+    monkeypatch.setattr(
+        Session, "_connect", lambda self, *place: Reluctant(connect(self, *place), refusals)
+    )
+    monkeypatch.setattr(guest_session, "_HELLO_AGAIN_S", 0.01)
+    return refusals
+
+
+def test_a_guest_that_takes_no_greeting_yet_is_waited_for(tmp_path, refusals):
+    refusals += [TimeoutError(), TimeoutError()]
+    Agent(tmp_path / "port", answers=True).start()
+    with Session(tmp_path / "port", PATIENT_S) as session:
+        assert session.facts["event"] == "hello"
+    assert not refusals
+
+
+def test_qemu_that_ends_during_the_greeting_is_a_lost_connection(tmp_path, refusals):
+    refusals.append(BrokenPipeError(32, "Broken pipe"))
+    Agent(tmp_path / "port", answers=True).start()
+    with pytest.raises(ConnectionLostError, match="Broken pipe"):
+        Session(tmp_path / "port", PATIENT_S)
