@@ -257,3 +257,9 @@ def test_quartiles_are_in_order_and_within():
     for values in vectors(12):
         result = quartiles(values)
         assert values.min() <= result.q1 <= result.median <= result.q3 <= values.max()
+
+
+def test_margin_of_a_share_is_wilsons():
+    """Worked out by hand, with z = 1.96."""
+    assert stats.share_margin(0.5, 100, 0.95) == pytest.approx(0.09617, abs=1e-5)
+    assert stats.share_margin(0.0, 1, 0.95) == pytest.approx(0.39673, abs=1e-5)
