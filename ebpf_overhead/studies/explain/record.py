@@ -26,7 +26,7 @@ from ebpf_overhead.tools.profile.stacks import Stacks, fold
 from ebpf_overhead.workload.workloads import WORKLOADS
 
 # Names that differ from load to load: the tag of a program, the number of a trampoline.
-_OF_THIS_LOAD = re.compile(r"(?<=^bpf_prog)_[0-9a-f]{16}|(?<=^bpf_trampoline)_\d+$")
+_OF_THIS_LOAD = re.compile(r"(?<=^bpf_prog)_[0-9a-f]{16}|(?<=^bpf_trampoline)(_\d+)+$")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ebpf_overhead.guest.debugger import Stop
 from ebpf_overhead.studies.explain import disassembly, flames
 from ebpf_overhead.studies.explain.call_stacks import USER, call_stacks
 from ebpf_overhead.studies.explain.calling import Started
-from ebpf_overhead.studies.explain.record import make_record
+from ebpf_overhead.studies.explain.record import _OF_THIS_LOAD, make_record
 from ebpf_overhead.studies.explain.run import Explained, Explanation, SteppedCall
 from ebpf_overhead.studies.explain.stepping import step_calls
 from ebpf_overhead.studies.explain.symbols import Symbols, read_symbols
@@ -253,3 +253,8 @@ def test_instructions_are_disassembled_in_their_order():
     assert texts[f"bpf_prog{TAG}_empty+0x0"] == "ret"
     assert texts["bpf_ktime_get_ns+0x0"] == "(bad)"
     assert texts["bpf_trampoline_6442475264+0x5"] == "nop"
+
+
+@pytest.mark.parametrize("name", ["bpf_trampoline_6442475264", "bpf_trampoline_13584_0"])
+def test_trampolines_of_all_kernels_have_one_name(name):
+    assert _OF_THIS_LOAD.sub("", name) == "bpf_trampoline"
