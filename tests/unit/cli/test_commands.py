@@ -101,7 +101,7 @@ def test_reader_that_went_away_is_no_error():
         (["mesure"], "no command is called 'mesure'; did you mean measure?"),
         (["--nonsense"], "No such option"),
         (["measure", "--attach", "x"], "no attach type is called 'x'"),
-        (["measure", "--attach", "fentri"], "did you mean fentry?"),
+        (["measure", "--attach", "fentri"], "did you mean fentry"),
         (["measure", "--program", "x"], "no program is called 'x'"),
         (["measure", "--precision", "7"], "'7' is not like 1%, 0.5ns or 1%,1ns"),
         (["measure", "--precision", "0%"], "'0%' is not like"),

@@ -37,7 +37,7 @@ def completed(*words: str) -> list[str]:
         (("measure", "--target", "send"), ["sendto"]),
         (("measure", "--format", "go"), ["gobench"]),
         (("study", "map-state", "--state", "lru_ev"), ["lru_evict"]),
-        (("estimate", "--attach", "fex"), ["fexit"]),
+        (("estimate", "--attach", "fex"), ["fexit", "fexit_multi"]),
         (("funclatency", "--via", "fent"), ["fentry/fexit"]),
         (("plot", "map"), ["map-state"]),
         (("estimate", "sysc"), ["syscall:"]),
@@ -107,11 +107,11 @@ def test_completion_in_a_shell():
         [sys.executable, "-c", COMMAND[2]],
         env=environment(
             _EBPF_OVERHEAD_COMPLETE="bash_complete",
-            COMP_WORDS="ebpf-overhead measure --attach fe",
+            COMP_WORDS="ebpf-overhead measure --attach fm",
             COMP_CWORD="3",
         ),
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert run.stdout.splitlines() == ["plain,fentry", "plain,fexit"]
+    assert run.stdout.splitlines() == ["plain,fmod_ret"]

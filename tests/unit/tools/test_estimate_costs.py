@@ -141,8 +141,7 @@ def test_cost_beside_hooks_that_came_or_went_is_not_kept(monkeypatch, changed):
     ("helpers", "wakes"), [({130}, True), ({25, 1}, True), ({1, 14}, False), (set(), False)]
 )
 def test_program_that_writes_records_wakes_a_reader(monkeypatch, helpers, wakes):
-    flow = SimpleNamespace(helpers=helpers)
-    monkeypatch.setattr(costs, "made", lambda program: SimpleNamespace(flow=flow))
+    monkeypatch.setattr(costs, "made", lambda program: SimpleNamespace(helpers=helpers))
     assert costs.wakes_reader("ringbuf_output") is wakes
 
 
