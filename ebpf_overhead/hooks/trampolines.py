@@ -11,6 +11,9 @@ from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.programs.loaded import LoadedProgram
 from ebpf_overhead.workload.workloads import Workload
 
+# Attaches a program to many functions at once.
+_LINKS_MANY = "bpf_tracing_multi_attach"
+
 
 def security_functions(workload: Workload) -> Iterator[AttachPoint]:
     """Yield the function that asks the workload's security hook.
@@ -77,8 +80,14 @@ def find_any_function(point: AttachPoint) -> int:
     Raises
     ------
     UnsupportedError
-        The kernel has no BTF, or not of that function.
+        The kernel has no BTF, or not of that function; or it has no such links.  Kernels without
+        them say of the program only that it lacks a BTF id.
     """
+    if btf.find_id(_LINKS_MANY, TraceAttachType.FENTRY) is None:
+        raise UnsupportedError(
+            f"{_LINKS_MANY} not in the kernel's BTF: no link for many trampolines",
+            "use Linux 7.2 or later",
+        )
     find_function(point)
     return 0
 

@@ -46,7 +46,8 @@ class ProgramState:
     @cached_property
     def led_to(self) -> tuple[Slot, ...]:
         """The slots that its tail calls may lead to, and so on from there."""
-        return tuple(reached(self.made.functions, self.entry, self.slots))
+        # Whoever loads other functions than the entry, and has none, has no program arrays.
+        return tuple(reached(self.made.functions, self.entry, self.slots)) if self.slots else ()
 
     @cached_property
     def passed(self) -> tuple[str, ...]:
