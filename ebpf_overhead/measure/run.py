@@ -17,7 +17,6 @@ from ebpf_overhead.hooks.probe import Probe, load
 from ebpf_overhead.measure import machine_lock
 from ebpf_overhead.measure.caller_counter import CallerCounters
 from ebpf_overhead.measure.result import Result, Sampling
-from ebpf_overhead.measure.run_statistics import RunStatistics
 from ebpf_overhead.measure.session import CaseSession
 from ebpf_overhead.measure.turns import Turns
 from ebpf_overhead.phases import phase
@@ -136,12 +135,10 @@ class _Common(Closing):
 
     def __init__(self) -> None:
         self.counters = CallerCounters()
-        self.statistics = RunStatistics()
         self.existing = ExistingHooks()
 
     def close(self) -> None:
-        """Unload the caller counters, and let go of the statistics."""
-        self.statistics.close()
+        """Unload the caller counters."""
         self.counters.close()
 
 
@@ -164,7 +161,6 @@ class _Batch:
         self._progress = progress
         self._compiled = compiled
         self._log = verifier_log
-        common.statistics.on()
         self._occupants = {case.workload: common.existing.of(case.workload) for case in cases}
 
     def results(self) -> Iterator[Result]:
@@ -183,7 +179,6 @@ class _Batch:
             def report(turn: int, share: float) -> None:
                 self._progress(sessions[turn].case, share * len(self._cases))
 
-            self._common.statistics.close()
             try:
                 with ExitStack() as meanwhile:
                     for session in sessions:
@@ -197,7 +192,6 @@ class _Batch:
             yield from self._finished(attempts, turns)
 
     def _finished(self, attempts: Sequence[_Attempt], turns: Turns) -> list[Result]:
-        self._common.statistics.on()
         found = [each.finished(turns) for each in attempts]
         changed = {each: self._common.existing.changed(each) for each in self._occupants}
         return [
