@@ -174,6 +174,9 @@ def test_what_a_killed_worker_took_with_it_is_measured_again(kernels, cluster, t
         chosen
     )
     assert run_command(*alone.command("--jobs=2"), timeout=400).returncode == 0
-    assert spread.results() == alone.results(), "to the instruction, and to the name"
+    there, here = spread.results(), alone.results()
+    assert there.keys() == here.keys()
+    for name, values in here.items():
+        assert there[name] == pytest.approx(values, abs=0.1), f"{name}: to the instruction"
     assert len(spread.results()) == len(chosen)
     until(lambda: not list(cluster.work.glob("ebpf-overhead-*")), "the killed worker's files")
