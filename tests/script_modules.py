@@ -12,7 +12,7 @@ from processes import ROOT
 
 def load(name: str) -> ModuleType:
     """Return a script as a module; dataclasses find it in ``sys.modules``."""
-    module_name = name.replace("-", "_")
+    module_name = f"scripts_{name.replace('-', '_')}"
     loader = importlib.machinery.SourceFileLoader(module_name, str(ROOT / "scripts" / name))
     spec = importlib.util.spec_from_loader(module_name, loader)
     module = importlib.util.module_from_spec(spec)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
-import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 
 import pytest
-from processes import ROOT
+import script_modules
 
 from ebpf_overhead.machine import describe
 from ebpf_overhead.measure.stats import Interval
@@ -20,14 +17,7 @@ MARKS = "<!-- applications:begin -->\n<!-- applications:end -->\n"
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
-    loader = importlib.machinery.SourceFileLoader(
-        "applications", str(ROOT / "scripts/applications")
-    )
-    spec = importlib.util.spec_from_loader("applications", loader)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "applications", module)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader.exec_module(module)
+    module = script_modules.load("applications")
     monkeypatch.setattr(module, "WORK", tmp_path)
     monkeypatch.setattr(module, "PAGE", tmp_path / "page.md")
     module.PAGE.write_text(MARKS)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
-
 import pytest
-
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/explain-kernels"
+import script_modules
 
 
 @pytest.fixture(scope="module")
 def script():
-    loader = SourceFileLoader("explain_kernels", str(SCRIPT))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return script_modules.load("explain-kernels")
 
 
 def record(measured: float, **functions: tuple[int, int]) -> dict:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import re
 import shutil
-import sys
 
 import pytest
+import script_modules
 from processes import ROOT
 
 RECORDS = ROOT / "tests/data/records"
@@ -16,12 +14,7 @@ RECORDS = ROOT / "tests/data/records"
 
 @pytest.fixture
 def script(monkeypatch, tmp_path):
-    loader = importlib.machinery.SourceFileLoader("measure_all", str(ROOT / "scripts/measure-all"))
-    spec = importlib.util.spec_from_loader("measure_all", loader)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "measure_all", module)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    loader.exec_module(module)
+    module = script_modules.load("measure-all")
     monkeypatch.setattr(module, "WORK", tmp_path / "work")
     module.WORK.mkdir()
     return module

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import script_modules
 from processes import ROOT
 
 BCC = """\
@@ -49,13 +48,7 @@ ffffffff82000000 D vfs_writable
 
 @pytest.fixture(scope="module")
 def tools() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("scripts_tools", str(ROOT / "scripts/tools"))
-    spec = importlib.util.spec_from_loader("scripts_tools", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["scripts_tools"] = module
-    loader.exec_module(module)
-    return module
+    return script_modules.load("tools")
 
 
 def test_what_a_tool_would_attach_is_written_down(tmp_path):
