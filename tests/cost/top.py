@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ebpf_overhead.bpf.objects import programs
 from ebpf_overhead.hooks import probe
@@ -35,9 +35,10 @@ from ebpf_overhead.tools.top.inventory import Inventory
 from ebpf_overhead.tools.top.monitor import Statistics
 from ebpf_overhead.tools.top.usage import picture
 from ebpf_overhead.workload import _workload
+from scripts import application_loads
 
 QUARTER_S, SETTLING_S = 0.4, 0.05
-CALLS_PER_S, PORT = 100_000, 7779
+CALLS_PER_S = 100_000
 PLACES = {
     "raw_syscalls": ("raw_syscalls:sys_enter",),
     "redis": tuple(
@@ -78,34 +79,8 @@ def getpid_load() -> Iterator[Count]:
 @contextmanager
 def redis_load() -> Iterator[Count]:
     """Have a server and its clients, on a CPU each, busy while the block runs."""
-    server = ["redis-server", "--port", str(PORT), "--save", "", "--appendonly", "no"]
-    clients = ["redis-benchmark", "-p", str(PORT), "-t", "get", "-n", "1000000000", "-c", "50"]
-    with ExitStack() as stack:
-        pids = []
-        for cpu, words in enumerate((server, clients)):
-            process = subprocess.Popen(
-                ["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            pids.append(process.pid)
-            time.sleep(1)
-        asked = stack.enter_context(socket.create_connection(("127.0.0.1", PORT)))
-
-        def count() -> tuple[int, int]:
-            asked.sendall(b"INFO stats\r\n")
-            text = b""
-            while b"total_commands_processed:" not in text or b"\r\n\r\n" not in text + b"\r\n":
-                text += asked.recv(1 << 16)
-            requests = int(text.split(b"total_commands_processed:")[1].split(b"\r")[0])
-            return requests, sum(map(cpu_ns, pids))
-
-        yield count
-
-
-def cpu_ns(pid: int) -> int:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+    with application_loads.redis() as server, server.busy():
+        yield server.count
 
 
 def quarter(count: Count) -> float:
