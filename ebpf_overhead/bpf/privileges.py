@@ -10,6 +10,7 @@ from pathlib import Path
 from ebpf_overhead.bpf import _syscalls, pseudofs
 from ebpf_overhead.errors import FailedError, OverheadError, RefusedError, UnsupportedError
 
+_REFUSALS = (errno.EPERM, errno.EACCES)
 # PROC_USER_INIT_INO of include/linux/proc_ns.h.
 FIRST_USER_NAMESPACE = "user:[4026531837]"
 
@@ -95,7 +96,7 @@ def _is_kept_back(attempt: Callable[[], int]) -> bool:
     try:
         attempt()
     except OSError as error:
-        return error.errno in (errno.EPERM, errno.EACCES)
+        return error.errno in _REFUSALS
     return False
 
 
@@ -111,6 +112,17 @@ def _is_missing(capability: str, stage: str) -> bool:
     held = effective_capabilities()
     # To load a program of the network, CAP_SYS_ADMIN stands for CAP_NET_ADMIN.
     return bool(capability) and not held & {capability, "CAP_SYS_ADMIN" if stage == "load" else ""}
+
+
+def _refused(reason: str, stage: str, also: str) -> RefusedError | None:
+    """Return what this process lacks; None where it lacks nothing."""
+    if missing := what_is_missing():
+        return RefusedError(f"{reason}: {missing}", "run as root, or with CAP_BPF and CAP_PERFMON")
+    if _is_missing(also, stage):
+        return RefusedError(f"{reason}: {also} missing", f"run as root, or with {also}")
+    if kept := kept_back():
+        return RefusedError(f"{reason}: {kept}", OUTSIDE)
+    return None
 
 
 def explain(error: OSError, stage: str, what: str, also: str = "") -> OverheadError:
@@ -135,12 +147,8 @@ def explain(error: OSError, stage: str, what: str, also: str = "") -> OverheadEr
     """
     name = errno.errorcode.get(error.errno or 0, str(error.errno))
     reason = f"{name} at {stage}: {what} refused"
-    if error.errno in (errno.EPERM, errno.EACCES) and (missing := what_is_missing()):
-        return RefusedError(f"{reason}: {missing}", "run as root, or with CAP_BPF and CAP_PERFMON")
-    if error.errno in (errno.EPERM, errno.EACCES) and _is_missing(also, stage):
-        return RefusedError(f"{reason}: {also} missing", f"run as root, or with {also}")
-    if error.errno in (errno.EPERM, errno.EACCES) and (kept := kept_back()):
-        return RefusedError(f"{reason}: {kept}", OUTSIDE)
+    if error.errno in _REFUSALS and (refused := _refused(reason, stage, also)):
+        return refused
     if error.errno == errno.EPERM and _in_lockdown():
         return UnsupportedError(
             f"{reason}: the kernel is in lockdown (confidentiality)",

@@ -118,8 +118,7 @@ class WorkloadTurns:
     def _windows(self, name: str, turn: Turn[tuple[list[int], int]]) -> list[float]:
         """Return what a call takes in each window of a turn."""
         calls, source = self.calls[name], clock.current().source
-        warming = 0 if self._halves[name].is_long else 1
-        count = 1 if self._halves[name].is_long else _WINDOWS
+        count, warming = (1, 0) if self._halves[name].is_long else (_WINDOWS, 1)
         elapsed_ns, _ = turn(
             partial(_workload.run, name, calls, windows=count, cpu=self.cpu, **source)
         )
