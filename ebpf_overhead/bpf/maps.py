@@ -203,6 +203,12 @@ def put(map_fd: int, key: int, value: bytes) -> None:
     call(BpfCommand.MAP_UPDATE_ELEM, MapElementAttr(map_fd, *addresses))
 
 
+def remove(map_fd: int, key: int) -> None:
+    """Delete an element by a number."""
+    number = c_uint32(key)
+    call(BpfCommand.MAP_DELETE_ELEM, MapElementAttr(map_fd, _syscalls.address(number)))
+
+
 @cache  # it never changes, and reading a file would run the probes that count reads
 def possible_cpus(path: Path = Path("/sys/devices/system/cpu/possible")) -> int:
     """Return the number of CPUs that this machine can ever have: the size of per-CPU maps."""

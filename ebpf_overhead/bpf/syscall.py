@@ -25,6 +25,7 @@ class BpfCommand(IntEnum):
     MAP_CREATE = 0
     MAP_LOOKUP_ELEM = 1
     MAP_UPDATE_ELEM = 2
+    MAP_DELETE_ELEM = 3
     PROG_LOAD = 5
     PROG_TEST_RUN = 10
     PROG_GET_NEXT_ID = 11
@@ -75,6 +76,7 @@ class TraceAttachType(IntEnum):
     TRACE_ITER = 28
     XDP = 37
     TRACE_KPROBE_MULTI = 42
+    STRUCT_OPS = 44
     TCX_INGRESS = 46
     TRACE_UPROBE_MULTI = 48
     NETKIT_PRIMARY = 54

@@ -14,7 +14,7 @@ from ebpf_overhead.bpf import links, netlink
 from ebpf_overhead.bpf.namespaces import in_network
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
 from ebpf_overhead.programs.loaded import LoadedProgram
-from ebpf_overhead.workload import _workload
+from ebpf_overhead.workload import _workload, clock
 
 _NEW_DEVICE, _REMOVE_DEVICE, _CREATE_NEW = 16, 17, 0x400 | 0x200  # RTM_…, NLM_F_…
 _NAME, _LINK_INFO, _INFO_KIND = 3, 18, 1  # IFLA_IFNAME, IFLA_LINKINFO, IFLA_INFO_KIND
@@ -42,10 +42,15 @@ class AttachedOnly:
 
     def attached(self, program: LoadedProgram) -> str:
         """Attach a program and detach it again; return in a word or two what came of it."""
-        if self.link is None:
+        if program.try_out is not None and clock.current().layout_sensitive:
+            return "it (this machine would work with it: a guest attaches it, --kernel)"
+        if self.link is None and program.try_out is None:
             return "it"
         try:
-            os.close(self.link(program.fd))
+            if self.link is not None:
+                os.close(self.link(program.fd))
+            elif program.try_out is not None:
+                program.try_out()
         except OSError as error:
             name = errno.errorcode.get(error.errno or 0, "an error")
             return f"it, and does not attach it ({name} at {error.strerror})"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from ebpf_overhead.bpf import links, pseudofs
 from ebpf_overhead.bpf.namespaces import in_network
 from ebpf_overhead.bpf.syscall import TraceAttachType
+from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks import traffic_control
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.programs.loaded import LoadedProgram
@@ -55,7 +56,12 @@ def open_tcx(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int
 
 def open_tc(program: LoadedProgram, point: AttachPoint, at_return: bool) -> int:
     """Attach a program to what a device receives, as a classifier (Linux 4.5)."""
-    return _in_namespace(lambda: traffic_control.attach(program.fd, point.name))
+
+    def attach() -> int:
+        _device(point)
+        return traffic_control.attach(program.fd, point.name)
+
+    return _in_namespace(attach)
 
 
 def close_tc(fd: int, point: AttachPoint) -> None:
@@ -74,9 +80,20 @@ def open_cgroup(program: LoadedProgram, point: AttachPoint, at_return: bool) -> 
 
 def _link(prog_fd: int, point: AttachPoint, attach: TraceAttachType, flags: int = 0) -> int:
     def link() -> int:
-        return links.to_number(prog_fd, attach, socket.if_nametoindex(point.name), flags)
+        return links.to_number(prog_fd, attach, _device(point), flags)
 
     return _in_namespace(link)
+
+
+def _device(point: AttachPoint) -> int:
+    """Return the number of a device of the namespace."""
+    try:
+        return socket.if_nametoindex(point.name)
+    except OSError as error:
+        raise UnsupportedError(
+            f"no network device {point.name!r} is here" if point.name else "it names no device",
+            "a workload of packets has one: --workload packet_veth",
+        ) from error
 
 
 def _in_namespace(attach: Callable[[], int]) -> int:

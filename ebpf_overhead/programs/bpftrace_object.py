@@ -194,6 +194,7 @@ def _object_of(
         run.map_fds,
         run.types_fd,
         [],
+        [],
         failures,
         [],
     )

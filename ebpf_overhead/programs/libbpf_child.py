@@ -10,8 +10,11 @@ them.  So they can be loaded again and again, without libbpf.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import re
+import resource
+import struct
 from collections.abc import Iterable, Sequence
 from ctypes import sizeof
 from typing import Any
@@ -25,6 +28,7 @@ from ebpf_overhead.programs.libbpf_variables import set_variable
 from ebpf_overhead.programs.object_settings import ObjectSettings
 
 _ENOENT = 2
+_FUNCTION_TABLE, _LINKED = 26, 1 << 13  # BPF_MAP_TYPE_STRUCT_OPS, BPF_F_LINK
 # An attach point that every kernel has, by the kind of hook; any function for the rest.
 _ANY = {TraceAttachType.RAW_TP: b"sys_enter", TraceAttachType.LSM_MAC: b"file_open"}
 
@@ -45,6 +49,8 @@ class LoadingCalls(CaughtCalls):
         Descriptor of the type information that they would have been loaded with, or 0.
     slots : list of tuple
         What libbpf puts into program arrays: descriptor of the array, key, program.
+    written : bytes
+        What libbpf wrote last into a function table.
     """
 
     def __init__(self, programs: Sequence[tuple[str, int]]) -> None:
@@ -53,6 +59,8 @@ class LoadingCalls(CaughtCalls):
         self.loads: dict[str, dict[str, Any]] = {}
         self.types_fd = 0
         self.slots: list[tuple[int, int, str]] = []
+        self.written = b""
+        self._table_bytes = 0
         super().__init__(passes=True)
 
     def answer(self, command: int, attribute: int, size: int) -> int:
@@ -63,6 +71,12 @@ class LoadingCalls(CaughtCalls):
                 if api.api().bpf_program__insns(address) == given.insns:
                     return self._note(name, given)
         if command == BpfCommand.PROG_BIND_MAP and _word(attribute) in self._stand_ins:
+            return 0
+        if self._table_bytes and command in (BpfCommand.MAP_UPDATE_ELEM, BpfCommand.LINK_CREATE):
+            if command == BpfCommand.LINK_CREATE:
+                return self._stand_in()
+            given = _copied(MapElementAttr, attribute, size)
+            self.written = ctypes.string_at(given.value, self._table_bytes)
             return 0
         if command == BpfCommand.MAP_UPDATE_ELEM and self._is_slot(attribute, size):
             return 0
@@ -85,9 +99,35 @@ class LoadingCalls(CaughtCalls):
             "lines": _hex(given.line_info, given.line_info_cnt * given.line_info_rec_size),
             "line_bytes": given.line_info_rec_size,
         }
-        stand_in = os.open(os.devnull, os.O_RDONLY)
+        stand_in = self._stand_in()
         self._stand_ins[stand_in] = name
         return stand_in
+
+    def _stand_in(self) -> int:
+        """Return a descriptor that stands for a program: a high one.
+
+        A function table holds small numbers besides.
+        """
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        opened = os.open(os.devnull, os.O_RDONLY)
+        try:
+            return fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, most // 2)
+        finally:
+            os.close(opened)
+
+    def table(self, name: str, address: int) -> dict[str, Any]:
+        """Return what libbpf would write into a map of ``struct_ops``."""
+        self._table_bytes = api.api().bpf_map__value_size(address)
+        api.api().bpf_map__attach_struct_ops(address)
+        self._table_bytes = 0
+        value = bytearray(self.written)
+        places = []
+        for offset in range(0, len(value) - 7, 8):
+            if function := self._stand_ins.get(struct.unpack_from("=Q", value, offset)[0]):
+                places.append((offset, function))
+                value[offset : offset + 8] = bytes(8)
+        linked = bool(api.api().bpf_map__map_flags(address) & _LINKED)
+        return {"name": name, "value": value.hex(), "places": places, "linked": linked}
 
     def _is_slot(self, attribute: int, size: int) -> bool:
         """Note an update whose value is a program of the object; return whether it is one.
@@ -144,12 +184,18 @@ def relocated(
             raise FailedError("libbpf cannot relocate it")
     except FailedError as error:
         raise FailedError(f"{error}: {_reason(said, opened)}") from error
-    maps = {name: api.api().bpf_map__fd(address) for name, address in api.maps(opened)}
+    addresses = dict(api.maps(opened))
+    maps = {name: api.api().bpf_map__fd(address) for name, address in addresses.items()}
     made = {name: fd for name, fd in maps.items() if fd >= 0}
     answer = {
         "programs": calls.loads,
         "maps": made,
         "slots": calls.slots,
+        "tables": [
+            calls.table(name, addresses[name])
+            for name in made
+            if api.api().bpf_map__type(addresses[name]) == _FUNCTION_TABLE
+        ],
         "has_types": bool(calls.types_fd),
         "notes": [line for _, line in said.lines if " relo #" in line],
     }

@@ -20,6 +20,7 @@ from ebpf_overhead.bpf.structures import LOAD_64, PSEUDO_MAP_FD, PSEUDO_MAP_VALU
 from ebpf_overhead.errors import BadUseError, FailedError, OverheadError
 from ebpf_overhead.programs import confinement, libbpf_api, libbpf_child
 from ebpf_overhead.programs.confinement import LARGEST_ANSWER_BYTES
+from ebpf_overhead.programs.function_tables import FunctionTable
 from ebpf_overhead.programs.loaded import LoadedAs
 from ebpf_overhead.programs.object_settings import ObjectSettings
 from ebpf_overhead.programs.program_object import Function, Reference
@@ -80,6 +81,8 @@ class RelocatedObject:
         Descriptor of its type information, or 0.
     slots : list of Slot
         Which programs libbpf puts into program arrays.
+    tables : list of FunctionTable
+        What libbpf writes into maps of ``struct_ops``.
     failures : dict of str to OverheadError
         Programs that libbpf cannot load here, and why.
     notes : list of str
@@ -91,6 +94,7 @@ class RelocatedObject:
     map_fds: dict[str, int]
     types_fd: int
     slots: list[Slot]
+    tables: list[FunctionTable]
     failures: Mapping[str, OverheadError]
     notes: list[str]
 
@@ -218,6 +222,7 @@ def _object_of(
             dict(zip(map_fds, fds[len(types) :], strict=True)),
             types[0] if types else 0,
             [Slot(names[array], int(key), str(program)) for array, key, program in answer["slots"]],
+            [FunctionTable.of_data(each) for each in answer["tables"]],
             failures,
             [str(each) for each in answer["notes"]],
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -59,11 +60,15 @@ class LoadedProgram(Closing):
         Its descriptor; -1 once it is closed.
     loaded_as : LoadedAs
         What it was loaded for.
+    try_out : callable or None
+        Puts the function table that it belongs to in place, and takes it away again; raises
+        OSError where the kernel refuses that.
     """
 
     def __init__(self, fd: int, loaded_as: LoadedAs) -> None:
         self.fd = fd
         self.loaded_as = loaded_as
+        self.try_out: Callable[[], None] | None = None
 
     def info(self) -> syscall.ProgInfo:
         """Return its id in the kernel, and what the kernel counted of its runs."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from ebpf_overhead.bpf import maps
@@ -17,14 +17,13 @@ from ebpf_overhead.programs.bpftrace_object import of_script
 from ebpf_overhead.programs.catalogue import Program
 from ebpf_overhead.programs.compiled import CompiledProgram
 from ebpf_overhead.programs.elf_object import object_in
+from ebpf_overhead.programs.function_tables import FunctionTable
 from ebpf_overhead.programs.libbpf_object import RelocatedObject, relocate
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
 from ebpf_overhead.programs.object_settings import ObjectSettings
 from ebpf_overhead.programs.program_maps import ProgramMaps
 from ebpf_overhead.programs.program_object import MapDefinition, ProgramObject
 from ebpf_overhead.programs.relocations import Unresolved, explained, unresolved
-
-_UNKNOWN = LoadedAs(ProgType.UNSPEC)
 
 
 @dataclass
@@ -35,20 +34,34 @@ class ObjectProgram(CompiledProgram):
     ----------
     missing : list of Unresolved
         What libbpf could not relocate in it.
-    own : LoadedAs
-        What libbpf would load it for.
+    loads : mapping of str to LoadedAs
+        What libbpf would load each of its object's programs for.
+    tables : sequence of FunctionTable
+        Those of its object.
     """
 
     missing: list[Unresolved] = field(default_factory=list, repr=False)
-    own: LoadedAs = field(default=_UNKNOWN, repr=False)
+    loads: Mapping[str, LoadedAs] = field(default_factory=dict, repr=False)
+    tables: Sequence[FunctionTable] = field(default=(), repr=False)
 
     def load(self, loaded_as: LoadedAs, what: str, function: str = "") -> LoadedProgram:
         """Load one of its functions; for no certain type of program, as libbpf does it.
 
         See `CompiledProgram`.
         """
-        asked = self.own if loaded_as.prog_type == ProgType.UNSPEC else loaded_as
-        return super().load(asked, what, function)
+        name = function or self.entry
+        asked = self.loads[name] if loaded_as.prog_type == ProgType.UNSPEC else loaded_as
+        program = super().load(asked, what, name)
+        for table in self.tables:
+            if table.has(name):
+                program.try_out = partial(self._try_out, table, what)
+        return program
+
+    def _try_out(self, table: FunctionTable, what: str) -> None:
+        def load(name: str) -> LoadedProgram:
+            return self._load(name, self.loads[name], what)
+
+        table.try_out(self.maps.fds[table.name], load)
 
     def _load(self, function: str, loaded_as: LoadedAs, what: str) -> LoadedProgram:
         try:
@@ -105,7 +118,8 @@ def _of_object(program: Program) -> CompiledProgram:
         types_fd=found.types_fd,
         slots=found.slots,
         missing=unresolved(found.notes).get(name, []),
-        own=found.loads[name].loaded_as,
+        loads={name: each.loaded_as for name, each in found.loads.items()},
+        tables=found.tables,
     )
 
 

@@ -32,7 +32,10 @@ def rows(request, kernels, tmp_path_factory):
     twelve = [f"{program}-{kind}" for program in PROGRAMS for kind in ATTACHED]
     found = _measured(
         release,
-        *(OBJECTS / f"{name}.bpf.o" for name in (*twelve, "core-missing", "settings", "uncalled")),
+        *(
+            OBJECTS / f"{name}.bpf.o"
+            for name in (*twelve, "core-missing", "settings", "uncalled", "hooks")
+        ),
     )
     folder = tmp_path_factory.mktemp("sources")
     again = [OBJECTS / f"{program}-uprobe.bpf.o" for program in PROGRAMS]
@@ -90,6 +93,14 @@ def test_programs_are_attached_where_no_workload_calls_them(rows):
     )
     # Since 6.7, 35dfaad7188c.
     assert "no workload here calls" in told["netkit"] or "does not attach it" in told["netkit"]
+
+
+def test_a_table_of_functions_is_put_in_place(rows):
+    """The kernel takes this one only with the functions that a congestion control must have."""
+    assert (
+        rows["hooks.bpf.o:on_ack", "struct_ops"]["reason"]
+        == "the kernel loads and attaches it; no workload here calls the hook struct_ops/cong_avoid"
+    )
 
 
 def test_the_configuration_is_that_of_the_guests_kernel(rows):

@@ -12,6 +12,7 @@ from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks import attached_only
 from ebpf_overhead.hooks.sections import placed
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
+from ebpf_overhead.workload import clock
 from ebpf_overhead.workload.workloads import WORKLOADS
 
 PROGRAM = LoadedProgram(-1, LoadedAs(ProgType.TRACING))
@@ -56,6 +57,16 @@ def test_netkit_is_loaded_for_its_hook():
         ProgType.SCHED_CLS,
         TraceAttachType.NETKIT_PRIMARY,
     )
+
+
+def test_a_function_table_is_put_in_place_in_a_guest_only(monkeypatch):
+    done = []
+    monkeypatch.setattr(PROGRAM, "try_out", lambda: done.append("tried"))
+    assert "a guest attaches it" in opened("struct_ops/init")
+    assert not done
+    monkeypatch.setattr(clock, "current", lambda: clock.ICOUNT)
+    assert "the kernel loads and attaches it;" in opened("struct_ops/init")
+    assert done == ["tried"]
 
 
 def test_other_hooks_are_only_loaded():

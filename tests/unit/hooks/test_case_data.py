@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from ebpf_overhead.bpf.syscall import ProgType
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.case_data import of_data, to_data
 from ebpf_overhead.hooks.cases import Bystander, Case, CoAttached, select
 from ebpf_overhead.hooks.sections import is_nowhere, refuse_untyped
 from ebpf_overhead.measure.bystander import BYSTANDERS, seen_by_all
+from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
 from ebpf_overhead.programs.object_settings import object_settings
 from ebpf_overhead.workload.workloads import WORKLOADS
+
+PROGRAM = LoadedProgram(-1, LoadedAs(ProgType.KPROBE))
 
 PLAIN, OTHER = select(["kprobe", "fentry"], ["simple"])
 CONDITIONS = {
@@ -86,5 +90,5 @@ def test_what_is_attached_nowhere_is_attached_nowhere_in_a_guest(tmp_path, secti
     with pytest.raises(UnsupportedError) as caught:
         refuse_untyped(again.attach)
     with pytest.raises(UnsupportedError, match="the kernel loads it; ") as loaded:
-        again.attach.open(None, None, False)
+        again.attach.open(PROGRAM, None, False)
     assert str(loaded.value).endswith(str(caught.value))

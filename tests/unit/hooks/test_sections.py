@@ -10,7 +10,10 @@ from ebpf_overhead.hooks import sections
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.sections import placed
 from ebpf_overhead.hooks.symbols import entry_symbols
+from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
 from ebpf_overhead.workload.workloads import WORKLOADS
+
+PROGRAM = LoadedProgram(-1, LoadedAs(ProgType.KPROBE))
 
 SYSCALLS = [name for name, each in WORKLOADS.items() if each.kind == "syscall"]
 
@@ -94,7 +97,7 @@ def test_what_cannot_be_attached_here_says_why_when_it_is_attached(section, why)
     assert found.attach.prog_type == ProgType.UNSPEC, "it is loaded as the file says"
     (point,) = found.attach.points(WORKLOADS["getpid"])
     with pytest.raises(UnsupportedError, match=why):
-        found.attach.open(None, point, False)
+        found.attach.open(PROGRAM, point, False)
 
 
 def test_a_pattern_is_where_a_call_passes_one_of_its_events():

@@ -33,7 +33,7 @@ def load(code: bytes = EXIT) -> dict[str, object]:
 
 
 def answer(programs: dict[str, object], **more: object) -> dict[str, object]:
-    nothing = {"maps": {}, "slots": [], "has_types": False, "notes": []}
+    nothing = {"maps": {}, "slots": [], "tables": [], "has_types": False, "notes": []}
     return {"programs": programs, **nothing, **more}
 
 
