@@ -100,7 +100,8 @@ def compared(first: Measurement, second: Measurement, scatter: Scatter) -> Inter
         What varies from run to run.
     """
     if first.levels and second.levels and in_same_rounds(first, second):
-        return difference(first.levels.probed, second.levels.probed, scatter)
+        unrest = first.levels.unrest
+        return difference(first.levels.probed, second.levels.probed, scatter, unrest=unrest)
     return independent(first.overhead, second.overhead)
 
 

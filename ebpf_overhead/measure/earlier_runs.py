@@ -3,7 +3,7 @@
 A run sees nothing of what changes from minute to minute.  The last runs on the same machine and
 kernel do.  Their overheads, as shares of the time per call, have a standard deviation, which is
 combined with the one that is assumed of a machine without a history: each counts by its degrees of
-freedom.
+freedom.  And one of them may have seen a quieter machine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,25 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Run:
+    """What a run found.
+
+    Attributes
+    ----------
+    cases : dict of str to Found
+        By the names of those that were precise.
+    quietest : dict of str to float
+        By workload: the level of the quietest part without a hook, in ns per call.
+    """
+
+    cases: dict[str, Found]
+    quietest: dict[str, float]
+
+
+@dataclass(frozen=True)
 class _RunsFile:
     machine: dict[str, Any]
-    runs: list[dict[str, Found]]
+    runs: list[Run]
 
 
 class EarlierRuns:
@@ -62,27 +79,35 @@ class EarlierRuns:
         self.path = path or folder / f"{os.uname().release}-runs.json"
 
     def scatter(self) -> Scatter:
-        """Return how far runs lie apart."""
-        return combined(self._read())
+        """Return how far runs lie apart, and how quiet the machine was."""
+        runs = self._read()
+        quietest: dict[str, float] = {}
+        for workload, level in chain.from_iterable(run.quietest.items() for run in runs):
+            quietest[workload] = min(level, quietest.get(workload, level))
+        return replace(combined(run.cases for run in runs), quietest=quietest)
 
     def add(self, results: Iterable[Result]) -> None:
         """Keep what a run found; a place that cannot be written to is no reason to fail."""
-        run = {
-            result.name: Found(measured.overhead.estimate, measured.levels.probed.estimate)
-            for result in results
-            if (measured := result.measurement) is not None
+        cases: dict[str, Found] = {}
+        quietest: dict[str, float] = {}
+        for result in results:
+            if (measured := result.measurement) is None or (levels := measured.levels) is None:
+                continue
+            if result.case.caller is None:
+                workload, level = result.case.workload.name, levels.baseline.quietest
+                quietest[workload] = min(level, quietest.get(workload, level))
             # What is not precise lies apart for another reason.
-            and measured.levels is not None
-            and measured.stopped_by == "precision"
-        }
-        if not run:
+            if measured.stopped_by == "precision":
+                estimate = measured.overhead.estimate
+                cases[result.name] = Found(estimate, levels.probed.estimate)
+        if not quietest:
             return
-        runs = [*self._read(), run][-_RUNS_MAX:]
+        runs = [*self._read(), Run(cases, quietest)][-_RUNS_MAX:]
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps(asdict(_RunsFile(identity(), runs))) + "\n")
 
-    def _read(self) -> list[dict[str, Found]]:
+    def _read(self) -> list[Run]:
         """Return what is stored; nothing for a file that is damaged, or of another machine."""
         try:
             stored = read_json(self.path, _RunsFile)

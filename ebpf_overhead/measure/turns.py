@@ -145,15 +145,21 @@ class Turns:
         for each in active:
             baseline = baselines[each.call]
             probed = Level([each.half(True, at) for at in rounds])
-            overhead = difference(probed, baseline, self._scatter)
+            unrest = baseline.unrest(self._earlier(each))
+            overhead = difference(probed, baseline, self._scatter, unrest=unrest)
             found[each] = Sampled(
                 each.samples,
                 overhead,
                 self._stopped_by(overhead),
-                Levels(baseline, probed),
+                Levels(baseline, probed, unrest),
                 each.preempted if each.tells_preempted else None,
             )
         return found
+
+    def _earlier(self, sampler: Sampler) -> float:
+        """Return the quietest that earlier runs found the call without a hook, in ns."""
+        own = sampler.call is sampler  # by whom it is made, they did not keep
+        return math.inf if own else self._scatter.quietest.get(sampler.workload, math.inf)
 
     def _stopped_by(self, overhead: Interval) -> Literal["precision", "time"]:
         return "precision" if self._precision.reached(overhead) else "time"

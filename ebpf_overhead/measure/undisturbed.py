@@ -6,22 +6,25 @@ run were quiet.  Between runs it varies by a tenth of what medians vary by (docs
 has the figures).  Chen and Revels, "Robust benchmarking in noisy environments", 2016, give the
 reasons for low quantiles.
 
-The interval has two parts.  What varies within the run comes from a bootstrap of whole rounds,
+The interval has three parts.  What varies within the run comes from a bootstrap of whole rounds,
 which keeps together what was measured in the same moment (Künsch, "The jackknife and the
 bootstrap for general stationary observations", Annals of Statistics 17, 1989; the bounds are
 quantiles of the resampled estimates, Efron and Tibshirani, *An Introduction to the Bootstrap*,
 1993, chapter 13).  What varies from run to run cannot be seen within one.  It is a share of the
-time per call, known from earlier runs on the same machine; see `Scatter`.
+time per call, known from earlier runs on the same machine; see `Scatter`.  And a run may have had
+no quiet moment that was long enough: neighbours on a shared machine come and go within
+milliseconds.  Then its low quantile is above that of its quietest part, or of an earlier
+run's.  By that share a call may seem to take too long, with the hook or without; see `Levels`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from math import ceil, hypot
+from math import ceil, hypot, inf
 
 from ebpf_overhead.measure.stats import CONFIDENCE, Interval
 
@@ -29,6 +32,9 @@ QUANTILE = 0.05
 _RESAMPLES = 400
 # Neighbouring rounds are resampled as one where there are more.
 _GROUPS_MAX = 50
+# So many windows tell a low quantile well enough to compare parts of a run by it.  There are few
+# parts: of many, the lowest is low by chance, however long they are.
+_PART_WINDOWS, _PARTS_MAX = 100, 10
 
 # The windows of a round, in ns per call.
 Round = Sequence[float]
@@ -44,10 +50,13 @@ class Scatter:
         Standard deviation of an overhead, as a share of the time per call.
     degrees : int
         Degrees of freedom that it is known with.
+    quietest : dict of str to float
+        By workload: the level of the quietest part of earlier runs, in ns per call.
     """
 
     relative: float = 0.004
     degrees: int = 5
+    quietest: dict[str, float] = field(default_factory=dict)
 
     def margin(self, per_call: float, confidence: float = CONFIDENCE) -> float:
         """Return half the width of an interval for a call of that time, in its unit."""
@@ -83,6 +92,8 @@ class Level:
         How many there were.
     estimate : float
         Low quantile of all windows, in ns per call.
+    quietest : float
+        The lowest of the same quantile of parts of the run, in ns per call.
     resampled : list of float
         The same of each resample.  Levels with equal numbers of rounds have the same rounds in
         it, so that they can be compared resample by resample.
@@ -101,6 +112,17 @@ class Level:
         self._sizes = [len(group) for group in groups]
         self.estimate = self._quantile([1] * len(groups))
         self.resampled = [self._quantile(times) for times in _resamples(len(groups))]
+        self.quietest = min(_of_parts(rounds))
+
+    def unrest(self, earlier: float = inf) -> float:
+        """Return by what share of it the estimate is above that of quiet moments, 0 or more.
+
+        Parameters
+        ----------
+        earlier : float
+            The quietest of earlier runs, in ns per call.
+        """
+        return self.estimate / min(self.quietest, earlier, self.estimate) - 1
 
     def _quantile(self, times: Sequence[int]) -> float:
         """Return the quantile of all windows, those of each group taken so many times."""
@@ -111,6 +133,19 @@ class Level:
             if seen >= rank:
                 return value
         raise ValueError("there are no windows")
+
+
+def _of_parts(rounds: Sequence[Round]) -> Iterator[float]:
+    """Yield the quantile of each part of a run that has enough windows."""
+    left = sum(map(len, rounds))
+    least = max(_PART_WINDOWS, left / _PARTS_MAX)
+    part: list[float] = []
+    for each in rounds:
+        part += each
+        left -= len(each)
+        if left == 0 or min(len(part), left) >= least:
+            yield sorted(part)[ceil(QUANTILE * len(part)) - 1]
+            part = []
 
 
 @cache
@@ -134,14 +169,22 @@ class Levels:
     ----------
     baseline, probed : Level
         Without the hook, by all that have the call in common; and with it.
+    unrest : float
+        By what share of it the baseline is above that of quiet moments, of this run and earlier
+        ones.
     """
 
     baseline: Level
     probed: Level
+    unrest: float = 0.0
 
 
 def difference(
-    first: Level, second: Level, scatter: Scatter, confidence: float = CONFIDENCE
+    first: Level,
+    second: Level,
+    scatter: Scatter,
+    confidence: float = CONFIDENCE,
+    unrest: float | None = None,
 ) -> Interval:
     """Return how much longer the first call takes than the second, with its interval.
 
@@ -153,10 +196,14 @@ def difference(
         What varies from run to run.
     confidence : float
         Coverage of the interval, 0..1.
+    unrest : float, optional
+        By what share of it a call may have taken too long; by default that of the second.
     """
     estimate = first.estimate - second.estimate
     low, high = _bounds(map(float.__sub__, first.resampled, second.resampled), confidence)
-    margin = scatter.margin(max(first.estimate, second.estimate), confidence)
+    per_call = max(first.estimate, second.estimate)
+    share = second.unrest() if unrest is None else unrest
+    margin = hypot(scatter.margin(per_call, confidence), share * per_call)
     return Interval(
         estimate,
         estimate - hypot(max(estimate - low, 0.0), margin),

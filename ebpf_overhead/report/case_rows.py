@@ -160,10 +160,14 @@ class Undisturbed:
     ----------
     baseline, probed : float
         Without the probe, by all cases with the same workload; and with it.
+    unrest : float
+        By what share of it the baseline is above that of quiet moments, of this run and of earlier
+        ones; 0 in records of before 2026-12.
     """
 
     baseline: float
     probed: float
+    unrest: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,9 @@ def with_overhead(kind: type[_Row], measured: Measurement, *more: object, **aske
     share = measured.overhead / (measured.unprobed / 100)
     levels = measured.levels
     undisturbed = levels and rows.Undisturbed(
-        baseline=levels.baseline.estimate, probed=levels.probed.estimate
+        baseline=levels.baseline.estimate,
+        probed=levels.probed.estimate,
+        unrest=round(levels.unrest, 4),
     )
     return filled(
         kind,

@@ -124,7 +124,8 @@ def _case(rows: Sequence[_Row], of_all: _OfAll, precision: Precision) -> _Row:
 
 def _longest(row: _Row) -> float:
     """Return the call that what varies from run to run is a share of; 0 for instructions."""
-    return float(max(row["undisturbed"].values())) if "undisturbed" in row else 0.0
+    found = row.get("undisturbed")
+    return float(max(found[side] for side in _SIDES)) if found else 0.0
 
 
 def _median(row: _Row) -> float:
@@ -166,6 +167,7 @@ def _per_call(rows: Sequence[_Row]) -> _Row:
     found: _Row = {side: asdict(quartiles(samples[side])) for side in _SIDES}
     if "undisturbed" in rows[0]:
         found["undisturbed"] = {
-            side: fmean(row["undisturbed"][side] for row in rows) for side in _SIDES
+            side: fmean(row["undisturbed"].get(side, 0.0) for row in rows)
+            for side in (*_SIDES, "unrest")
         }
     return found | {"samples": samples}

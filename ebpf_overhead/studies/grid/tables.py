@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import hypot
 from typing import Any
 
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE
@@ -21,6 +22,8 @@ from ebpf_overhead.workload.workloads import GETPID
 # Undisturbed, the same call takes the same within a few percent; a call of a function, which is
 # 1 ns, within a part of one.
 _DISTURBED, _DISTURBED_NS = 1.1, 2.0
+# How much longer the undisturbed call took than in the quietest rounds; else that is not said.
+_RESTLESS, _RESTLESS_NS = 1.05, 2.0
 
 
 def tables(record: Record) -> list[Table]:
@@ -188,24 +191,39 @@ def _what_helps(record: Record) -> str:
         return "more --processes give more"
     if not scatter:
         return "--time gives more"
-    share = 100 * Scatter(**scatter).margin(1.0)
+    unrest = max(case.get("undisturbed", {}).get("unrest", 0.0) for case in record["cases"])
+    share = 100 * hypot(Scatter(**scatter).margin(1.0), unrest)
     return f"--time gives more, up to the {share:.1f} % of a call by which runs lie apart here"
 
 
 def _disturbed(cases: list[dict[str, Any]]) -> list[str]:
     """Return how much longer calls took than undisturbed ones, a line per workload."""
-    longer: dict[str, tuple[float, float]] = {}
+    longer: dict[str, tuple[float, float, float]] = {}
     for case in cases:
         if "undisturbed" in case:
             quiet, middle = case["undisturbed"]["baseline"], case["baseline"]["median"]
-            if middle > max(_DISTURBED * quiet, quiet + _DISTURBED_NS):
-                before = longer.get(case["target"], (quiet, middle))
-                longer[case["target"]] = (quiet, max(middle, before[1]))
+            quietest = quiet / (1 + case["undisturbed"].get("unrest", 0.0))
+            unrest = quiet > max(_RESTLESS * quietest, quietest + _RESTLESS_NS)
+            if unrest or middle > max(_DISTURBED * quiet, quiet + _DISTURBED_NS):
+                before = longer.get(case["target"], (quietest, quiet, middle))
+                longer[case["target"]] = (quietest, quiet, max(middle, before[2]))
     return [
         f"the machine was disturbed: an unprobed {target} took {quiet:.0f} ns in quiet moments, and"
         f" up to {middle:.0f} ns in the middle of a row; the table is of quiet moments"
-        for target, (quiet, middle) in longer.items()
+        + _quieter(quietest, quiet)
+        for target, (quietest, quiet, middle) in longer.items()
     ]
+
+
+def _quieter(quietest: float, quiet: float) -> str:
+    """Say that a run was not quiet enough to be sure, if it was not."""
+    if quiet <= max(_RESTLESS * quietest, quietest + _RESTLESS_NS):
+        return ""
+    share = 100 * (quiet / quietest - 1)
+    return (
+        f"; it can be quieter ({quietest:.0f} ns, in this run or an earlier one), so that intervals"
+        f" are wider by {share:.0f} % of a call"
+    )
 
 
 def _occupied(cases: list[dict[str, Any]]) -> list[str]:

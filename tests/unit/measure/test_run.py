@@ -348,13 +348,13 @@ def test_more_precision_takes_more_windows(install):
         assert result.overhead.half_width <= absolute
         return len(result.samples.probed)
 
-    assert windows(4.0) < windows(3.2) < windows(2.8)
+    assert windows(4.0) < windows(3.2) < windows(3.0)
 
 
 def test_the_interval_is_worked_out_ever_more_seldom(install, monkeypatch):
     looks: list[int] = []
 
-    def difference(probed, baseline, scatter) -> Interval:
+    def difference(probed, baseline, scatter, unrest) -> Interval:
         looks.append(probed.rounds)
         return Interval(15.0, -math.inf, math.inf, CONFIDENCE)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from statistics import stdev
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -109,3 +111,60 @@ def test_runs_of_another_machine_or_a_damaged_file_are_nothing(tmp_path):
     assert kept.scatter() == Scatter()
     assert combined([{"one": Found(50.0, 0.0)}] * 3) == Scatter()
     assert combined([{"one": Found(sign * 1e300, 1e-300)} for sign in (1, -1)]) == Scatter()
+
+
+def restless(seed: int, quiet_rounds: int) -> list[list[float]]:
+    """Return a baseline of 100 ns that neighbours make slower, but for some rounds."""
+    generator = random.Random(seed)
+    slower = [1.0] * quiet_rounds + [generator.uniform(1.3, 1.6) for _ in range(60)]
+    return [[100.0 * each + generator.uniform(0, 2) for _ in range(50)] for each in slower]
+
+
+def test_a_baseline_is_compared_with_the_quietest_part_of_the_run():
+    assert Level(restless(1, 0)).unrest() == pytest.approx(0.05, abs=0.05)
+    # Two rounds are less than a twentieth of the windows, but not of those of a tenth of the run.
+    few = Level(restless(1, 2))
+    assert few.estimate > 130
+    assert few.quietest == pytest.approx(100, abs=0.5)
+    assert few.unrest() == pytest.approx(few.estimate / 100 - 1, rel=0.05)
+    assert Level(restless(1, 60)).unrest() < 0.005
+
+
+def test_earlier_runs_may_have_been_quieter():
+    level = Level([[150.0] * 50] * 10)
+    assert level.unrest() == 0.0
+    assert level.unrest(120.0) == pytest.approx(0.25)
+    assert level.unrest(200.0) == 0.0
+
+
+def test_parts_are_so_long_that_none_is_low_by_chance():
+    generator = random.Random(3)
+    levels = [
+        Level([[generator.gauss(100, 5) for _ in range(4)] for _ in range(250)]) for _ in range(20)
+    ]
+    assert max(each.unrest() for each in levels) < 0.06
+    assert Level([[100.0, 90.0]] * 3).unrest() == 0.0
+
+
+def test_an_interval_is_wider_by_what_the_baseline_was_restless():
+    probed, baseline = Level([[200.0] * 50] * 10), Level([[100.0] * 50] * 10)
+    found = difference(probed, baseline, NONE, unrest=0.1)
+    assert (found.estimate, found.half_width) == (100.0, pytest.approx(20.0))
+    restless_one = Level([[100.0] * 100] + [[120.0] * 100] * 30)
+    found = difference(Level([[200.0] * 100] * 31), restless_one, NONE)
+    assert found.half_width == pytest.approx(0.2 * 200, rel=0.1)
+
+
+def test_machine_may_have_been_quieter_in_earlier_runs(tmp_path):
+    def result(level: float, name: str = "getpid", caller: object = None) -> Any:
+        levels = SimpleNamespace(baseline=SimpleNamespace(quietest=level), probed=None)
+        measured = SimpleNamespace(levels=levels, stopped_by="time")
+        case = SimpleNamespace(caller=caller, workload=SimpleNamespace(name=name))
+        return SimpleNamespace(name=name, measurement=measured, case=case)
+
+    kept = EarlierRuns(tmp_path / "runs.json")
+    kept.add([result(120.0), result(118.0), result(500.0, "read"), result(7.0, caller=object())])
+    assert kept.scatter() == Scatter(quietest={"getpid": 118.0, "read": 500.0})
+    for _ in range(20):
+        kept.add([result(130.0)])
+    assert kept.scatter().quietest == {"getpid": 130.0}, "a machine may change for good"

@@ -59,11 +59,11 @@ def test_what_is_counted_is_added_and_windows_are_kept():
 
 
 def test_undisturbed_calls_are_those_that_the_overhead_is_of():
-    quiet = {"baseline": 90.0, "probed": 140.0}
+    quiet = {"baseline": 90.0, "probed": 140.0, "unrest": 0.1}
     first, second = found(50.0, 60.0, undisturbed=quiet)
     second["cases"][0]["undisturbed"] = {"baseline": 100.0, "probed": 160.0}
     (case,) = combined([first, second])["cases"]
-    assert case["undisturbed"] == {"baseline": 95.0, "probed": 150.0}
+    assert case["undisturbed"] == {"baseline": 95.0, "probed": 150.0, "unrest": 0.05}
     assert case["overhead"]["estimate"] == 55.0
     assert case["overhead_percent"]["estimate"] == pytest.approx(100 * 55 / 95)
 
