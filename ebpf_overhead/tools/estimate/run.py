@@ -40,7 +40,7 @@ _READER_CALLS = (
 )
 _ALL_BUSY = (
     "no CPU was idle while that was measured; where one is, the reader is woken up there, which"
-    " costs a caller that works about twice as much (docs/estimate.md)"
+    " may cost a caller that works half or twice as much (docs/estimate.md)"
 )
 # All system calls, which are counted where bystanders pay.
 _ALL_SYSCALLS = Place(TRACEPOINT, "sys_enter")
