@@ -133,8 +133,15 @@ def require_instructions() -> None:
 Counted = Mapping[str, Result] | str
 
 
-def counted(cases: Iterable[Case]) -> Counted:
+def counted(cases: Iterable[Case], sampling: Sampling | None = None) -> Counted:
     """Measure cases in instructions, in one go, by the guest's clock or the CPU's counter.
+
+    Parameters
+    ----------
+    cases : iterable of Case
+        What to measure.
+    sampling : Sampling, optional
+        How to sample, if not as usual.
 
     Returns
     -------
@@ -146,7 +153,8 @@ def counted(cases: Iterable[Case]) -> Counted:
         return warning
     try:
         with nullcontext() if counts_instructions() else clock.counting():
-            return {result.name: result for result in measure_cases(cases, Sampling())}
+            found = measure_cases(cases, sampling or Sampling())
+            return {result.name: result for result in found}
     except (UnsupportedError, RefusedError) as error:
         return str(error)
 
