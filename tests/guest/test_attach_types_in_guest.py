@@ -19,7 +19,7 @@ def measured(kernels, tmp_path_factory):
     """The empty program at every attach type that has a target whose calls are cheap."""
     path = tmp_path_factory.mktemp("attach-types") / "result.json"
     run = run_command(
-        "measure", f"--kernel={kernels[-1].release}", "--program=empty",
+        "measure", f"--kernel={kernels[-1].release}", "--program=empty", "--time=3s",
         *(f"--attach={name}" for name in sorted(CHEAP)),
         "--format=json", f"--output={path}", timeout=500,
     )  # fmt: skip
