@@ -6,16 +6,13 @@ That adds to every run of every program: what is measured meanwhile is not the p
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from ebpf_overhead.bpf import _syscalls
 from ebpf_overhead.bpf.loading import prog_load
 from ebpf_overhead.bpf.privileges import effective_capabilities
 from ebpf_overhead.bpf.structures import TestRunAttr
 from ebpf_overhead.bpf.syscall import BpfCommand, ProgType, call, prog_info
-from ebpf_overhead.closing import Closing
 
-_SETTING = Path("/proc/sys/kernel/bpf_stats_enabled")
 # r0 = 0; exit
 _NOTHING = bytes.fromhex("b7000000000000009500000000000000")
 # A program for packets runs on one: an Ethernet header at least.
@@ -69,36 +66,3 @@ def warning() -> str | None:
         "the kernel's run statistics are on, switched on by somebody else"
         " (kernel.bpf_stats_enabled, or a monitor): they add to every run of every program"
     )
-
-
-class Switch(Closing):
-    """Keeps the statistics on by the setting of the whole machine, for a guest of our own.
-
-    The first who asks for them has the kernel patch some 150 places, as has the last who no longer
-    does.  Between two of many proofs the setting spares that.  No child inherits it, unlike
-    the descriptor of :func:`ebpf_overhead.bpf.syscall.enable_stats`.
-
-    Parameters
-    ----------
-    setting : Path
-        ``kernel.bpf_stats_enabled``.
-    """
-
-    def __init__(self, setting: Path = _SETTING) -> None:
-        self._setting = setting
-        self._ours = False
-
-    def on(self) -> None:
-        """Switch them on where the setting is there, may be written, and is off."""
-        try:
-            if not self._ours and self._setting.read_text().strip() == "0":
-                self._setting.write_text("1")
-                self._ours = True
-        except OSError:
-            return
-
-    def close(self) -> None:
-        """Switch them off, if it was this that switched them on."""
-        if self._ours:
-            self._setting.write_text("0")
-            self._ours = False

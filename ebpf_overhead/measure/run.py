@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from ebpf_overhead.bpf import statistics
 from ebpf_overhead.closing import Closing
 from ebpf_overhead.errors import OverheadError
 from ebpf_overhead.hooks.cases import Case
@@ -137,23 +136,9 @@ class _Common(Closing):
     def __init__(self) -> None:
         self.counters = CallerCounters()
         self.existing = ExistingHooks()
-        # None on a machine that others use.
-        in_guest = not clock.current().layout_sensitive
-        self.statistics = statistics.Switch() if in_guest else None
-
-    def between_blocks(self) -> None:
-        """Have runs counted from now on, for what is proven before and after the blocks."""
-        if self.statistics:
-            self.statistics.on()
-
-    def in_blocks(self) -> None:
-        """Have them counted no longer: that costs each run some instructions."""
-        if self.statistics:
-            self.statistics.close()
 
     def close(self) -> None:
         """Unload the caller counters."""
-        self.in_blocks()
         self.counters.close()
 
 
@@ -181,7 +166,6 @@ class _Batch:
     def results(self) -> Iterator[Result]:
         """Yield the result of each case, in order."""
         with machine_lock.held(), ExitStack() as held:
-            self._common.between_blocks()
             attempts = [held.enter_context(self._opened(case)) for case in self._cases]
             sessions = [each.session for each in attempts if each.session is not None]
             samplers = [each.sampler for each in sessions]
@@ -197,11 +181,9 @@ class _Batch:
 
             try:
                 with ExitStack() as meanwhile:
-                    self._common.in_blocks()
                     for session in sessions:
                         meanwhile.enter_context(session.sampling())
                     turns.run(self._sampling.time_s * len(samplers), report)
-                self._common.between_blocks()
             except KeyboardInterrupt:
                 # Another process may still owe the answer that was waited for.
                 if turns.enough and all(map(_takes_turns, self._cases)):
