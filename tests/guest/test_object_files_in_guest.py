@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from processes import run_command
-from tolerances import BEHIND, EXACT, SOMEWHERE
+from tolerances import BEHIND, EXACT
 
 OBJECTS = Path(__file__).parents[1] / "data" / "objects"
 SOURCES = Path(__file__).parents[2] / "probes"
@@ -72,8 +72,8 @@ def test_an_object_costs_what_bccs_program_does(rows, program, kind):
     assert _difference(rows, program, kind) < allowed
 
 
-def test_complex_does_so_within_a_few_instructions_somewhere(rows):
-    assert min(_difference(rows, "complex", kind) for kind in ATTACHED) < SOMEWHERE
+def test_complex_does_so_to_the_instruction_somewhere(rows):
+    assert min(_difference(rows, "complex", kind) for kind in ATTACHED) < EXACT
 
 
 def test_what_a_kernel_lacks_is_looked_up_in_that_kernel(rows):

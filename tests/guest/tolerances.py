@@ -8,6 +8,3 @@ EXACT = 0.5
 # come again and again.  A key that lies behind another one in its bucket takes 20 more.  The kernel
 # spreads them by a random number, another one for each map.
 BEHIND = 21
-# Of 25 overheads of it in five runs, seven were 2 to 6 above the lowest of their attach type, none
-# more.  So of several attach types, one comes as near as this to what another program finds.
-SOMEWHERE = 8
