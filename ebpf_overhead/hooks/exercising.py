@@ -9,7 +9,7 @@ from dataclasses import replace
 from ebpf_overhead.errors import OverheadError, UnsupportedError
 from ebpf_overhead.hooks.cases import Case, CoAttached
 from ebpf_overhead.hooks.probe import Probe, load
-from ebpf_overhead.hooks.run_counter import counted
+from ebpf_overhead.hooks.run_counter import Runs, counted
 from ebpf_overhead.hooks.sections import placed
 from ebpf_overhead.workload import _workload, workloads
 from ebpf_overhead.workload.workloads import Workload
@@ -126,11 +126,11 @@ def _runs_per_call(probes: list[Probe], workload: Workload) -> list[int]:
     return [min(tries) // calls for tries in zip(*found, strict=True)]
 
 
-def _runs(counts: list[Callable[[], int]], workload: Workload, calls: int) -> Iterator[int]:
+def _runs(counts: list[Callable[[], Runs]], workload: Workload, calls: int) -> Iterator[int]:
     before = [runs() for runs in counts]
     _workload.run(workload.name, calls)
     for runs, count in zip(counts, before, strict=True):
-        yield runs() - count
+        yield runs().since(count).called
 
 
 def _with(case: Case, workload: Workload, runs: int) -> Case:

@@ -78,7 +78,7 @@ class Caller:
         finally:
             if caller_counter is not None:
                 caller_counter.close()
-        if abs(hits.hits - hits.expected) > hits.slack:
+        if hits.off > hits.slack:
             raise FailedError(
                 f"{case.name} ran {hits.hits} times for {hits.calls} calls of"
                 f" {self.bystander.name}, {hits.expected} expected"

@@ -107,6 +107,10 @@ class CallerCounter:
         """Return the counters, without a system call."""
         return Counters(*struct.unpack_from("=4Q", self._counters, 0))
 
+    def skipped(self) -> int:
+        """Return how many calls it could not count: it ran on that CPU already."""
+        return self._hook.program.info().recursion_misses or 0
+
     @contextmanager
     def attached(self) -> Iterator[CallerCounter]:
         """Count while the block runs."""

@@ -55,7 +55,8 @@ class Measurement:
     hits : Hits
         Runs counted before and after measuring.
     missed : int or None
-        Runs the kernel left out because of recursion; None where it does not tell.
+        Runs that the kernel left out, because the program ran on that CPU already; None where it
+        does not tell.
     map_use : MapUse or None
         How full the program's map is; None when it has none.
     stopped_by : str

@@ -16,9 +16,10 @@ from functools import partial
 
 from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import FailedError
+from ebpf_overhead.hooks import run_counter
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe
-from ebpf_overhead.hooks.run_counter import counted
+from ebpf_overhead.hooks.run_counter import Runs, counted
 from ebpf_overhead.measure.caller_counter import CallerCounter, Counters, open_caller_counter
 from ebpf_overhead.programs.loaded import LoadedProgram
 
@@ -45,6 +46,8 @@ class Hits:
         were read; 0 on a machine that is quiet for a moment.
     runs_per_call : int
         How often the hook runs the program for a call.
+    skipped : int
+        Runs that the kernel left out, as the program ran on that CPU already.
     """
 
     calls: int
@@ -52,6 +55,7 @@ class Hits:
     foreign_hits: int | None
     slack: int = 0
     runs_per_call: int = 1
+    skipped: int = 0
 
     def __add__(self, other: Hits) -> Hits:
         foreign = None
@@ -63,12 +67,18 @@ class Hits:
             foreign,
             self.slack + other.slack,
             self.runs_per_call,
+            self.skipped + other.skipped,
         )
 
     @property
     def expected(self) -> int:
-        """What ``hits`` must be."""
+        """What ``hits`` and ``skipped`` must be together."""
         return self.calls * self.runs_per_call
+
+    @property
+    def off(self) -> int:
+        """By how much they are not, whatever is uncertain."""
+        return abs(self.hits + self.skipped - self.expected)
 
     def check(self, case_name: str) -> None:
         """Raise FailedError unless the program ran as often as it should for every call."""
@@ -77,10 +87,11 @@ class Hits:
                 f"{case_name} never fired: 0 hits for {self.calls} calls",
                 "attach it where the workload passes",
             )
-        if abs(self.hits - self.expected) > self.slack:
+        if self.off > self.slack:
             often = {1: "once", 2: "twice"}.get(self.runs_per_call, f"{self.runs_per_call} times")
             raise FailedError(
                 f"{case_name} did not fire {often} a call: {self.hits} hits for {self.calls} calls"
+                + (f", {self.skipped} skipped by the kernel" if self.skipped else "")
             )
 
 
@@ -160,16 +171,12 @@ def prove_programs(
         The kernel does not count runs for this process.
     """
     with syscall.counting_runs():
-        counts = [(partial(_by_kernel, program), case) for program, case in programs]
+        counts = [(partial(run_counter.of_program, program), case) for program, case in programs]
         _check_all(counts, call, which)
 
 
-def _by_kernel(program: LoadedProgram) -> int:
-    return program.info().run_count
-
-
 def _check_all(
-    counts: Sequence[tuple[Callable[[], int], Case]], call: Callable[[int], None], which: str
+    counts: Sequence[tuple[Callable[[], Runs], Case]], call: Callable[[int], None], which: str
 ) -> None:
     """Raise unless each program, by what counts its runs, runs at least as often as it should."""
     if not counts:
@@ -180,7 +187,7 @@ def _check_all(
     after = [runs() for runs, _ in counts]
     for (_, case), first, last in zip(counts, before, after, strict=True):
         hits = Hits(calls, 0, None, runs_per_call=case.runs_per_call)
-        seen = replace(hits, hits=min(last - first, hits.expected))
+        seen = _with_runs(hits, last.since(first), at_most=hits.expected)
         seen.check(f"{case.name}{which}")
 
 
@@ -222,49 +229,57 @@ def count_hits(
             if probe.case.workload.shared and not everybodys:
                 return _count_in_process(runs_of_it, hits, call)
             runs = _runs(runs_of_it, calls, call)
-            if everybodys or probe.case.runs is not None:
-                runs = min(runs, hits.expected)
-            return replace(hits, hits=runs)
+            of_others = everybodys or probe.case.runs is not None
+            return _with_runs(hits, runs, at_most=hits.expected if of_others else None)
         # Of each CPU one call may have been between the two programs when either count was read.
         doubtful = 2 * (os.cpu_count() or 1) * probe.case.attach.runs_per_call
         with caller_counter.attached():
             for _ in range(_PASSES):
                 hits = _count_with_callers(probe, runs_of_it, calls, call, caller_counter, expected)
-                off = abs(hits.hits - hits.expected)
-                if off == 0 or (not hits.slack and off > doubtful):
+                if hits.off == 0 or (not hits.slack and hits.off > doubtful):
                     break
             return hits
 
 
-def _runs(runs: Callable[[], int], calls: int, call: Callable[[int], None]) -> int:
+def _with_runs(hits: Hits, runs: Runs, at_most: int | None) -> Hits:
+    """Return them with what was counted, of which only so much may have been the calls'."""
+    if at_most is not None and runs.called > at_most:
+        made = min(runs.made, at_most)
+        runs = Runs(made, at_most - made)
+    return replace(hits, hits=runs.made, skipped=runs.skipped)
+
+
+def _runs(runs: Callable[[], Runs], calls: int, call: Callable[[int], None]) -> Runs:
     before = runs()
     call(calls)
-    return runs() - before
+    return runs().since(before)
 
 
-def _count_in_process(runs: Callable[[], int], hits: Hits, call: Callable[[int], None]) -> Hits:
+def _count_in_process(runs: Callable[[], Runs], hits: Hits, call: Callable[[int], None]) -> Hits:
     """Count where other code of this process passes the hook, too.
 
     It does so as often around twice the calls.
     """
     for _ in range(_PASSES):
         once = _runs(runs, hits.calls, call)
-        own = _runs(runs, 2 * hits.calls, call) - once
-        hits = replace(hits, hits=own, foreign_hits=max(once - own, 0))
-        if own == hits.expected:
+        own = _runs(runs, 2 * hits.calls, call).since(once)
+        foreign = max(once.called - own.called, 0)
+        hits = replace(hits, hits=own.made, skipped=own.skipped, foreign_hits=foreign)
+        if hits.off == 0:
             break
     return hits
 
 
 def _count_with_callers(
     probe: Probe,
-    runs: Callable[[], int],
+    runs: Callable[[], Runs],
     calls: int,
     call: Callable[[int], None],
     caller_counter: CallerCounter,
     runs_per_call: int,
 ) -> Hits:
     system_wide = probe.case.attach.system_wide
+    not_seen = caller_counter.skipped()
     runs_before, seen_before, slack_before = _snapshot(system_wide, runs, caller_counter)
     call(calls)
     runs_after, seen_after, slack_after = _snapshot(system_wide, runs, caller_counter)
@@ -272,31 +287,32 @@ def _count_with_callers(
     foreign *= probe.case.attach.runs_per_call
     own_other = seen_after.own_other - seen_before.own_other if system_wide else 0
     # A system-wide program that does not run lacks the runs of others, too.
-    hits = max(runs_after - runs_before - foreign - own_other, 0)
-    slack = slack_before + slack_after
+    runs_seen = runs_after.since(runs_before)
+    hits = max(runs_seen.made - foreign - own_other, 0)
+    slack = slack_before + slack_after + caller_counter.skipped() - not_seen
     if foreign:
         # On every other CPU a call may have been between the two programs, at either end.
         slack += 2 * ((os.cpu_count() or 1) - 1)
     slack *= probe.case.attach.runs_per_call
-    exact = hits == calls * runs_per_call
-    return Hits(calls, hits, foreign, 0 if exact else slack, runs_per_call)
+    found = Hits(calls, hits, foreign, slack, runs_per_call, runs_seen.skipped)
+    return replace(found, slack=0) if found.off == 0 else found
 
 
 def _snapshot(
-    system_wide: bool, runs_so_far: Callable[[], int], caller_counter: CallerCounter
-) -> tuple[int, Counters, int]:
+    system_wide: bool, runs_so_far: Callable[[], Runs], caller_counter: CallerCounter
+) -> tuple[Runs, Counters, int]:
     """Read the run count and the caller counter at one moment.
 
     Returns
     -------
-    runs : int
+    runs : Runs
         Runs of the program so far.
     seen : Counters
         What the caller counter had seen then.
     slack : int
         Foreign runs that fell between the two readings.
     """
-    best: tuple[int, Counters, int] | None = None
+    best: tuple[Runs, Counters, int] | None = None
     for _ in range(_QUIET_ATTEMPTS):
         before = caller_counter.read()
         runs = runs_so_far()

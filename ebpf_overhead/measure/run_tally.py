@@ -48,7 +48,7 @@ class RunTally:
 
     @property
     def missed(self) -> int | None:
-        """Runs that the kernel left out because of recursion; None where it does not tell."""
+        """Runs left out, as the program ran on that CPU already; None where nothing tells."""
         return self._missed
 
     @property

@@ -155,6 +155,9 @@ class CaseSession(Closing):
         hits, bystander_hits = self.hits + self._prove(), self.bystander_hits
         if bystander_hits is not None and (again := self._prove_bystander()) is not None:
             bystander_hits += again
+        missed = self.tally.missed
+        if missed is not None:
+            missed += hits.skipped
         map_use = self.probe.compiled.map_use()
         static = self._static_facts()
         self.group.detach()
@@ -164,7 +167,7 @@ class CaseSession(Closing):
             sampled.samples,
             sampled.overhead,
             hits,
-            self.tally.missed,
+            missed,
             map_use,
             sampled.stopped_by,
             self.probe.hook,

@@ -240,7 +240,8 @@ class Overhead(record.Measured, record.Proven):
     overhead_median : Interval, optional
         What it adds in the middle of the run, with all that disturbed it.
     missed : int or None
-        Runs that the kernel left out because of recursion; null where it does not tell.
+        Runs that the kernel left out, because the program ran on that CPU already; null where it
+        does not tell.
     loadings : int, optional
         How often the program was loaded meanwhile; after each load, calls showed that it runs,
         unless a copy counts.

@@ -61,7 +61,7 @@ def _labels(case: dict[str, Any]) -> dict[str, str]:
 _COUNTS = {
     "calls": "Calls made to prove that the probe fires.",
     "hits": "Runs of the probe that these calls caused, as the kernel counted them.",
-    "missed": "Runs that the kernel left out while sampling, because of recursion.",
+    "missed": "Runs that the kernel left out, because the program ran on that CPU already.",
     "lost_updates": "Updates of the program's map that failed.",
 }
 

@@ -155,12 +155,7 @@ def notes(record: Record) -> list[str]:
     lines += noise_lines(record)
     if any(case.get("stopped_by") == "time" for case in cases):
         lines.append(f"~ not as precise as asked when the time was over: {_what_helps(record)}")
-    lines += [
-        f"{case['attach']}/{case['program']}: the kernel skipped {case['missed']:,} runs, because"
-        " the program ran on that CPU already (nested probes)"
-        for case in cases
-        if case.get("missed")
-    ]
+    lines += [_skipped(case) for case in cases if case.get("missed")]
     if any("apart" in case for case in cases):
         lines.append(
             "the calls and their overheads were measured at different times: they do not add up"
@@ -194,6 +189,16 @@ def _what_helps(record: Record) -> str:
     unrest = max(case.get("undisturbed", {}).get("unrest", 0.0) for case in record["cases"])
     share = 100 * hypot(Scatter(**scatter).margin(1.0), unrest)
     return f"--time gives more, up to the {share:.1f} % of a call by which runs lie apart here"
+
+
+def _skipped(case: dict[str, Any]) -> str:
+    """Say how many runs the kernel left out, and why it does."""
+    runs = case["windows"] * case["calls_per_window"] * case["runs_per_call"]
+    return (
+        f"{case['attach']}/{case['program']}: the kernel skipped {case['missed']:,} of about"
+        f" {runs:,} runs, because the program ran on that CPU already (in a nested probe, or in a"
+        " task that was preempted in it)"
+    )
 
 
 def _disturbed(cases: list[dict[str, Any]]) -> list[str]:

@@ -151,7 +151,7 @@ class _ProbeInRounds(Closing):
         with counted(self._probe) as count:
             before = count()
             self._command.run()
-            runs = count() - before
+            runs = count().since(before).made
         self._probe.detach()
         if runs == 0:
             raise UnsupportedError(

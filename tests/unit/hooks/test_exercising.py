@@ -14,6 +14,7 @@ from ebpf_overhead.hooks import exercising
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.hooks.exercising import exercised, settled
 from ebpf_overhead.hooks.object_cases import with_groups
+from ebpf_overhead.hooks.run_counter import Runs
 from ebpf_overhead.programs.object_settings import object_settings
 from ebpf_overhead.workload.workloads import WORKLOADS
 
@@ -64,7 +65,7 @@ class Probe:
 def kernel(monkeypatch):
     @contextmanager
     def counted(probe):
-        yield lambda: probe.program.info().run_count
+        yield lambda: Runs(probe.program.info().run_count, 0)
 
     kernel = Kernel()
     monkeypatch.setattr(exercising, "load", kernel.load)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from contextlib import contextmanager
@@ -28,9 +29,13 @@ class Kernel:
 
     program = LoadedProgram(7, LoadedAs(ProgType.TRACEPOINT))
 
-    def __init__(self, case, fires: float = 1.0, busy: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self, case, fires: float = 1.0, busy: float = 0.0, seed: int = 0, skips: float = 0.0
+    ) -> None:
         self.case = case
         self.fires = fires
+        self.skips = skips
+        self.misses = self.unseen = 0
         self.busy = busy
         self.random = random.Random(seed)
         self.runs = 1_000_000
@@ -38,9 +43,15 @@ class Kernel:
         self.counting = self.watching = False
 
     def system_call(self, own: bool, target: bool, second: bool = False) -> None:
-        if self.watching:
+        if self.watching and self.unseen:
+            self.unseen -= 1
+        elif self.watching:
             self.seen[2 * (not own) + (not (target or (own and second)))] += 1
-        if self.counting and (target or self.case.attach.system_wide):
+        if not (self.counting and (target or self.case.attach.system_wide)):
+            return
+        if self.skips and self.random.random() < self.skips:
+            self.misses += 1
+        else:
             self.runs += 1 if self.fires == 1 or self.random.random() < self.fires else 0
 
     def others(self) -> None:
@@ -61,9 +72,9 @@ class Kernel:
         assert prog_fd == self.program.fd
         self.others()
         self.system_call(own=True, target=False)
-        runs = self.runs
+        info = ProgInfo(1, self.runs, self.misses)
         self.others()
-        return ProgInfo(1, runs, 0)
+        return info
 
     def enable_stats(self) -> int:
         self.counting = True
@@ -73,6 +84,9 @@ class Kernel:
     def read(self) -> Counters:
         self.others()
         return Counters(*self.seen)
+
+    def skipped(self) -> int:
+        return 0
 
     @contextmanager
     def attached(self):
@@ -109,6 +123,45 @@ def test_runs_of_others_are_told_apart(kernel, case, busy):
         assert hits.foreign_hits is not None
         assert hits.foreign_hits > 0
         hits.check("case")
+
+
+@pytest.mark.parametrize("case", [SYSTEM_WIDE, TARGET_ONLY])
+@pytest.mark.parametrize("busy", [0.0, 0.3])
+def test_runs_that_the_kernel_skipped_are_no_calls_without_a_run(kernel, case, busy):
+    made = kernel(case, busy=busy, skips=0.05)
+    hits = count_hits(made, 500, made.call, made)
+    assert hits.hits < 500
+    assert (hits.hits + hits.skipped, hits.slack) == (500, 0)
+    hits.check("case")
+
+
+def test_calls_without_a_run_are_found_out_among_those_that_were_skipped(kernel):
+    made = kernel(TARGET_ONLY, fires=0.9, skips=0.05)
+    with pytest.raises(FailedError, match=r"did not fire .*: \d+ hits for 500 calls, \d+ skipped"):
+        count_hits(made, 500, made.call, made).check("case")
+
+
+def test_calls_that_the_caller_counter_skipped_are_uncertain(kernel):
+    """They may have been other tasks', whose runs are then taken for the workload's."""
+    made = kernel(SYSTEM_WIDE)
+
+    def call(calls: int) -> None:
+        made.unseen = 3
+        for _ in range(3):
+            made.system_call(own=False, target=True)
+        made.call(calls)
+
+    so_far = itertools.count(10, 3)
+    made.skipped = lambda: next(so_far)
+    hits = count_hits(made, 500, call, made)
+    assert (hits.hits, hits.foreign_hits, hits.slack) == (503, 0, 3)
+    hits.check("case")
+
+
+def test_without_a_caller_counter_skipped_runs_are_the_calls_at_most(kernel):
+    made = kernel(SYSTEM_WIDE, busy=0.3, skips=0.2)
+    hits = count_hits(made, 500, made.call, None)
+    assert hits.hits + hits.skipped == 500
 
 
 class CaughtBetween(Kernel):
@@ -234,6 +287,8 @@ def test_statistics_are_switched_off_again(kernel, monkeypatch):
         (Hits(1000, 997, 50_000, slack=3), True),
         (Hits(1000, 996, 50_000, slack=3), False),
         (Hits(500, 1000, 0, runs_per_call=2), True),
+        (Hits(1000, 990, 0, skipped=10), True),
+        (Hits(1000, 990, 0, skipped=9), False),
     ],
 )
 def test_check(hits, fires):
@@ -250,6 +305,7 @@ def test_passes_add_up():
     assert Hits(10, 9, 8, 7) + Hits(1, 2, 3, 4) == Hits(11, 11, 11, 11)
     assert (Hits(1, 2, 0, 0, 2) + Hits(1, 2, 0, 0, 2)).expected == 4
     assert Hits(10, 9, None) + Hits(1, 2, 3) == Hits(11, 11, None)
+    assert (Hits(10, 9, 0, skipped=1) + Hits(1, 0, 0, skipped=1)).skipped == 2
 
 
 def test_what_is_foreign_to_a_hook():
