@@ -41,6 +41,26 @@ with probe.load(select(["kprobe"], ["complex"])[0]) as attached:
     (group / "cgroup.procs").write_text(str(os.getpid()))
     b"x" * (1 << 28)
 """
+# As many as one may ask for: functions that take none, or are there twice, are left out.
+KPROBES = """
+from ebpf_overhead.bpf import pseudofs
+names = {}
+for line in open("/proc/kallsyms"):
+    _, kind, name, *module = line.split()
+    if kind in "tT" and not module and name.replace("_", "").isalnum():
+        names[name] = names.get(name, 0) + 1
+made = 0
+with open("/sys/kernel/tracing/kprobe_events", "a", buffering=1) as events:
+    for name in (name for name, times in names.items() if times == 1):
+        try:
+            events.write(f"p:many/p{made} {name}\\n")
+        except OSError:
+            continue
+        made += 1
+        if made == 10_000:
+            break
+print(len(pseudofs.read_text("debugfs", "kprobes/list").splitlines()))
+"""
 LOADED = """
 from ebpf_overhead.bpf import objects, pseudofs
 print([each.name for each in objects.programs().values()])
@@ -141,3 +161,25 @@ def test_guest_whose_memory_is_full_goes_on(guest):
     done = python(guest, "import os; os.urandom(1 << 31)")
     assert done.exit_status in (-signal.SIGKILL, 1)
     assert guest.run(["echo", "alive"]).stdout == "alive\n"
+
+
+def test_ten_thousand_kprobes_that_were_there_before(guest, usual):
+    made = python(guest, KPROBES)
+    assert made.exit_status == 0, made.stderr
+    assert int(made.stdout) >= 10_000
+    try:
+        found = measured(guest, "kprobe", "tp_btf", "tracepoint")
+    finally:
+        shell(guest, "echo > /sys/kernel/tracing/kprobe_events")
+    for name, case in found.items():
+        assert overhead(case) == pytest.approx(overhead(usual[name]), rel=0.02)
+
+
+def test_in_lockdown_all_but_kprobes_is_measured(guest, usual):
+    """The last one of all: the kernel does not leave this mode."""
+    shell(guest, "echo confidentiality > /sys/kernel/security/lockdown")
+    found = measured(guest, "kprobe", "tp_btf", "tracepoint")
+    for name in ("tp_btf", "tracepoint"):
+        assert overhead(found[name]) == pytest.approx(overhead(usual[name]), rel=0.01)
+    assert found["kprobe"]["status"] == "unsupported"
+    assert "the kernel is in lockdown (confidentiality)" in found["kprobe"]["reason"]
