@@ -153,6 +153,11 @@ class Case:
         return f"{probe}{caller}{self.co_attached}{' with statistics' if self.statistics else ''}"
 
     @property
+    def bare(self) -> bool:
+        """Whether its baseline is the workload's own call with none of our programs on it."""
+        return self.caller is None and (not self.co_attached.cases or self.co_attached.together)
+
+    @property
     def runs_per_call(self) -> int:
         """How often the program runs for one call of the workload."""
         if self.runs is not None:

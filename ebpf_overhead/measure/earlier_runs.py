@@ -93,7 +93,9 @@ class EarlierRuns:
         for result in results:
             if (measured := result.measurement) is None or (levels := measured.levels) is None:
                 continue
-            if result.case.caller is None:
+            if result.occupants:  # others have a share in what it took
+                continue
+            if result.case.bare:
                 workload, level = result.case.workload.name, levels.baseline.quietest
                 quietest[workload] = min(level, quietest.get(workload, level))
             # What is not precise lies apart for another reason.

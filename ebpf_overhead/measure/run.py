@@ -19,6 +19,7 @@ from ebpf_overhead.measure.caller_counter import CallerCounters
 from ebpf_overhead.measure.result import Result, Sampling
 from ebpf_overhead.measure.session import CaseSession
 from ebpf_overhead.measure.turns import Turns
+from ebpf_overhead.measure.undisturbed import Scatter
 from ebpf_overhead.phases import phase
 from ebpf_overhead.programs.compiled import CompiledProgram
 from ebpf_overhead.programs.object_program import made
@@ -173,7 +174,7 @@ class _Batch:
                 samplers,
                 self._sampling.precision,
                 self._sampling.seed,
-                self._sampling.scatter,
+                self._scatter(),
             )
 
             def report(turn: int, share: float) -> None:
@@ -190,6 +191,12 @@ class _Batch:
                     yield from self._finished(attempts, turns)
                 raise
             yield from self._finished(attempts, turns)
+
+    def _scatter(self) -> Scatter | None:
+        """Return what earlier runs found; how quiet they were only of calls like these."""
+        scatter = self._sampling.scatter
+        bare = all(case.bare and not self._occupants[case.workload] for case in self._cases)
+        return scatter if bare or scatter is None else replace(scatter, quietest={})
 
     def _finished(self, attempts: Sequence[_Attempt], turns: Turns) -> list[Result]:
         found = [each.finished(turns) for each in attempts]

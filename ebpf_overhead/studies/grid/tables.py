@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import hypot
-from typing import Any
+from typing import Any, NamedTuple
 
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE
 from ebpf_overhead.measure.stats import median
@@ -201,33 +201,52 @@ def _skipped(case: dict[str, Any]) -> str:
     )
 
 
+class _Unprobed(NamedTuple):
+    """How long an unprobed call took, in ns: at the quietest, in quiet moments, in the middle."""
+
+    quietest: float
+    quiet: float
+    middle: float
+
+    @property
+    def restless(self) -> bool:
+        """Whether quiet moments were not quiet enough to be sure."""
+        return self.quiet > max(_RESTLESS * self.quietest, self.quietest + _RESTLESS_NS)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the middle of a row tells of other work."""
+        return self.middle > max(_DISTURBED * self.quiet, self.quiet + _DISTURBED_NS)
+
+
 def _disturbed(cases: list[dict[str, Any]]) -> list[str]:
     """Return how much longer calls took than undisturbed ones, a line per workload."""
-    longer: dict[str, tuple[float, float, float]] = {}
+    longer: dict[str, _Unprobed] = {}
     for case in cases:
-        if "undisturbed" in case:
-            quiet, middle = case["undisturbed"]["baseline"], case["baseline"]["median"]
+        # With programs that stay attached beside the probe the call is not an unprobed one.
+        if "undisturbed" in case and case.get("beside", {}).get("together", True):
+            quiet = case["undisturbed"]["baseline"]
             quietest = quiet / (1 + case["undisturbed"].get("unrest", 0.0))
-            unrest = quiet > max(_RESTLESS * quietest, quietest + _RESTLESS_NS)
-            if unrest or middle > max(_DISTURBED * quiet, quiet + _DISTURBED_NS):
-                before = longer.get(case["target"], (quietest, quiet, middle))
-                longer[case["target"]] = (quietest, quiet, max(middle, before[2]))
+            call = _Unprobed(quietest, quiet, case["baseline"]["median"])
+            if call.restless or call.disturbed:
+                before = longer.get(case["target"], call)
+                longer[case["target"]] = before._replace(middle=max(before.middle, call.middle))
     return [
-        f"the machine was disturbed: an unprobed {target} took {quiet:.0f} ns in quiet moments, and"
-        f" up to {middle:.0f} ns in the middle of a row; the table is of quiet moments"
-        + _quieter(quietest, quiet)
-        for target, (quietest, quiet, middle) in longer.items()
+        f"the machine was disturbed: an unprobed {target} took {call.quiet:.0f} ns in quiet"
+        f" moments, and up to {call.middle:.0f} ns in the middle of a row; the table is of quiet"
+        f" moments{_quieter(call)}"
+        for target, call in longer.items()
     ]
 
 
-def _quieter(quietest: float, quiet: float) -> str:
+def _quieter(call: _Unprobed) -> str:
     """Say that a run was not quiet enough to be sure, if it was not."""
-    if quiet <= max(_RESTLESS * quietest, quietest + _RESTLESS_NS):
+    if not call.restless:
         return ""
-    share = 100 * (quiet / quietest - 1)
+    share = 100 * (call.quiet / call.quietest - 1)
     return (
-        f"; it can be quieter ({quietest:.0f} ns, in this run or an earlier one), so that intervals"
-        f" are wider by {share:.0f} % of a call"
+        f"; it can be quieter ({call.quietest:.0f} ns, in this run or an earlier one), so that"
+        f" intervals are wider by {share:.0f} % of a call"
     )
 
 

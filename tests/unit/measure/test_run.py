@@ -39,6 +39,7 @@ from ebpf_overhead.measure.run import measure_case, measure_cases
 from ebpf_overhead.measure.run_count_check import Hits
 from ebpf_overhead.measure.sampling import Precision
 from ebpf_overhead.measure.stats import CONFIDENCE, Interval
+from ebpf_overhead.measure.undisturbed import Scatter
 from ebpf_overhead.programs.event_buffers import Buffer, EventBuffers
 from ebpf_overhead.programs.loaded import LoadedAs, LoadedProgram
 from ebpf_overhead.programs.map_states import MapState
@@ -511,6 +512,27 @@ def test_a_target_that_is_hooked_already_is_labelled(install):
     machine = install(Machine())
     machine.occupants = (ExistingHook("kprobe", "__x64_sys_getpid+0x0"),)
     assert measure_case(CASE, Sampling()).occupants == machine.occupants
+
+
+def test_only_a_call_that_nothing_else_is_on_is_compared_with_that_of_earlier_runs(install):
+    machine = install(Machine())
+    earlier = Sampling(seed=1, scatter=Scatter(quietest={"getpid": BASELINE_NS / 2}))
+
+    def unrest() -> float:
+        levels = measured(earlier).levels
+        assert levels is not None
+        return levels.unrest
+
+    assert unrest() == pytest.approx(1, abs=0.01)
+    machine.occupants = (ExistingHook("kprobe", "__x64_sys_getpid+0x0"),)
+    assert unrest() == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize(("together", "bare"), [(False, False), (True, True)])
+def test_a_call_with_co_attached_programs_on_it_is_not_bare(together, bare):
+    assert CASE.bare
+    assert replace(CASE, co_attached=CoAttached((CASE,), together)).bare is bare
+    assert not replace(CASE, caller=bystander.BYSTANDERS[0]).bare
 
 
 def test_what_the_kernel_reports_of_a_run(install, monkeypatch, tmp_path):

@@ -156,14 +156,15 @@ def test_an_interval_is_wider_by_what_the_baseline_was_restless():
 
 
 def test_machine_may_have_been_quieter_in_earlier_runs(tmp_path):
-    def result(level: float, name: str = "getpid", caller: object = None) -> Any:
+    def result(level: float, name: str = "getpid", bare: bool = True, occupants: Any = ()) -> Any:
         levels = SimpleNamespace(baseline=SimpleNamespace(quietest=level), probed=None)
         measured = SimpleNamespace(levels=levels, stopped_by="time")
-        case = SimpleNamespace(caller=caller, workload=SimpleNamespace(name=name))
-        return SimpleNamespace(name=name, measurement=measured, case=case)
+        case = SimpleNamespace(bare=bare, workload=SimpleNamespace(name=name))
+        return SimpleNamespace(name=name, measurement=measured, case=case, occupants=occupants)
 
     kept = EarlierRuns(tmp_path / "runs.json")
-    kept.add([result(120.0), result(118.0), result(500.0, "read"), result(7.0, caller=object())])
+    kept.add([result(120.0), result(118.0), result(500.0, "read")])
+    kept.add([result(7.0, bare=False), result(8.0, occupants=("somebody's",))])
     assert kept.scatter() == Scatter(quietest={"getpid": 118.0, "read": 500.0})
     for _ in range(20):
         kept.add([result(130.0)])

@@ -131,6 +131,7 @@ def test_a_machine_that_was_disturbed_is_told():
         timed(100.0, 131.4, attach="raw_tracepoint"),
         # A call of a function takes little, and so does what disturbs it.
         timed(1.1, 2.9, target="function"),
+        timed(300.0, 900.0, beside={"programs": {"tp_btf": 63}, "together": False}),
     ]
     told = [line for line in notes(cases(*rows)) if "disturbed" in line]
     assert told == [
