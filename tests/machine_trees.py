@@ -57,6 +57,10 @@ LAPTOP = {
     "proc/sys/net/core/bpf_jit_enable": "1\n",
     "proc/sys/net/core/bpf_jit_harden": "0\n",
     "proc/sys/kernel/bpf_stats_enabled": "0\n",
+    "sys/kernel/debug/kprobes/list": (
+        "ffffffff810e46d4  k  do_exit+0x4    [FTRACE]\n"
+        "ffffffffc0a01000  r  vfs_read+0x0    [DISABLED]\n"
+    ),
     "proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
     "proc/sys/kernel/perf_event_paranoid": "3\n",
     "sys/kernel/btf/vmlinux": "BTF",

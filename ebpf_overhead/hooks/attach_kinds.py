@@ -104,6 +104,7 @@ KPROBE = partial(
     capability=kprobes.CAPABILITY,
     many=many_points.functions,
     open=kprobes.open_event,
+    among_kprobes=True,
 )
 KPROBE_MULTI = partial(
     AttachType,

@@ -112,6 +112,8 @@ class AttachType:
         kernel takes the point.
     gone_first : bool
         Whether the kernel removes the hook before it waits, when the descriptor is closed.
+    among_kprobes : bool
+        Whether the kernel looks for what was hit among all kprobes that are registered.
     reference : str
         What the reference benchmark calls it; empty where that does not have it.
     """
@@ -145,6 +147,7 @@ class AttachType:
     everybodys: bool = False
     tried: bool = True
     gone_first: bool = False
+    among_kprobes: bool = False
     reference: str = ""
 
     @property

@@ -103,11 +103,13 @@ def _listed(workload: Workload) -> Iterator[ExistingHook]:
     symbol = _symbols(workload)
     if symbol is None:
         return
-    # ffffffff810e46d4  k  __x64_sys_getpid+0x0    [FTRACE]
+    # ffffffff810e46d4  k  __x64_sys_getpid+0x0    [DISABLED][FTRACE]
     for line in _lines("debugfs", "kprobes/list"):
         fields = line.split()
-        if len(fields) > 2 and "[DISABLED]" not in fields and symbol.fullmatch(fields[2]):
-            yield ExistingHook("kprobe", fields[2])
+        if len(fields) > 2 and symbol.fullmatch(fields[2]):
+            # One that is disabled makes a second one more expensive, too.
+            state = " (disabled)" if "[DISABLED]" in line else ""
+            yield ExistingHook("kprobe", f"{fields[2]}{state}")
     # __x64_sys_getpid (1) R   	tramp: 0xffffffffc02...
     for line in _lines("tracefs", "enabled_functions"):
         name = line.partition(" ")[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ebpf_overhead.bpf.privileges import suffices
+from ebpf_overhead.machine.bpf import MANY_KPROBES
 from ebpf_overhead.machine.facts import Machine
 
 # Read directly from a CPU register, in about 10 to 20 ns.
@@ -102,6 +103,14 @@ def _kernel_settings(machine: Machine) -> Iterator[Advice]:
             "kernel.bpf_stats_enabled = 1",
             "The kernel reads the clock twice per run of a program, which adds to every overhead.",
             "sysctl kernel.bpf_stats_enabled=0",
+        )
+    if (machine.bpf.kprobes or 0) >= MANY_KPROBES:
+        yield Advice(
+            "kprobes",
+            f"{machine.bpf.kprobes:,} registered",
+            "The kernel keeps them in 64 lists and searches one at each hit, the newest first: an"
+            " old kprobe is more expensive than one that is measured now.",
+            "sort /sys/kernel/debug/kprobes/list: who registered them?",
         )
 
 

@@ -14,6 +14,10 @@ _LIBRARIES = (
     *("usr/lib64", "usr/lib", "usr/local/lib"),
 )
 
+# From so many kprobes on, a hit may go past others: the kernel keeps them in 64 lists, by their
+# addresses (KPROBE_HASH_BITS).
+MANY_KPROBES = 64
+
 
 @dataclass(frozen=True)
 class Bpf:
@@ -35,6 +39,8 @@ class Bpf:
         What perf_event_open(2) allows without CAP_PERFMON; less is more.
     bcc_version : str or None
         Version of BCC; None where it is not installed.
+    kprobes : int or None
+        Kprobes that are registered, by whoever it was.
     """
 
     jit_enable: int | None
@@ -44,6 +50,7 @@ class Bpf:
     unprivileged_bpf_disabled: int | None
     perf_event_paranoid: int | None
     bcc_version: str | None
+    kprobes: int | None = None
 
 
 def read(tree: Tree) -> Bpf:
@@ -56,7 +63,13 @@ def read(tree: Tree) -> Bpf:
         unprivileged_bpf_disabled=tree.integer("proc/sys/kernel/unprivileged_bpf_disabled"),
         perf_event_paranoid=tree.integer("proc/sys/kernel/perf_event_paranoid"),
         bcc_version=_bcc_version(tree),
+        kprobes=_kprobes(tree),
     )
+
+
+def _kprobes(tree: Tree) -> int | None:
+    listed = tree.pseudo_text("debugfs", "kprobes/list")
+    return None if listed is None else len(listed.splitlines())
 
 
 def _bcc_version(tree: Tree) -> str | None:

@@ -87,6 +87,7 @@ def _bpf(bpf: Bpf) -> list[tuple[str, str]]:
         ("BPF JIT", f"{jit}; hardening {hardening}"),
         ("BTF", btf),
         ("run statistics", _switch(bpf.stats_enabled)),
+        ("kprobes registered", UNKNOWN if bpf.kprobes is None else f"{bpf.kprobes:,}"),
         ("unprivileged BPF", f"{unprivileged}; perf_event_paranoid {paranoid}"),
         ("BCC", bpf.bcc_version or "not found"),
     ]

@@ -7,6 +7,7 @@ from math import hypot
 from typing import Any, NamedTuple
 
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES, REFERENCE
+from ebpf_overhead.machine.bpf import MANY_KPROBES
 from ebpf_overhead.measure.stats import median
 from ebpf_overhead.measure.undisturbed import Scatter
 from ebpf_overhead.programs.catalogue import PROGRAMS
@@ -151,6 +152,7 @@ def notes(record: Record) -> list[str]:
             )
     lines += in_vain(cases)
     lines += _occupied(cases)
+    lines += _among_kprobes(record)
     lines += _disturbed(cases)
     lines += noise_lines(record)
     if any(case.get("stopped_by") == "time" for case in cases):
@@ -253,12 +255,26 @@ def _quieter(call: _Unprobed) -> str:
 def _occupied(cases: list[dict[str, Any]]) -> list[str]:
     """Return who was on each workload already, or came or went, a line per workload."""
     return [
-        f"† {target} was hooked by others already, which the call without our probe pays, too:"
-        f" {names}"
+        f"† {target} was hooked by others already: {names}; what is enabled of it the call without"
+        " our probe pays, too"
         for target, names in _hooks(cases, "occupants")
     ] + [
         f"{target}: hooks of others came or went while it was measured: {names}; measure again"
         for target, names in _hooks(cases, "changed")
+    ]
+
+
+def _among_kprobes(record: Record) -> list[str]:
+    """Say that older kprobes cost more than ours, where there are many and one was measured."""
+    there = record["machine"].get("bpf", {}).get("kprobes") or 0
+    measured = {case["attach"] for case in record["cases"] if case["status"] == "measured"}
+    names = [name for name, each in ATTACH_TYPES.items() if each.among_kprobes]
+    if there < MANY_KPROBES or measured.isdisjoint(names):
+        return []
+    return [
+        f"{there:,} kprobes of others were registered: the kernel keeps them in 64 lists and"
+        " searches one at each hit, the newest first; those that are older than the others cost"
+        " more than ours"
     ]
 
 

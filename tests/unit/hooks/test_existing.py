@@ -45,6 +45,7 @@ def kernel(monkeypatch):
 def test_listed_hooks_are_those_of_the_target_by_any_of_its_names(kernel):
     assert existing.of(GETPID) == (
         ExistingHook("kprobe", "__x64_sys_getpid+0x0"),
+        ExistingHook("kprobe", "__do_sys_getpid+0x4 (disabled)"),
         ExistingHook("ftrace", "__ia32_sys_getpid"),
     )
     (security,) = existing.of(WORKLOADS["getpgid"])

@@ -35,6 +35,12 @@ def test_laptop(tmp_path):
     )
 
 
+def test_many_kprobes_make_each_expensive(tmp_path):
+    listed = "".join(f"ffffffff8{number:07x}  k  f{number}+0x0\n" for number in range(1000))
+    found = topics(tmp_path, LAPTOP | {"sys/kernel/debug/kprobes/list": listed})
+    assert found["kprobes"].seen == "1,000 registered"
+
+
 def test_arm64_server_gets_one_advice(tmp_path):
     found = topics(tmp_path, ARM64_SERVER)
     assert list(found) == ["isolated CPUs"]

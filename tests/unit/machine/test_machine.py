@@ -76,6 +76,7 @@ def test_laptop(tmp_path):
             "unprivileged_bpf_disabled": 2,
             "perf_event_paranoid": 3,
             "bcc_version": "0.31.0",
+            "kprobes": 2,
         },
         "process": {
             "capabilities": {

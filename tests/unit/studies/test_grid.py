@@ -157,6 +157,21 @@ def test_skipped_runs_and_foreign_statistics_are_lines_below_the_table():
     assert "the kernel's run statistics were on while this was measured" in told
 
 
+def test_many_kprobes_of_others_are_told_where_a_kprobe_was_measured():
+    machine = {"bpf": {"kprobes": 10_000}}
+    kprobe = {**MEASURED, "attach": "kprobe"}
+    for rows, there, told in (
+        ([MEASURED, kprobe], machine, True),
+        ([MEASURED], machine, False),
+        ([kprobe], {"bpf": {"kprobes": 63}}, False),
+        ([kprobe], {"bpf": {}}, False),
+        ([unmeasured("kprobe", "failed", "gone")], machine, False),
+    ):
+        said = [line for line in notes({**cases(*rows), "machine": there}) if "64 lists" in line]
+        assert bool(said) is told
+        assert all(line.startswith("10,000 kprobes of others") for line in said)
+
+
 def test_what_a_program_did_in_vain_is_a_line_below_the_table():
     early = {"what": "returned early in 100 % of 1,000 runs", "times": 1000}
     late = {"what": "returned early in 100 % of 2,345 runs", "times": 2345}
