@@ -63,7 +63,8 @@ def draw(records: Sequence[Record]) -> Any:
     axes[0].invert_yaxis()
     for axis in axes:
         logarithmic(axis)
-        axis.legend(fontsize=7)
+        # Above the axes: there are points everywhere.
+        axis.legend(fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0))
     figure.suptitle(subject(record))
     return figure
 
