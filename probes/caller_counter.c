@@ -12,7 +12,7 @@
  * several threads measure.  Its ids are those of its own process id namespace, so this works
  * in containers.  Tasks that the workload starts are known by their name, which no others have.
  * It also has the number of the workload's system call, and a bit for each of those that a call
- * of the workload makes.
+ * of the workload makes.  A system call that returns from a signal has no number at its end.
  */
 #define BPF_F_MMAPABLE 1024
 
@@ -31,6 +31,7 @@ struct subject {
     u64 syscall;
     char name[NAME_BYTES];
     u64 syscalls[SYSCALLS / 64];
+    u64 from_signals; /* if set, the calls that end without their number, too: rt_sigreturn */
 };
 
 BPF_ARRAY(subject, struct subject, 1);
@@ -60,6 +61,8 @@ int program(struct sys_enter_args *ctx)
     bool target = number == watched->syscall;
     if (own && number < SYSCALLS)
         target = watched->syscalls[number / 64] >> (number % 64) & 1;
+    else if (own)
+        target = watched->from_signals;
     u32 counter =
         own ? (target ? OWN_TARGET : OWN_OTHER) : (target ? FOREIGN_TARGET : FOREIGN_OTHER);
     u64 *count = counted_callers.lookup(&counter);

@@ -142,6 +142,7 @@ static const struct {
     {"NR_clone", __NR_clone},           {"NR_exit", __NR_exit},
     {"NR_exit_group", __NR_exit_group}, {"NR_wait4", __NR_wait4},
     {"NR_execve", __NR_execve},         {"NR_recvfrom", __NR_recvfrom},
+    {"NR_tgkill", __NR_tgkill},         {"NR_rt_sigreturn", __NR_rt_sigreturn},
 };
 
 PyMODINIT_FUNC PyInit__syscalls(void)

@@ -32,6 +32,8 @@ NR_exit_group: int
 NR_wait4: int
 NR_execve: int
 NR_recvfrom: int
+NR_tgkill: int
+NR_rt_sigreturn: int
 
 def bpf(command: int, attribute: Buffer, /) -> int:
     """Call bpf(2); ``attribute`` is read, and filled by commands that answer in it."""

@@ -79,7 +79,7 @@ class CallerCounter:
         self._subject_fd = compiled.maps.fds["subject"]
         own = {getattr(_syscalls, f"NR_{name}") for name in workload.times}
         self._subject = struct.pack(
-            "=5Q16s8Q",
+            "=5Q16s9Q",
             namespace.st_dev,
             namespace.st_ino,
             os.getpid() if whole_process else thread or threading.get_native_id(),
@@ -87,6 +87,7 @@ class CallerCounter:
             getattr(_syscalls, f"NR_{workload.syscall}"),
             _workload.TASK_NAME.encode(),
             *(sum(1 << number % 64 for number in own if number // 64 == word) for word in range(8)),
+            _syscalls.NR_rt_sigreturn in own,
         )
         # The raw tracepoint has no number of the call at its end; perf's has it in the same place.
         site = (

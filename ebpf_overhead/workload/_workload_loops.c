@@ -3,6 +3,7 @@
 #include "_workload_memory.h"
 #include "_workload_packets.h"
 #include "_workload_requests.h"
+#include "_workload_signals.h"
 #include "_workload_sockets.h"
 #include "_workload_syscalls.h"
 #include "_workload_tasks.h"
@@ -241,6 +242,7 @@ const struct workload workloads[] = {
     {"sched_yield", "sched_yield", loop_sched_yield},
     {"timer", "timerfd_settime and read", loop_timer, .prepare = prepare_timer,
      .finish = finish_window},
+    {"signal", "tgkill", loop_signal, .prepare = prepare_signal, .finish = finish_signal},
     {"mmap_touch_munmap", "mmap and munmap", loop_mmap_touch_munmap},
     {"mmap_file", "mmap and munmap of a file", loop_mmap_file, .prepare = prepare_mmap_file,
      .finish = finish_mmap_file},

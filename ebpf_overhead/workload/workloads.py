@@ -158,6 +158,12 @@ WORKLOADS = {
             (("pwrite64", 1), ("fsync", 1)),
             passes="vfs_write, shmem_file_write_iter, noop_fsync",
         ),
+        Workload(
+            "signal",
+            "tgkill",
+            (("tgkill", 1), ("rt_sigreturn", 1)),
+            passes="signal:signal_generate, signal:signal_deliver, do_send_specific",
+        ),
         Workload("page_fault", "madvise", also=("fault",), passes=_FAULT),
         Workload(
             "mmap_touch_munmap",
