@@ -21,7 +21,7 @@ from ebpf_overhead.reading import read_text
 from ebpf_overhead.report.metrics import of_estimate
 from ebpf_overhead.report.record import Record
 from ebpf_overhead.tools.estimate.answer import Estimate
-from ebpf_overhead.tools.estimate.costs import Costs
+from ebpf_overhead.tools.estimate.costs import Costs, own_attach_type
 from ebpf_overhead.tools.estimate.counting import ELSEWHERE
 from ebpf_overhead.tools.estimate.given_rate import estimate_elsewhere, estimate_given
 from ebpf_overhead.tools.estimate.places import Place, places_of
@@ -131,7 +131,10 @@ def command(
     named = [*target, *(f"function:{name}" for name in functions), *_lines(list_file)]
     places = _places(named, max_points)
     filters = Filters(pid, cgroup, comm)
-    question = Question(places, attach, program, filters, duration_s, budget, latency)
+    own = None if attach or any(each.attach for each in places) else own_attach_type(program)
+    question = Question(
+        places, attach or own, program, filters, duration_s, budget, latency, alternatives=not own
+    )
     answer = _answer(question, rate, kernel, results)
     unit = "instructions" if kernel else clock.current().unit
     record = make_record(answer, unit, os.uname().release)

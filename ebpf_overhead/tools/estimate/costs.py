@@ -24,6 +24,7 @@ from ebpf_overhead.hooks.first_instruction import (
     FirstInstruction,
 )
 from ebpf_overhead.hooks.hook import Hook, Site
+from ebpf_overhead.hooks.sections import placed
 from ebpf_overhead.hooks.symbols import in_btf, user_point
 from ebpf_overhead.measure.bystander import BYSTANDERS
 from ebpf_overhead.measure.cost_cache import Store
@@ -31,7 +32,7 @@ from ebpf_overhead.measure.paired import paired_difference
 from ebpf_overhead.measure.result import Result, Sampling
 from ebpf_overhead.measure.run import measure_case, measure_cases
 from ebpf_overhead.measure.stats import Interval
-from ebpf_overhead.programs.catalogue import programs_named
+from ebpf_overhead.programs.catalogue import Program, is_file, programs_named
 from ebpf_overhead.programs.object_program import made
 from ebpf_overhead.tools.estimate.counting import attach_counter, compiled_counter
 from ebpf_overhead.tools.estimate.event_cost import EventCost, GivenCosts, read_results
@@ -216,11 +217,37 @@ def _workload_of(attach: AttachType) -> Workload:
     return next(each for each in standard if each.kind == attach.workload_kind)
 
 
+def one_program(named: str) -> Program:
+    """Return the program that is named: an estimate is of one.
+
+    Raises
+    ------
+    BadUseError
+        It is a group, or a file with several.
+    """
+    chosen, *others = programs_named([named])
+    if others:
+        raise BadUseError(
+            f"{named!r} names {1 + len(others)} programs, and an estimate is of one",
+            f"measure --program {named} shows what each costs, and all together"
+            if is_file(named)
+            else "choose one",
+        )
+    return chosen
+
+
+def own_attach_type(named: str) -> str | None:
+    """Return the attach type that the section of a program of one's own says; None without one."""
+    section = one_program(named).section if is_file(named) else ""
+    if not section:
+        return None
+    name = placed(section).attach.name
+    return name if name in ATTACH_TYPES else None
+
+
 def _identity(program: str) -> str:
     """Return the identity of a program in the store; a user's own program may change."""
-    chosen, *others = programs_named([program])
-    if others:
-        raise BadUseError(f"{program!r} names {1 + len(others)} programs", "choose one")
+    chosen = one_program(program)
     if chosen.source is None:
         return chosen.name
     digest = hashlib.sha256(chosen.source.read_bytes()).hexdigest()

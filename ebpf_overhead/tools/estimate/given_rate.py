@@ -12,7 +12,7 @@ from ebpf_overhead.hooks.attach_type import SYSCALL, USER
 from ebpf_overhead.hooks.cases import ATTACH_TYPES
 from ebpf_overhead.measure.in_guest import measure_in_guest
 from ebpf_overhead.measure.stats import Interval
-from ebpf_overhead.programs.catalogue import is_file, programs_named
+from ebpf_overhead.programs.catalogue import is_file
 from ebpf_overhead.tools.estimate.alternatives import alternative
 from ebpf_overhead.tools.estimate.answer import (
     GIVEN,
@@ -26,6 +26,7 @@ from ebpf_overhead.tools.estimate.costs import (
     Costs,
     attach_types_for,
     comparable,
+    one_program,
     workload_for,
 )
 from ebpf_overhead.tools.estimate.event_cost import EventCost
@@ -80,7 +81,8 @@ def estimate_elsewhere(
         raise BadUseError(
             f"{chosen} cannot be estimated for {place}", f"choose of {', '.join(serve)}"
         )
-    names = [name for name in serve if comparable(name, chosen)]
+    names = [name for name in serve if comparable(name, chosen)] if question.alternatives else []
+    names = names or [chosen]
     record = _measured(question, place, names, kernel, say)
     cost = {
         case["attach"]: _cost(case, record, place)
@@ -103,13 +105,14 @@ def _measured(
     question: Question, place: Place, names: list[str], kernel: str, say: Callable[[str], None]
 ) -> dict[str, Any]:
     workload = workload_for(ATTACH_TYPES[names[0]], place.first_instruction)
+    chosen = one_program(question.program)
     program = question.program
     if is_file(program):
         program = os.path.abspath(program)  # noqa: PTH100 - a link stays one
     arguments = ["-m", "ebpf_overhead.cli", "measure", "--format", "json"]
     arguments += [f"--attach={name}" for name in names]
     arguments += [f"--program={program}", f"--workload={workload}"]
-    return measure_in_guest(kernel, arguments, say, programs_named([question.program]))
+    return measure_in_guest(kernel, arguments, say, [chosen])
 
 
 def _cost(case: Mapping[str, Any], record: Mapping[str, Any], place: Place) -> EventCost:

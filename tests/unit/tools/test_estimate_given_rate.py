@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -60,6 +61,35 @@ def test_cost_of_another_kernel_times_the_rate(guest):
     assert answer.share.estimate == pytest.approx(0.01)
     assert answer.kernel == RELEASE
     assert [each.share is None for each in answer.alternatives].count(False) == 1
+
+
+def test_without_alternatives_only_the_chosen_one_is_measured(guest):
+    alone = replace(question(attach="kretprobe"), alternatives=False)
+    given_rate.estimate_elsewhere(alone, 20_000.0, "6.12", print)
+    assert [each for each in guest if "--attach" in each] == ["--attach=kretprobe"]
+
+
+def test_a_file_with_several_programs_is_refused(guest, tmp_path):
+    source = tmp_path / "pair.c"
+    source.write_text(
+        "int kprobe__vfs_read(void *ctx) { return 0; }"
+        " int kretprobe__vfs_read(void *ctx) { return 0; }"
+    )
+    with pytest.raises(BadUseError, match="names 2 programs, and an estimate is of one") as caught:
+        given_rate.estimate_elsewhere(
+            replace(question(), program=str(source)), 20_000.0, "6.12", print
+        )
+    assert "measure --program" in str(caught.value.remedy)
+    assert guest == []
+
+
+def test_a_program_is_attached_as_its_section_says(tmp_path):
+    source = tmp_path / "after.c"
+    source.write_text("int kretprobe__vfs_read(void *ctx) { return 0; }")
+    assert costs.own_attach_type(str(source)) == "kretprobe"
+    source.write_text("int program(void *ctx) { return 0; }")
+    assert costs.own_attach_type(str(source)) is None
+    assert costs.own_attach_type("simple") is None
 
 
 def test_shares_of_an_emulated_core_are_labelled(guest):
