@@ -255,8 +255,8 @@ def _quieter(call: _Unprobed) -> str:
 def _occupied(cases: list[dict[str, Any]]) -> list[str]:
     """Return who was on each workload already, or came or went, a line per workload."""
     return [
-        f"† {target} was hooked by others already: {names}; what is enabled of it the call without"
-        " our probe pays, too"
+        f"† {target} was hooked by others already: {names}; the call without our probe pays for"
+        " those that are enabled, too"
         for target, names in _hooks(cases, "occupants")
     ] + [
         f"{target}: hooks of others came or went while it was measured: {names}; measure again"
