@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,15 +35,36 @@ print(min(window() for _ in range(5)))
 """
 
 
-@pytest.fixture
-def kept(kernel, tmp_path):
-    """A kernel whose states are kept in a place of the test's own."""
+def keeping(kernel, place):
+    """Return a kernel whose states are kept in a place of the tests' own."""
 
     class Kept(type(kernel)):
-        states = tmp_path / "states" / kernel.release
+        states = place / kernel.release
 
     fields = {each.name: getattr(kernel, each.name) for each in dataclasses.fields(kernel)}
     return Kept(**fields)
+
+
+@pytest.fixture
+def kept(kernel, tmp_path):
+    """A kernel without a state."""
+    return keeping(kernel, tmp_path / "states")
+
+
+@pytest.fixture(scope="module")
+def saved_states(kernel, tmp_path_factory):
+    """Where a state lies that was saved once, for tests that begin with one."""
+    once = keeping(kernel, tmp_path_factory.mktemp("states"))
+    with Saved(once):
+        pass
+    return once.states
+
+
+@pytest.fixture
+def kept_state(kept, saved_states):
+    """A kernel with a state, which is the test's own."""
+    shutil.copytree(saved_states, kept.states)
+    return kept
 
 
 def states(kernel):
@@ -109,13 +131,11 @@ def test_boot_is_what_was_asked_for(kept):
     assert states(kept) == []
 
 
-def test_what_a_guest_sees_is_no_part_of_its_state(kept, tmp_path):
+def test_what_a_guest_sees_is_no_part_of_its_state(kept_state, tmp_path):
     (tmp_path / "alone").write_text("alone")
     (tmp_path / "shown").mkdir()
     (tmp_path / "shown/file").write_text("shown")
-    with Saved(kept):
-        pass
-    with Saved(kept, shown=[tmp_path / "shown", tmp_path / "alone"]) as saved:
+    with Saved(kept_state, shown=[tmp_path / "shown", tmp_path / "alone"]) as saved:
         assert saved.restored
         code = f"print(open('{tmp_path}/alone').read(), open('{tmp_path}/shown/file').read())"
         assert saved.python(code) == "alone shown\n"
@@ -142,28 +162,24 @@ for line in open("/proc/self/maps"):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "empty"])
-def test_damaged_state_is_made_anew(kept, damage):
-    with Saved(kept):
-        pass
-    (path,) = states(kept)
+def test_damaged_state_is_made_anew(kept_state, damage):
+    (path,) = states(kept_state)
     with path.open("r+b") as file:
         if damage == "changed":
             file.seek(path.stat().st_size // 2)
             file.write(b"\xff" * 4096)
         else:
             file.truncate(path.stat().st_size // 2 if damage == "truncated" else 0)
-    with Saved(kept) as saved:
+    with Saved(kept_state) as saved:
         assert not saved.restored
         assert saved.python("print('up')") == "up\n"
         # One without a beginning is found before QEMU is started for it.
         assert len(saved.said) == (damage != "empty")
-    with Saved(kept) as saved:
+    with Saved(kept_state) as saved:
         assert saved.restored
 
 
-def test_restored_guest_that_hangs_is_booted_instead(kept, monkeypatch):
-    with Saved(kept):
-        pass
+def test_restored_guest_that_hangs_is_booted_instead(kept_state, monkeypatch):
     failures = iter([ConnectionLostError("it does not answer")])
     begin = Session.begin
 
@@ -173,35 +189,31 @@ def test_restored_guest_that_hangs_is_booted_instead(kept, monkeypatch):
         begin(session, beginning)
 
     monkeypatch.setattr(Session, "begin", begin_at_second_try)
-    with Saved(kept) as saved:
+    with Saved(kept_state) as saved:
         assert not saved.restored
         assert len(saved.said) == 1
         assert saved.python("print('up')") == "up\n"
 
 
-def test_state_made_from_what_has_changed_is_made_anew(kept):
-    with Saved(kept):
-        pass
-    (path,) = states(kept)
+def test_state_made_from_what_has_changed_is_made_anew(kept_state):
+    (path,) = states(kept_state)
     head, _, stream = path.read_bytes().partition(b"\n")
     program, made_from = json.loads(head)
     assert json.__file__ in made_from
     made_from[json.__file__] = "1 bytes, 1 ns"
     path.write_bytes(json.dumps([program, made_from]).encode() + b"\n" + stream)
-    with Saved(kept) as saved:
+    with Saved(kept_state) as saved:
         assert not saved.restored
         assert saved.said == []
-    assert path not in states(kept)
+    assert path not in states(kept_state)
 
 
-def test_two_at_once(kept):
-    with Saved(kept):
-        pass
+def test_two_at_once(kept_state):
     failures = []
 
     def use():
         try:
-            with Saved(kept) as saved:
+            with Saved(kept_state) as saved:
                 assert saved.restored
                 assert saved.python("print('up')") == "up\n"
         except BaseException as error:
@@ -260,10 +272,11 @@ guest.run(["sleep", "1000000"])
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("restored", [False, True])
-def test_nothing_is_left_of_one_that_is_killed_while_it_comes_up(kept, number, restored):
+def test_nothing_is_left_of_one_that_is_killed_while_it_comes_up(
+    kept, saved_states, number, restored
+):
     if restored:
-        with Saved(kept):
-            pass
+        shutil.copytree(saved_states, kept.states)
     before = states(kept)
     with (
         tempfile.TemporaryDirectory(prefix="eo-") as place,
