@@ -69,6 +69,13 @@ def test_without_alternatives_only_the_chosen_one_is_measured(guest):
     assert [each for each in guest if "--attach" in each] == ["--attach=kretprobe"]
 
 
+def test_function_that_the_compiler_changed_has_no_trampoline(guest):
+    changed = Place("function", "finish_task_switch.isra.0")
+    given_rate.estimate_elsewhere(question(changed), 1000.0, "6.12", print)
+    assert {"--attach=kprobe", "--attach=kprobe_multi"} <= {*guest}
+    assert not any("fentry" in each for each in guest)
+
+
 def test_a_file_with_several_programs_is_refused(guest, tmp_path):
     source = tmp_path / "pair.c"
     source.write_text(
