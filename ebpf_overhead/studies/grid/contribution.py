@@ -125,8 +125,7 @@ def _objection(found: Contribution) -> str | None:
     for row in rows:
         if row["unit"] != "ns":
             return f"{row['attach']} {row['program']} is not in ns"
-        uncertain = row["hits_slack"] + (row.get("missed") or 0)
-        if abs(row["hits"] - row["calls"] * row["runs_per_call"]) > uncertain:
+        if abs(row["hits"] - row["calls"] * row["runs_per_call"]) > row["hits_slack"]:
             return (
                 f"{row['attach']} {row['program']} ran {row['hits']} times for {row['calls']} calls"
             )
