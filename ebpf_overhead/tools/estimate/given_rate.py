@@ -81,8 +81,11 @@ def estimate_elsewhere(
         raise BadUseError(
             f"{chosen} cannot be estimated for {place}", f"choose of {', '.join(serve)}"
         )
-    names = [name for name in serve if comparable(name, chosen)] if question.alternatives else []
-    names = names or [chosen]
+    names = [
+        name
+        for name in serve
+        if name == chosen or (question.alternatives and comparable(name, chosen))
+    ]
     record = _measured(question, place, names, kernel, say)
     cost = {
         case["attach"]: _cost(case, record, place)
