@@ -42,7 +42,7 @@ class Runs(NamedTuple):
         return Runs(self.made - before.made, self.skipped - before.skipped)
 
 
-def of_program(program: LoadedProgram) -> Runs:
+def runs_of(program: LoadedProgram) -> Runs:
     """Return what the kernel's statistics say, which are on."""
     info = program.info()
     return Runs(info.run_count, info.recursion_misses or 0)
@@ -72,7 +72,7 @@ def counted(probe: Probe) -> Iterator[Callable[[], Runs]]:
             yield runs
     else:
         with syscall.counting_runs():
-            yield lambda: of_program(probe.program)
+            yield lambda: runs_of(probe.program)
 
 
 @contextmanager

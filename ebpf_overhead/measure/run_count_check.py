@@ -16,10 +16,9 @@ from functools import partial
 
 from ebpf_overhead.bpf import syscall
 from ebpf_overhead.errors import FailedError
-from ebpf_overhead.hooks import run_counter
 from ebpf_overhead.hooks.cases import Case
 from ebpf_overhead.hooks.probe import Probe
-from ebpf_overhead.hooks.run_counter import Runs, counted
+from ebpf_overhead.hooks.run_counter import Runs, counted, runs_of
 from ebpf_overhead.measure.caller_counter import CallerCounter, Counters, open_caller_counter
 from ebpf_overhead.programs.loaded import LoadedProgram
 
@@ -171,7 +170,7 @@ def prove_programs(
         The kernel does not count runs for this process.
     """
     with syscall.counting_runs():
-        counts = [(partial(run_counter.of_program, program), case) for program, case in programs]
+        counts = [(partial(runs_of, program), case) for program, case in programs]
         _check_all(counts, call, which)
 
 
