@@ -153,7 +153,8 @@ def test_what_the_reference_calls_tracepoint_is_explained_where_it_is_shown():
 def test_skipped_runs_and_foreign_statistics_are_lines_below_the_table():
     assert not any("skipped" in line or "statistics" in line for line in notes(cases(MEASURED)))
     told = " ".join(notes(cases({**MEASURED, "missed": 1_234, "statistics": True})))
-    assert f"{MEASURED['attach']}/{MEASURED['program']}: the kernel skipped 1,234 of about" in told
+    case = f"{MEASURED['attach']}/{MEASURED['program']}"
+    assert f"{case}: the kernel skipped 1,234 of about 6,000 runs, because" in told
     assert "the kernel's run statistics were on while this was measured" in told
 
 
