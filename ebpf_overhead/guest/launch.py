@@ -88,11 +88,16 @@ class Launch(Closing):
     log: Callable[[str], None]
 
     def give_objects(self) -> None:
-        """Put the stored program objects into the share: there is time while QEMU starts."""
+        """Put the stored program objects into the share, which the guest looks into later."""
         _give_objects(self.share / _OBJECTS, self.user)
 
-    def restore(self) -> bool:
+    def restore(self, meanwhile: Callable[[], None]) -> bool:
         """Restore the guest from its saved state; one that is of no use is removed.
+
+        Parameters
+        ----------
+        meanwhile : callable
+            Called while QEMU reads the state.
 
         Returns
         -------
@@ -102,6 +107,7 @@ class Launch(Closing):
         assert self.state is not None
         try:
             self.monitor.begin_load(self.state.descriptor)
+            meanwhile()
             if self.state.intact:  # QEMU waits for the rest of one that was cut off.
                 self.monitor.await_load()
                 self.monitor.go_on()

@@ -384,8 +384,9 @@ class Guest:
             self._finalizer = weakref.finalize(
                 self, _clean_up, os.getpid(), self._qemu, launch, self._run_directory
             )
-            launch.give_objects()
-            if launch.state is not None and not launch.restore():
+            if launch.state is None:
+                launch.give_objects()
+            elif not launch.restore(meanwhile=launch.give_objects):
                 return False
             try:
                 self._await_agent(launch)

@@ -24,6 +24,8 @@ from ebpf_overhead.trust import refuse_foreign, refuse_foreign_tree
 OBJECTS_VARIABLE = "EBPF_OVERHEAD_OBJECTS"
 # A program is a few KiB: the shipped ones, a user's own and their variants have room.
 _MOST_OBJECTS = 1000
+# Of these, so many are given to a guest, which compiles others itself.
+_MOST_GIVEN = 200
 # One that was used within a day counts as used.
 _USED_S = 24 * 3600.0
 
@@ -78,15 +80,15 @@ def keep(key: str, made: ProgramObject) -> None:
 
 
 def usable() -> Iterator[tuple[str, str]]:
-    """Yield file name and content of each stored object that may be used, for a guest."""
-    fingerprints = cache(fingerprint)  # Most are made from the same headers.
+    """Yield file name and content of the stored objects for a guest, those used last first."""
+    fingerprints = cache(lambda name: fingerprint(Path(name)))  # Most have the same headers.
     with suppress(OSError, BadUseError):
         refuse_foreign_tree(directory())
-        for path in directory().glob("*.json"):
+        for path in _last_used(directory())[:_MOST_GIVEN]:
             with suppress(OSError, ValueError):
                 text = path.read_text()
                 made_from = ProgramObject.of_json(text).made_from
-                if all(fingerprints(Path(name)) == known for name, known in made_from.items()):
+                if all(fingerprints(name) == known for name, known in made_from.items()):
                     yield path.name, text
 
 
@@ -121,10 +123,12 @@ def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
 
 
 def _drop_oldest(place: Path) -> None:
-    objects = list(place.glob("*.json"))
-    if len(objects) <= _MOST_OBJECTS:
+    if sum(1 for _ in place.glob("*.json")) <= _MOST_OBJECTS:
         return
     with suppress(FileNotFoundError):  # another process drops them, too
-        objects.sort(key=lambda path: path.stat().st_mtime)
-        for path in objects[: -_MOST_OBJECTS * 3 // 4]:
+        for path in _last_used(place)[_MOST_OBJECTS * 3 // 4 :]:
             path.unlink(missing_ok=True)
+
+
+def _last_used(place: Path) -> list[Path]:
+    return sorted(place.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
