@@ -95,14 +95,17 @@ class Results:
 
     def _unknown(self, word: str) -> BadUseError:
         releases = []
+        remedy = "name a JSON file that a command wrote, or a kernel of ebpf-overhead history"
         if self._kernels_conf.exists():
             releases = [each.release for each in self._workspace.history.records().values()]
+        else:
+            remedy = f"no kernel is known without {self._kernels_conf}, which is not here: --config"
         environments = [each.environment for each in (*self._kernels, *self._project)]
         return UnknownNameError(
             "file, kernel, environment or commit with results",
             word,
             [*releases, *environments],
-            "name a JSON file that a command wrote, or a kernel of ebpf-overhead history",
+            remedy,
         )
 
 
