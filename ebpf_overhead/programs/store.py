@@ -26,8 +26,8 @@ OBJECTS_VARIABLE = "EBPF_OVERHEAD_OBJECTS"
 _MOST_OBJECTS = 1000
 # Of these, so many are given to a guest, which compiles others itself.
 _MOST_GIVEN = 200
-# One that was used within a day counts as used.
-_USED_S = 24 * 3600.0
+# One that was used within a minute counts as used.
+_USED_S = 60.0
 
 
 def cache_directory() -> Path:

@@ -140,6 +140,12 @@ def test_a_variant_is_no_part_of_a_kernels_series(store, variant):
     assert [each.measured_at for each in found.results] == [1_000]
 
 
+def test_a_kernel_is_not_known_where_no_configuration_is(tmp_path):
+    nowhere = Results(tmp_path / "asv.kernels.json", tmp_path / "asv.conf.json")
+    with pytest.raises(BadUseError, match=r"'6\.12'; no kernel is known without .*asv\.kernels"):
+        nowhere.meant("6.12")
+
+
 def test_no_results_is_bad_use_with_the_command_to_run(store):
     with pytest.raises(BadUseError, match="no results of kernels"):
         store.costs()

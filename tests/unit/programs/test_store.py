@@ -111,6 +111,15 @@ def test_only_what_may_be_used_is_given_to_a_guest(place, tmp_path):
     assert list(store.usable()) == []
 
 
+def test_the_ones_used_last_are_given_to_a_guest(place, monkeypatch):
+    monkeypatch.setattr(store, "_MOST_GIVEN", 2)
+    for number in range(4):
+        store.keep(f"{number}", an_object(number))
+        os.utime(place / f"{number}.json", (number, number))
+    assert store.find("1") is not None, "it is used now"
+    assert [name for name, _ in store.usable()] == ["1.json", "3.json"]
+
+
 def test_there_are_never_too_many_and_the_ones_in_use_stay(place, monkeypatch):
     monkeypatch.setattr(store, "_MOST_OBJECTS", 8)
     monkeypatch.setattr(store, "_USED_S", 0)
