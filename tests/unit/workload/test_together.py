@@ -55,6 +55,7 @@ def test_every_window_of_every_cpu_is_returned(workload):
     assert calls == few * 5 * len(CPUS)
 
 
+@pytest.mark.usefixtures("may_execute")
 def test_programs_are_executed_while_other_threads_write_theirs():
     """A child has a copy of every descriptor until it executes a program, those of writers too."""
     run = partial(_workload.run, "exec", 1, windows=100)
