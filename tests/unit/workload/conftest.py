@@ -1,4 +1,4 @@
-"""What the tests of workloads need: a few of these need rights that a plain user does not have."""
+"""What the tests of workloads need: a few of these need privileges that a plain user lacks."""
 
 from __future__ import annotations
 
