@@ -78,6 +78,30 @@ int program(void *ctx)
     return 0;
 }
 """
+SELDOM = """\
+BPF_HASH(counts, u64, u64, 64);
+int program(void *ctx)
+{
+    if (bpf_get_prandom_u32() % 10)
+        return 0;
+    u64 key = bpf_get_current_pid_tgid();
+    counts.increment(key);
+    return 0;
+}
+"""
+NO_LONGER = """\
+BPF_ARRAY(runs, u64, 1);
+BPF_HASH(counts, u64, u64, 64);
+int program(void *ctx)
+{
+    int zero = 0;
+    u64 *done = runs.lookup(&zero), key = bpf_get_current_pid_tgid();
+    if (!done || __sync_fetch_and_add(done, 1) > 100)
+        return 0;
+    counts.increment(key);
+    return 0;
+}
+"""
 TAIL_CALL = """\
 BPF_PROG_ARRAY(jumps, 4);
 BPF_ARRAY(counts, u64, 1);

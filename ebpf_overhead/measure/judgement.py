@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -43,6 +44,9 @@ class Seen:
         What its helpers came to in a pass of calls.
     runs : int
         How often it ran in that pass.
+    own_runs : int or None
+        How often it should have run for the calls of that pass; the others were for other
+        processes.  None where that is not known.
     unwatched : str
         Why its helpers could not be watched.
     """
@@ -58,6 +62,7 @@ class Seen:
     calls_kfuncs: bool = False
     counts: Sequence[Count] = ()
     runs: int = 0
+    own_runs: int | None = None
     unwatched: str = ""
 
 
@@ -134,10 +139,44 @@ def _of_the_whole(seen: Seen) -> Iterator[Finding]:
     if seen.unwatched:
         yield Finding(f"its helpers could not be watched: {seen.unwatched}")
     work = [each for each in seen.counts if each.site.works and each.site.map != LOST]
-    if seen.runs and work and not any(each.calls for each in work):
+    worked = _most_that_worked(work, seen.runs)
+    # Of those for other processes any may have been idle: a filter is for one of them.
+    idle = seen.runs - worked if not worked or seen.own_runs is None else seen.own_runs - worked
+    if work and idle > LOST_SHARE * seen.runs:
+        often = f"at least {_share(idle / seen.runs)} %" if worked else "100 %"
         yield Finding(
-            f"the program returned early in 100 % of {seen.runs:,} runs: it changed no map and"
+            f"the program returned early in {often} of {seen.runs:,} runs: it changed no map and"
             f" handed nothing on{_UNLESS_KFUNC if seen.calls_kfuncs else ''}",
-            times=seen.runs,
+            times=idle,
             calls=seen.runs,
         )
+    else:
+        silent = {each.name for each in seen.buffers if not each.records + each.lost}
+        yield from _never_changed(work, seen.runs, silent)
+
+
+def _most_that_worked(work: Sequence[Count], runs: int) -> int:
+    """Return how many runs may have done any work.
+
+    Each of them passed a place that may be its first; some passed several of these.
+    """
+    first = [each for each in work if each.site.first and each.calls]
+    known = all(each.site.counted for each in first)
+    return min(sum(each.calls for each in first), runs) if known else runs
+
+
+def _share(share: float) -> str:
+    """Return a share in percent, rounded down: what is not all of it does not become 100."""
+    return f"{math.floor(share * 10_000) / 100:g}"
+
+
+def _never_changed(work: Sequence[Count], runs: int, known: Set[str]) -> Iterator[Finding]:
+    """Yield the maps that a program has calls for, and never came to change.
+
+    A value that was changed, and whose map is not known, may be of any of them.
+    """
+    changed = {each.site.map for each in work if each.calls}
+    called = {each.site.map for each in work if each.site.helper is not None}
+    for name in sorted(called - changed - known - {""}) if "" not in changed else ():
+        what = f"map {name} was changed in none of {runs:,} runs"
+        yield Finding(what, map=name, times=runs, calls=runs)

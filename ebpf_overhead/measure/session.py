@@ -192,15 +192,16 @@ class CaseSession(Closing):
     def _look(self, samples: Samples) -> Judgement:
         """See what became of the program's maps and helpers, with the calls of half a block."""
         halves = _HALVES_WITH_BUFFERS if self._buffer_uses() else 1
+        windows = samples.windows_per_block + 1  # One more than counts: it warms up.
 
         def call() -> None:
             for _ in range(halves):
-                # One window more than counts: it warms up.
-                for _ in range(samples.windows_per_block + 1):
+                for _ in range(windows):
                     self._call(samples.calls_per_window)
                 self.between_windows()
 
-        return watch.look(self.group, self.earlier, call, self._buffer_uses)
+        calls = halves * windows * samples.calls_per_window
+        return watch.look(self.group, self.earlier, call, self._buffer_uses, calls=calls)
 
     def _buffer_uses(self) -> list[BufferUse]:
         return [] if self.buffers is None else self.buffers.uses()

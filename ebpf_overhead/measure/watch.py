@@ -61,6 +61,7 @@ def look(
     call: Callable[[], object],
     buffers: Callable[[], Sequence[BufferUse]] = list,
     *,
+    calls: int | None = None,
     counts_itself: bool = True,
 ) -> Judgement:
     """Find out whether programs did their work, when all is measured.
@@ -75,6 +76,8 @@ def look(
         Calls the workload as often as a block does, while event buffers are read.
     buffers : callable
         Returns what came of their event buffers.
+    calls : int, optional
+        How many calls of the workload ``call`` makes, where that is known.
     counts_itself : bool
         Whether failures that programs count themselves make the result worthless.
     """
@@ -86,9 +89,10 @@ def look(
     try:
         with phase("prove"):
             passed = _passed(probes, call)
+        often = [probe.case.runs_per_call for probe in probes]
         seen = [
-            replace(each, counts=counts, runs=runs)
-            for each, (counts, runs) in zip(seen, passed, strict=True)
+            replace(each, counts=counts, runs=runs, own_runs=calls and calls * runs_per_call)
+            for each, (counts, runs), runs_per_call in zip(seen, passed, often, strict=True)
         ]
     except OverheadError as error:
         seen = [replace(each, unwatched=error.what) for each in seen]

@@ -7,7 +7,7 @@ program's context, its stack), which registers nobody reads afterwards, and what
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import zip_longest
 
@@ -191,6 +191,20 @@ class Code:
         after = {each for index in jumps for each in self.successors(index)}
         targets = (self.target(index) for index in self.starts)
         return sorted({0, *after, *(each for each in targets if each is not None)})
+
+    def reached_before(self, stops: Collection[int]) -> set[int]:
+        """Return the instructions that may run before any of some others has, these included.
+
+        What the program did before it called one of its functions is not looked at.
+        """
+        found: set[int] = set()
+        todo = self.entries.copy()
+        while todo:
+            index = todo.pop()
+            if index not in found:
+                found.add(index)
+                todo += self.successors(index) if index not in stops else []
+        return found
 
     def stored_in(self, index: int) -> str:
         """Return the map whose value a store changes; empty where that cannot be told."""

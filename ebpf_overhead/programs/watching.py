@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -48,11 +48,17 @@ class WatchedCall:
         What is called there; None for memory that is written.
     map : str
         Name of the map that it is called for; empty where there is none, or it cannot be told.
+    first : bool
+        Whether a run may come here before it has done any work.
+    counted : bool
+        Whether it is known how often it was passed; else only whether it was.
     """
 
     instruction: int
     helper: Helper | None
     map: str = ""
+    first: bool = True
+    counted: bool = True
 
     @property
     def works(self) -> bool:
@@ -142,6 +148,8 @@ def sites_of(code: Code) -> list[WatchedCall]:
     for index, number in helper_calls(code):
         if (helper := HELPERS.get(number)) is not None:
             found.append(WatchedCall(index, helper, code.map_in(index, helper.map_argument)))
+    before_work = code.reached_before({site.instruction for site in found if site.works})
+    found = [replace(site, first=site.instruction in before_work) for site in found]
     return sorted(found, key=lambda site: site.instruction)
 
 
@@ -159,8 +167,9 @@ def instrument(function: Function) -> Instrumented:
     sites: list[WatchedCall] = []
     for site in sites_of(code):
         offset = len(sites) * _RECORD.size
-        if recording := _recording(code, site, offset):
-            sites.append(site)
+        free = _free_after(code, site)
+        if recording := _recording(site, offset, free):
+            sites.append(replace(site, counted=len(free) > 1))
             after[site.instruction] = recording
             if site.helper is HELPERS[TAIL_CALL]:
                 # It has three arguments: the fourth and fifth register are free.
@@ -180,14 +189,21 @@ def _counting(offset: int, register: int, one: int) -> list[Insn]:
     return [*_place(offset, register), Insn(_SET, one, imm=1), Insn(_ATOMIC, register, one)]
 
 
-def _recording(code: Code, site: WatchedCall, offset: int) -> list[Insn]:
+def _free_after(code: Code, site: WatchedCall) -> list[int]:
+    """Return the registers that hold nothing behind a site."""
+    if site.helper is not None:
+        return [1, 2, 3, 4, 5]  # A call leaves nothing in them.
+    live = code.live_after(site.instruction)
+    return [number for number in range(10) if not live >> number & 1]
+
+
+def _recording(site: WatchedCall, offset: int, free: Sequence[int]) -> list[Insn]:
     """Return the instructions that record what comes of a site."""
     if site.helper is None:
-        dead = ~code.live_after(site.instruction)
-        register = next((number for number in range(10) if dead >> number & 1), None)
-        if register is None:
-            return []  # All registers are in use.  Other places of the program tell.
-        return [*_place(offset, register), Insn(_PUT, register, imm=1)]
+        if len(free) > 1:
+            return _counting(offset, *free[:2])
+        # Where all registers are in use, other places of the program tell.
+        return [*_place(offset, free[0]), Insn(_PUT, free[0], imm=1)] if free else []
     failed = Insn(_ATOMIC, 1, 2, _FAILURES_AT)
     if site.helper is HELPERS[TAIL_CALL]:
         # It does not return where it succeeds: what follows it is the failure.

@@ -14,8 +14,10 @@ from silent_sources import (
     FILTER,
     FULL_FROM_THE_FIRST,
     LRU,
+    NO_LONGER,
     PERF,
     SEEN,
+    SELDOM,
     SMALL_RING,
     TAIL_CALL,
     TWO_MAPS,
@@ -39,6 +41,8 @@ FAILED = {
 }
 SAID = {
     "filter": (FILTER, [r"found no key of map wanted", r"the program returned early in 100 %"]),
+    "seldom": (SELDOM, [r"the program returned early in at least [89][\d.]* % of [\d,]+ runs"]),
+    "no_longer": (NO_LONGER, [r"map counts was changed in none of [\d,]+ runs"]),
     "fault": (FAULT, [r"bpf_probe_read_user failed in all of [\d,]+ calls: EFAULT"]),
     "one": (FULL_FROM_THE_FIRST, []),
     "perf": (PERF, []),

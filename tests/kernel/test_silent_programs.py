@@ -18,8 +18,10 @@ from silent_sources import (
     FULL_BEHIND_TAIL_CALL,
     FULL_FROM_THE_FIRST,
     LRU,
+    NO_LONGER,
     PERF,
     SEEN,
+    SELDOM,
     SMALL_RING,
     TAIL_CALL,
     TWO_MAPS,
@@ -112,11 +114,21 @@ def test_perf_buffer_of_any_name_has_a_reader(measured):
             ],
         ),
         (FILTER_BEHIND_TAIL_CALL, [r"the program returned early in 100 % of [\d,]+ runs: .*"]),
+        (SELDOM, [r"the program returned early in at least [89][\d.]* % of [\d,]+ runs: .*"]),
+        (NO_LONGER, [r"map counts was changed in none of [\d,]+ runs"]),
         (FAULT, [r"bpf_probe_read_user failed in all of [\d,]+ calls: EFAULT \(the memory .*\)"]),
         (FULL_FROM_THE_FIRST, []),
         (DROPPING_QUEUE, [r"map last, of 64 entries, dropped [\d,]+ to take others in"]),
     ],
-    ids=["filter", "filter behind a tail call", "fault", "map of one entry", "queue"],
+    ids=[
+        "filter",
+        "filter behind a tail call",
+        "seldom",
+        "no longer",
+        "fault",
+        "map of one entry",
+        "queue",
+    ],
 )
 def test_what_was_in_vain_is_said(measured, source, words):
     found = whats(measured(source))

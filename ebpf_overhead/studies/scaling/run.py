@@ -173,7 +173,9 @@ class _CpuCounts(Closing):
         def call() -> None:
             _workload.run_together(self.workload, calls, 1, self.cpus[1], keep_busy=False)
 
-        judged = watch.look(ProbeGroup(self.probe), self.earlier, call, counts_itself=False)
+        judged = watch.look(
+            ProbeGroup(self.probe), self.earlier, call, calls=calls, counts_itself=False
+        )
         judged.check(self.probe.case.name, "give the map more entries")
 
     def _prove(self) -> Hits:

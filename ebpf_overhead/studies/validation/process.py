@@ -190,6 +190,7 @@ def _measure(
         sampler.switch(True)
         hits += prove(probe, steady.call, caller_counter)
         probe.detach()
-        judged = watch.look(ProbeGroup(probe), earlier, partial(steady.call, _WARMING_CALLS))
+        call = partial(steady.call, _WARMING_CALLS)
+        judged = watch.look(ProbeGroup(probe), earlier, call, calls=_WARMING_CALLS)
         judged.check(case.name, "give the map more entries")
         return Truth(sampled, hits, steady.batches, steady.late, probe.hook)

@@ -24,8 +24,10 @@ SIZES = {
 }
 
 
-def count(helper: int | None, calls: int, failures: int = 0, number: int = 0, name="seen") -> Count:
-    site = WatchedCall(0, None if helper is None else HELPERS[helper], name)
+def count(
+    helper: int | None, calls: int, failures: int = 0, number: int = 0, name="seen", **more: bool
+) -> Count:
+    site = WatchedCall(0, None if helper is None else HELPERS[helper], name, **more)
     return Count(site, calls, failures, number)
 
 
@@ -215,7 +217,10 @@ def test_program_that_returns_early_every_time():
 @pytest.mark.parametrize(
     "counts",
     [
-        [count(LOOKUP, 1000), count(None, 1), count(UPDATE, 0)],
+        [count(LOOKUP, 1000), count(None, 990), count(UPDATE, 0)],
+        [count(None, 400), count(None, 600, name="cells")],
+        # How often that place was passed is not known.
+        [count(None, 1, counted=False)],
         [count(READ, 1000)],
         [count(READ, 1000), *(count(each, 0, name="lost_updates") for each in (LOOKUP, None))],
         [],
@@ -223,6 +228,50 @@ def test_program_that_returns_early_every_time():
 )
 def test_program_that_works_or_has_no_work_to_do_does_not_return_early(counts):
     assert said(judged(*counts)) == []
+
+
+@pytest.mark.parametrize(
+    ("counts", "often"),
+    [
+        ([count(LOOKUP, 1000), count(UPDATE, 1)], "at least 99.9 %"),
+        # What follows other work says nothing of the runs that have none.
+        ([count(None, 500), count(UPDATE, 500, first=False)], "at least 50 %"),
+        ([count(None, 300), count(None, 300)], "at least 40 %"),
+        # Writing that the map is full is no work.
+        ([count(UPDATE, 500), count(None, 500, name="lost_updates")], "at least 50 %"),
+    ],
+)
+def test_program_that_returns_early_at_a_share_of_runs(counts, often):
+    assert said(judged(*counts)) == [EARLY.replace("100 %", often)]
+
+
+@pytest.mark.parametrize(("own", "words"), [(950, []), (1000, ["at least 5 %"])])
+def test_runs_for_other_processes_may_return_early(own, words):
+    found = said(judged(count(UPDATE, 950), own_runs=own))
+    assert found == [EARLY.replace("100 %", often) for often in words]
+
+
+def test_share_that_is_not_all_is_not_rounded_to_all():
+    seen = Seen(counts=[count(UPDATE, 1)], runs=200_000, sizes=SIZES)
+    assert "at least 99.99 % of 200,000 runs" in said(judge(seen))[0]
+
+
+def test_map_that_a_program_never_came_to_change():
+    """It counts its runs, and turns them away then."""
+    counted, kept = count(None, 1000, name="total"), count(UPDATE, 0, first=False)
+    assert said(judged(counted, kept)) == ["map seen was changed in none of 1,000 runs"]
+    assert said(judged(counted, kept, count(None, 9, first=False))) == []
+
+
+def test_value_of_an_unknown_map_may_be_of_any_map():
+    assert said(judged(count(None, 1000, name=""), count(UPDATE, 0, first=False))) == []
+
+
+def test_buffer_that_never_had_a_record_is_said_once():
+    counted, handed = count(None, 1000), count(RING_OUTPUT, 0, name="out", first=False)
+    buffers = [BufferUse("out", records=0, lost=0, full=0)]
+    (what,) = said(judged(counted, handed, buffers=buffers, used={"out"}))
+    assert what == "no record came out of buffer out"
 
 
 def state(entries: int, kind: str = "hash", name: str = "seen") -> MapState:

@@ -128,6 +128,33 @@ def test_value_that_is_written_is_work_and_the_own_stack_is_not():
     assert [each.calls for each in seen(watched, absent)] == [1, 0]
 
 
+def test_places_where_a_run_may_begin_its_work_are_known():
+    """What is behind an update in all runs is not among them; its own function's places are."""
+    either = [Insn(0x15, 1, off=6), *UPDATE_COUNTS]
+    own_call = [Insn(0x85, 0, 1, imm=8)]
+    inner = [*UPDATE_COUNTS, EXIT]
+    plain = function(either, UPDATE_COUNTS, own_call, UPDATE_COUNTS, [set_(0, 0), EXIT], inner)
+    assert [site.first for site in instrument(plain).sites] == [True, True, False, True]
+
+
+def test_each_time_that_a_value_is_written_is_counted_where_registers_are_free():
+    find = [*load_map(1), copy(2, 10), *call(LOOKUP), Insn(0x15, 0, off=1)]
+    kept = [Insn(0x7A, 0, imm=7)]
+    free = instrument(function(find, kept, [set_(0, 0), EXIT], counts=0))
+    machine = Machine(repeat(1 << 45))
+    for _ in range(3):
+        machine.run(free.function.code)
+    assert [(each.site.counted, each.calls) for each in seen(free, machine)] == [(True, 3)] * 2
+    filled = [set_(each, each) for each in range(1, 9)]
+    all_used = [Insn(0x0F, 0, each) for each in range(1, 9)]
+    tight = instrument(function(find, filled, kept, all_used, [EXIT], counts=0))
+    machine = Machine(repeat(1 << 45))
+    for _ in range(3):
+        machine.run(tight.function.code)
+    _, store = seen(tight, machine)
+    assert (store.site.counted, store.calls) == (False, 1)
+
+
 def test_jumps_lead_where_they_led():
     """Forwards over what is added, backwards, and to an instruction behind a call."""
     loop = [set_(6, 3)]
