@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import partial
 
+from ebpf_overhead.bpf.syscall import TraceAttachType
 from ebpf_overhead.errors import BadUseError, UnsupportedError
 from ebpf_overhead.hooks import attached_only
 from ebpf_overhead.hooks.attach_point import AttachPoint
@@ -185,6 +186,9 @@ def _points(row: AttachType, kind: str, place: str) -> Iterator[AttachPoint]:
 
 
 def _security_points(row: AttachType, place: str) -> Iterator[AttachPoint]:
+    if row.expected == TraceAttachType.MODIFY_RETURN:  # of any function, by its whole name
+        yield AttachPoint(place)
+        return
     # In BTF a security hook is a function of a longer name, which the row's own points have.
     example = next(iter(row.points(_of_kind(row)[0]))).name
     hook = _of_kind(row)[0].security_hook or ""

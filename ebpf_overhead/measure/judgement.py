@@ -47,6 +47,8 @@ class Seen:
     own_runs : int or None
         How often it should have run for the calls of that pass; the others were for other
         processes.  None where that is not known.
+    may_refuse : bool
+        Whether it may refuse the call that it is asked about, and is kept from that.
     unwatched : str
         Why its helpers could not be watched.
     """
@@ -63,6 +65,7 @@ class Seen:
     counts: Sequence[Count] = ()
     runs: int = 0
     own_runs: int | None = None
+    may_refuse: bool = False
     unwatched: str = ""
 
 
@@ -136,6 +139,10 @@ def _counted_itself(lost: int, found: Sequence[Failure | Finding]) -> Failure:
 
 
 def _of_the_whole(seen: Seen) -> Iterator[Finding]:
+    if seen.may_refuse:
+        yield Finding(
+            "the program may return something other than 0, which refuses the call: measured with 0"
+        )
     if seen.unwatched:
         yield Finding(f"its helpers could not be watched: {seen.unwatched}")
     work = [each for each in seen.counts if each.site.works and each.site.map != LOST]

@@ -22,6 +22,7 @@ from ebpf_overhead.phases import phase
 from ebpf_overhead.programs.compiled import CompiledProgram
 from ebpf_overhead.programs.event_buffers import BufferUse
 from ebpf_overhead.programs.map_states import MapState
+from ebpf_overhead.programs.verdict import may_refuse
 from ebpf_overhead.programs.watching import Count
 
 
@@ -83,7 +84,7 @@ def look(
     """
     probes = _distinct(group)
     seen = [
-        _seen(probe.compiled, before, buffers(), counts_itself)
+        _seen(probe, before, buffers(), counts_itself)
         for probe, before in zip(probes, earlier, strict=True)
     ]
     try:
@@ -100,11 +101,12 @@ def look(
 
 
 def _seen(
-    compiled: CompiledProgram,
+    probe: Probe,
     earlier: MapsBefore,
     buffers: Sequence[BufferUse],
     counts_itself: bool,
 ) -> Seen:
+    compiled, function = probe.compiled, probe.compiled.made.functions[probe.compiled.entry]
     now = _maps_of(compiled)
     return Seen(
         before=earlier.states,
@@ -116,6 +118,7 @@ def _seen(
         used=compiled.used_maps(),
         lost_updates=compiled.lost_updates() if counts_itself else None,
         calls_kfuncs=compiled.calls_kfuncs,
+        may_refuse=may_refuse(function.code, probe.site.attach_type.expected),
     )
 
 

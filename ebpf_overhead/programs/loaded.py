@@ -108,7 +108,7 @@ def load_code(
     OverheadError
         The kernel refused it, with its reason.
     """
-    code = passing(code, loaded_as.prog_type, name)
+    code = passing(code, loaded_as.prog_type, loaded_as.attach, name)
     given = replace(details, flags=details.flags | loaded_as.flags)
     try:
         return LoadedProgram(loading.prog_load(code, *loaded_as[:3], name, given), loaded_as)

@@ -1,7 +1,9 @@
-"""Letting pass: what a program must return at hooks of the network, which ask it for a verdict.
+"""Letting pass: what a program must return at hooks that ask it for a verdict.
 
-A program that is measured at any hook returns 0.  That drops the packet at some, and refuses the
-call at others: so there it returns what lets pass, whatever it was written to return.
+A program that is measured at any hook returns 0.  That drops the packet at some hooks of the
+network, and refuses the call at others.  At security hooks 0 lets pass, and a program that returns
+something else refuses what the call, and the measuring process, do.  So there a program returns
+what lets pass, whatever it was written to return.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import struct
 from collections.abc import Iterator
 
 from ebpf_overhead.bpf.structures import LOAD_64
-from ebpf_overhead.bpf.syscall import ProgType
+from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
 from ebpf_overhead.errors import UnsupportedError
+from ebpf_overhead.programs.code_flow import Code
 from ebpf_overhead.programs.insn import CALL, EXIT, PSEUDO_CALL, Insn
 
 # XDP_PASS; TCX_NEXT and TC_ACT_UNSPEC, so that those behind it run, too; 1 for a cgroup's hooks.
@@ -23,11 +26,14 @@ _PASSES = {
     ProgType.CGROUP_SOCK_ADDR: 1,
     ProgType.SOCK_OPS: 1,
 }
+# Security hooks, and functions whose result a program may replace: 0 goes on.
+_GOES_ON_WITH_0 = {TraceAttachType.LSM_MAC, TraceAttachType.MODIFY_RETURN}
 _INSN = struct.Struct("=BBhi")
 _JUMP, _MOVE_NUMBER = 0x05, 0xB7  # BPF_JMP | BPF_JA; BPF_ALU64 | BPF_MOV | BPF_K
+_SETS = (_MOVE_NUMBER, 0xB4)  # the same, with 32 bits
 
 
-def passing(code: bytes, prog_type: ProgType, name: str) -> bytes:
+def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType, name: str) -> bytes:
     """Return a program that lets everything pass, where it is asked for a verdict.
 
     Parameters
@@ -36,6 +42,8 @@ def passing(code: bytes, prog_type: ProgType, name: str) -> bytes:
         The program, 8 bytes per instruction.
     prog_type : ProgType
         What it is loaded as.
+    attach : TraceAttachType
+        The kind of hook that it is loaded for.
     name : str
         Its name, for messages.
 
@@ -44,14 +52,44 @@ def passing(code: bytes, prog_type: ProgType, name: str) -> bytes:
     UnsupportedError
         It calls functions of its own: where it ends cannot be told from where they do.
     """
-    verdict = _PASSES.get(prog_type)
-    if verdict is None:
+    verdict = 0 if attach in _GOES_ON_WITH_0 else _PASSES.get(prog_type)
+    if verdict is None or (verdict == 0 and _returns_0(code)):
         return code
     ends, made = list(_ends(code, name)), bytearray(code)
     count = len(code) // _INSN.size
     for index in ends:
         _INSN.pack_into(made, index * _INSN.size, _JUMP, 0, count - index - 1, 0)
     return bytes(made) + bytes(Insn(_MOVE_NUMBER, imm=verdict)) + bytes(Insn(EXIT))
+
+
+def may_refuse(code: bytes, attach: TraceAttachType) -> bool:
+    """Whether a program may refuse the call that it is asked about, if it is not kept from that.
+
+    Parameters
+    ----------
+    code, attach
+        As for `passing`.
+    """
+    return attach in _GOES_ON_WITH_0 and not _returns_0(code)
+
+
+def _returns_0(code: bytes) -> bool:
+    """Whether it returns 0 whatever happens, as far as its instructions tell."""
+    flow = Code(code, {})
+    zero, todo = dict.fromkeys(flow.entries[:1], False), flow.entries[:1]
+    while todo:
+        index = todo.pop()
+        each = flow.slots[index]
+        if each.code in _SETS and each.dst_reg == 0:
+            after = each.imm == 0
+        else:
+            after = zero[index] and not each.defined & 1
+        for following in flow.successors(index):
+            known = zero.get(following)
+            if known is None or known > after:
+                zero[following] = after
+                todo.append(following)
+    return all(zero[index] for index in zero if flow.slots[index].code == EXIT)
 
 
 def _ends(code: bytes, name: str) -> Iterator[int]:

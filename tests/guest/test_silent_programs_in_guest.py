@@ -93,3 +93,20 @@ def test_perf_buffer_of_any_name_costs_what_one_with_a_reader_costs(cases, attac
     own, shipped = cases["perf.c", attach], cases["perf_event_array", attach]
     assert own["records_received"] >= own["calls"]
     assert own["overhead"]["estimate"] == pytest.approx(shipped["overhead"]["estimate"], rel=0.02)
+
+
+def test_program_that_refuses_calls_is_kept_from_it(kernels, tmp_path):
+    """Not kept from it, it refuses the files that the process that measures opens."""
+    source = tmp_path / "refusing.c"
+    source.write_text("int program(void *ctx)\n{\n    return -1;\n}\n")
+    hooks = ("--attach=lsm", "--attach=lsm_open", "--attach=fmod_ret")
+    run = run_command(
+        *("measure", f"--kernel={kernels[-1].release}", f"--program={source}", *hooks),
+        "--format=json",
+        timeout=400,
+    )
+    assert run.returncode == 0, run.stderr
+    for case in json.loads(run.stdout)["cases"]:
+        assert case["status"] == "measured", case["reason"]
+        (found,) = case["findings"]
+        assert found["what"].endswith("other than 0, which refuses the call: measured with 0")

@@ -49,6 +49,7 @@ SYSCALLS = [name for name, each in WORKLOADS.items() if each.kind == "syscall"]
         ("lsm/task_getpgid", "lsm", "bpf_lsm_task_getpgid", ["getpgid"]),
         ("lsm.s/bpf_lsm_file_open", "lsm", "bpf_lsm_file_open", []),
         ("fmod_ret/security_task_getpgid", "fmod_ret", "security_task_getpgid", ["getpgid"]),
+        ("fmod_ret/__x64_sys_getppid", "fmod_ret", "__x64_sys_getppid", []),
     ],
 )
 def test_a_section_is_an_attach_type_and_a_point(section, attach, point, workloads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ebpf_overhead.bpf.structures import LOAD_64
-from ebpf_overhead.bpf.syscall import ProgType
+from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.programs.insn import CALL, EXIT, PSEUDO_CALL, Insn
 from ebpf_overhead.programs.verdict import passing
@@ -57,18 +57,53 @@ def run(code: bytes, r1: int) -> int:
 )
 def test_every_end_lets_pass(prog_type, verdict):
     assert [run(CODE, r1) for r1 in (0, 1)] == [7, 0]
-    made = passing(CODE, prog_type, "mine")
+    made = passing(CODE, prog_type, TraceAttachType.NONE, "mine")
     assert [run(made, r1) for r1 in (0, 1)] == [verdict, verdict]
     assert len(made) == len(CODE) + 16
 
 
 @pytest.mark.parametrize("prog_type", [ProgType.KPROBE, ProgType.TRACING, ProgType.UNSPEC])
 def test_hooks_that_want_no_verdict_get_the_program_as_it_is(prog_type):
-    assert passing(CODE, prog_type, "mine") is CODE
+    assert passing(CODE, prog_type, TraceAttachType.FENTRY, "mine") is CODE
+
+
+SECURITY = [
+    (ProgType.LSM, TraceAttachType.LSM_MAC),
+    (ProgType.TRACING, TraceAttachType.MODIFY_RETURN),
+]
+
+
+@pytest.mark.parametrize(("prog_type", "attach"), SECURITY)
+def test_a_program_that_refuses_calls_lets_them_pass(prog_type, attach):
+    made = passing(CODE, prog_type, attach, "mine")
+    assert [run(made, r1) for r1 in (0, 1)] == [0, 0]
+
+
+def made_of(*insns: Insn) -> bytes:
+    return b"".join(map(bytes, insns))
+
+
+@pytest.mark.parametrize(
+    ("code", "same"),
+    [
+        (made_of(Insn(MOVE), Insn(EXIT)), True),
+        # 0 in 32 bits, then a jump to the end over another number.
+        (made_of(Insn(0xB4), Insn(0x05, off=1), Insn(MOVE, imm=7), Insn(EXIT)), True),
+        (made_of(Insn(0xB4), Insn(0x15, 1, off=1), Insn(MOVE, imm=7), Insn(EXIT)), False),
+        # What a helper returns, and the same overwritten.
+        (made_of(Insn(MOVE), Insn(CALL, imm=5), Insn(EXIT)), False),
+        (made_of(Insn(CALL, imm=5), Insn(MOVE), Insn(EXIT)), True),
+        # Its own function may return what it will.
+        (made_of(Insn(CALL, 0, PSEUDO_CALL, imm=2), Insn(MOVE), Insn(EXIT), *[Insn(EXIT)]), True),
+        (b"", True),
+    ],
+)
+def test_a_program_that_lets_pass_by_itself_stays_as_it_is(code, same):
+    assert (passing(code, *SECURITY[0], "mine") is code) == same
 
 
 def test_program_with_functions_of_its_own_is_named():
     code = bytes(Insn(CALL, src_reg=PSEUDO_CALL, imm=1)) + CODE
     with pytest.raises(UnsupportedError, match="mine calls functions of its own"):
-        passing(code, ProgType.XDP, "mine")
-    assert passing(code, ProgType.KPROBE, "mine") == code
+        passing(code, ProgType.XDP, TraceAttachType.NONE, "mine")
+    assert passing(code, ProgType.KPROBE, TraceAttachType.NONE, "mine") == code
