@@ -50,6 +50,11 @@ class Helper:
     answers: frozenset[int] = frozenset()
 
     @property
+    def finds(self) -> bool:
+        """Whether it looks for what may not be there."""
+        return self.returns is Returns.POINTER and not self.works
+
+    @property
     def deletes(self) -> bool:
         """Whether it takes out what may not be there."""
         return self.name.endswith(("_delete", "_delete_elem"))
@@ -69,6 +74,10 @@ def _hands_over(name: str, map_argument: int) -> Helper:
 
 def _finds(name: str, map_argument: int = 1) -> Helper:
     return Helper(name, Returns.POINTER, map_argument)
+
+
+def _stores(name: str) -> Helper:
+    return Helper(name, Returns.POINTER, 1, works=True)
 
 
 LOOKUP, UPDATE, DELETE, TAIL_CALL, PERF_OUTPUT = 1, 2, 3, 12, 25
@@ -141,7 +150,7 @@ HELPERS = {
     104: _works("sysctl_set_new_value"),
     105: _reads("strtol"),
     106: _reads("strtoul"),
-    107: _finds("sk_storage_get"),
+    107: _stores("sk_storage_get"),
     108: _works("sk_storage_delete", 1, errno.ENOENT),
     109: _works("send_signal"),
     110: Helper("tcp_gen_syncookie", Returns.VALUE),
@@ -165,13 +174,13 @@ HELPERS = {
     142: _reads("load_hdr_opt"),
     143: _works("store_hdr_opt"),
     144: _works("reserve_hdr_opt"),
-    145: _finds("inode_storage_get"),
+    145: _stores("inode_storage_get"),
     146: _works("inode_storage_delete", 1, errno.ENOENT),
     147: _reads("d_path"),
     148: _reads("copy_from_user"),
     149: _reads("snprintf_btf"),
     150: _works("seq_printf_btf"),
-    156: Helper("task_storage_get", Returns.POINTER, 1, works=True),
+    156: _stores("task_storage_get"),
     157: _works("task_storage_delete", 1, errno.ENOENT),
     159: _works("bprm_opts_set"),
     161: _reads("ima_inode_hash"),
@@ -203,6 +212,11 @@ HELPERS = {
     204: Helper("tcp_raw_gen_syncookie_ipv4", Returns.VALUE),
     205: Helper("tcp_raw_gen_syncookie_ipv6", Returns.VALUE),
     209: _works("user_ringbuf_drain", 1),
-    210: Helper("cgrp_storage_get", Returns.POINTER, 1, works=True),
+    210: _stores("cgrp_storage_get"),
     211: _works("cgrp_storage_delete", 1, errno.ENOENT),
 }
+
+# Helpers that make an element only if a flag asks for it (``BPF_LOCAL_STORAGE_GET_F_CREATE``); what
+# they are without it.
+FLAGS_OF_STORAGE = 4
+UNLESS_CREATING = {number: _finds(HELPERS[number].name) for number in (107, 145, 156, 210)}

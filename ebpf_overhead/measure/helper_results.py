@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf.helpers import HELPERS, LOOKUP, PUSH, TAIL_CALL, UPDATE, Helper, Returns
+from ebpf_overhead.bpf.helpers import HELPERS, PUSH, TAIL_CALL, UPDATE, Helper, Returns
 from ebpf_overhead.bpf.maps import Dimensions
 from ebpf_overhead.measure.findings import Failure, Finding
 from ebpf_overhead.programs.watching import Count
@@ -96,7 +96,7 @@ def of_helpers(
             continue
         if group.is_full and (size is None or not size.is_indexed):
             yield _full(group, size, lost_updates)
-        elif group.helper is HELPERS[LOOKUP]:
+        elif group.helper.finds:
             if group.always:
                 yield group.finding(f"found no key{group.on_map} {group.often}")
         elif group.helper is HELPERS[TAIL_CALL]:
@@ -110,11 +110,12 @@ def of_helpers(
 
 
 def _groups(counts: Sequence[Count]) -> list[_Group]:
-    groups: dict[tuple[str, str], _Group] = {}
+    groups: dict[tuple[str, bool, str], _Group] = {}
     for each in counts:
         helper, name = each.site.helper, each.site.map
         if helper is not None and name != LOST:
-            group = groups.setdefault((helper.name, name), _Group(helper, name))
+            key = (helper.name, helper.works, name)
+            group = groups.setdefault(key, _Group(helper, name))
             group.calls += each.calls
             group.failures += each.failures
             if each.errno in _NO_ROOM or not group.errno:

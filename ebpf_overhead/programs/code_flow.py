@@ -1,7 +1,8 @@
 """What a program's instructions do, found without running them.
 
 Three questions are answered for any instruction: what a register holds there (a map, the
-program's context, its stack), which registers nobody reads afterwards, and what runs next.
+program's context, its stack, a number), which registers nobody reads afterwards, and what runs
+next.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from ebpf_overhead.bpf.structures import (
 from ebpf_overhead.programs.insn import CALL, EXIT, JMP, JMP32, LDX, PSEUDO_CALL, ST, STX, Insn
 
 _ALWAYS, _MOVE_64, _ADD_64, _SUBTRACT_64 = 0x00, 0xBF, 0x07, 0x17
+_SETS = (0xB4, 0xB7)
 _STACK_REGISTER, _REGISTERS = 10, 16
 _KFUNC = 2  # BPF_PSEUDO_KFUNC_CALL of include/uapi/linux/bpf.h
 
 # What a register holds, besides the name of a map; anything else is None.
-STACK, CONTEXT, _VALUE = "\0stack", "\0context", "\0value of "
+STACK, CONTEXT, _VALUE, _NUMBER = "\0stack", "\0context", "\0value of ", "\0number "
 _Registers = tuple[str | None, ...]
 
 
@@ -141,6 +143,8 @@ class Code:
             value = self._maps.get(index)
             if value is not None and each.src_reg == PSEUDO_MAP_VALUE:
                 value = f"{_VALUE}{value}"
+        elif each.code in _SETS:
+            value = f"{_NUMBER}{each.imm}"
         elif each.code == _MOVE_64 and not each.off:
             value = held[each.src_reg]
         elif each.code & ~0x08 in (_ADD_64, _SUBTRACT_64) and _still(held[each.dst_reg]):
@@ -215,6 +219,11 @@ class Code:
         """Return the map that is an argument of a call; empty where that cannot be told."""
         held = self.held[index][argument] if argument else None
         return held if held is not None and _is_map(held) else ""
+
+    def number_in(self, index: int, argument: int) -> int | None:
+        """Return the number that is an argument of a call; None where that cannot be told."""
+        held = self.held[index][argument] or ""
+        return int(held.removeprefix(_NUMBER)) if held.startswith(_NUMBER) else None
 
     def context_read(self) -> tuple[int, int]:
         """Return where in its context the program reads last, and how many bytes; or zeros."""

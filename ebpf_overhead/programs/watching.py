@@ -14,7 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from ebpf_overhead.bpf.helpers import HELPERS, TAIL_CALL, Helper, Returns
+from ebpf_overhead.bpf.helpers import (
+    FLAGS_OF_STORAGE,
+    HELPERS,
+    TAIL_CALL,
+    UNLESS_CREATING,
+    Helper,
+    Returns,
+)
 from ebpf_overhead.bpf.loading import Details
 from ebpf_overhead.bpf.structures import LOAD_64, PSEUDO_MAP_VALUE
 from ebpf_overhead.errors import UnsupportedError
@@ -146,11 +153,17 @@ def sites_of(code: Code) -> list[WatchedCall]:
     """Return what there is to watch in a function, in the order of its instructions."""
     found = [WatchedCall(index, None, code.stored_in(index)) for index in code.stores()]
     for index, number in helper_calls(code):
-        if (helper := HELPERS.get(number)) is not None:
+        if (helper := _called(code, index, number)) is not None:
             found.append(WatchedCall(index, helper, code.map_in(index, helper.map_argument)))
     before_work = code.reached_before({site.instruction for site in found if site.works})
     found = [replace(site, first=site.instruction in before_work) for site in found]
     return sorted(found, key=lambda site: site.instruction)
+
+
+def _called(code: Code, index: int, number: int) -> Helper | None:
+    if number in UNLESS_CREATING and code.number_in(index, FLAGS_OF_STORAGE) == 0:
+        return UNLESS_CREATING[number]
+    return HELPERS.get(number)
 
 
 def instrument(function: Function) -> Instrumented:

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from ebpf_overhead.bpf.helpers import HELPERS
+from ebpf_overhead.bpf.helpers import HELPERS, UNLESS_CREATING
 from ebpf_overhead.bpf.maps import Dimensions, MapType
 from ebpf_overhead.errors import FailedError
 from ebpf_overhead.measure.findings import Judgement
@@ -276,6 +276,17 @@ def test_buffer_that_never_had_a_record_is_said_once():
 
 def state(entries: int, kind: str = "hash", name: str = "seen") -> MapState:
     return MapState(name, kind, entries, 64, evicts="lru" in kind)
+
+
+def test_storage_that_is_not_there_is_a_key_that_is_not_found():
+    looked = WatchedCall(0, UNLESS_CREATING[TASK_STORAGE], "begun")
+    found = said(judged(Count(looked, 1000, 1000, 0), count(UPDATE, 1000)))
+    assert found == ["found no key of map begun in all of 1,000 calls"]
+
+
+def test_program_that_is_kept_from_refusing_calls():
+    (what,) = said(judged(count(UPDATE, 1000), may_refuse=True))
+    assert what.endswith("something other than 0, which refuses the call: measured with 0")
 
 
 def test_map_that_filled_while_nothing_failed():

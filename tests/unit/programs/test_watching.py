@@ -19,6 +19,7 @@ from ebpf_overhead.programs.program_object import Function, Reference
 from ebpf_overhead.programs.watching import RESULTS, instrument
 
 LOOKUP, UPDATE, TIME, TAIL_CALL, PERF_EVENT_READ, OUTPUT = 1, 2, 5, 12, 22, 25
+TASK_STORAGE = 156
 
 
 def call(number: int) -> list[Insn]:
@@ -135,6 +136,21 @@ def test_places_where_a_run_may_begin_its_work_are_known():
     inner = [*UPDATE_COUNTS, EXIT]
     plain = function(either, UPDATE_COUNTS, own_call, UPDATE_COUNTS, [set_(0, 0), EXIT], inner)
     assert [site.first for site in instrument(plain).sites] == [True, True, False, True]
+
+
+@pytest.mark.parametrize(("flags", "works"), [(0, False), (1, True)])
+def test_storage_is_looked_for_or_made(flags, works):
+    """BPF_LOCAL_STORAGE_GET_F_CREATE asks for it."""
+    get = [*load_map(1), set_(2, 7), set_(3, 0), set_(4, flags), *call(TASK_STORAGE), EXIT]
+    (site,) = instrument(function(get, begun=0)).sites
+    assert (site.works, site.helper.finds, site.map) == (works, not works, "begun")
+
+
+def test_flags_that_are_not_known_may_ask_for_it():
+    either = [set_(4, 0), Insn(0x15, 1, off=1), set_(4, 1)]
+    get = [*load_map(1), set_(2, 7), set_(3, 0), *call(TASK_STORAGE), EXIT]
+    (site,) = instrument(function(either, get, begun=3)).sites
+    assert site.works
 
 
 def test_each_time_that_a_value_is_written_is_counted_where_registers_are_free():
