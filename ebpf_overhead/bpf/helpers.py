@@ -80,8 +80,8 @@ def _stores(name: str) -> Helper:
     return Helper(name, Returns.POINTER, 1, works=True)
 
 
-LOOKUP, UPDATE, DELETE, TAIL_CALL, PERF_OUTPUT = 1, 2, 3, 12, 25
-PUSH, POP = 87, 88
+LOOKUP, UPDATE, DELETE, TAIL_CALL, PERF_OUTPUT, STACK_ID = 1, 2, 3, 12, 25, 27
+PUSH, POP, LOOKUP_PERCPU = 87, 88, 195
 # They send a signal to the task that runs the program.
 SIGNALS = (109, 117)
 
@@ -104,7 +104,7 @@ HELPERS = {
     22: Helper("perf_event_read", Returns.VALUE, 1),
     PERF_OUTPUT: _hands_over("perf_event_output", 2),
     26: _reads("skb_load_bytes"),
-    27: _works("get_stackid", 2),
+    STACK_ID: _works("get_stackid", 2),
     28: Helper("csum_diff", Returns.VALUE),
     30: _works("skb_set_tunnel_opt"),
     31: _works("skb_change_proto"),
@@ -204,7 +204,7 @@ HELPERS = {
     191: _reads("copy_from_user_task"),
     192: _works("skb_set_tstamp"),
     193: _reads("ima_file_hash"),
-    195: _finds("map_lookup_percpu_elem"),
+    LOOKUP_PERCPU: _finds("map_lookup_percpu_elem"),
     197: _reads("dynptr_from_mem"),
     198: _hands_over("ringbuf_reserve_dynptr", 1),
     201: _reads("dynptr_read"),
@@ -220,3 +220,6 @@ HELPERS = {
 # they are without it.
 FLAGS_OF_STORAGE = 4
 UNLESS_CREATING = {number: _finds(HELPERS[number].name) for number in (107, 145, 156, 210)}
+
+# Helpers that return the address of a value of the map that is their first argument.
+VALUES = {LOOKUP, LOOKUP_PERCPU, *UNLESS_CREATING}

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf.helpers import HELPERS, PUSH, TAIL_CALL, UPDATE, Helper, Returns
+from ebpf_overhead.bpf.helpers import HELPERS, PUSH, STACK_ID, TAIL_CALL, UPDATE, Helper, Returns
 from ebpf_overhead.bpf.maps import Dimensions
 from ebpf_overhead.measure.findings import Failure, Finding
 from ebpf_overhead.programs.watching import Count
@@ -50,6 +50,11 @@ class _Group:
     def is_full(self) -> bool:
         """Whether there was no room for a key."""
         return self.errno in _NO_ROOM and self.helper in _INSERTING
+
+    @property
+    def collides(self) -> bool:
+        """Whether stacks were not kept: those of one hash value have one place between them."""
+        return self.helper is HELPERS[STACK_ID] and self.errno == errno.EEXIST
 
     @property
     def often(self) -> str:
@@ -135,6 +140,8 @@ def _full(group: _Group, size: Dimensions | None, lost: int | None) -> Failure:
 def _of_status(group: _Group, size: Dimensions | None) -> Failure | Finding:
     """Return what the failures of any other helper come to."""
     finding = group.finding(f"{group.name}{group.on_map} failed {group.often}{_why(group, size)}")
+    if group.collides:
+        return Failure(finding, None) if group.failures > LOST_SHARE * group.calls else finding
     if group.helper.is_buffer:
         lost = group.failures > LOST_SHARE * group.calls
         return Failure(finding, MORE_ROOM) if lost else finding
@@ -152,6 +159,8 @@ def _why(group: _Group, size: Dimensions | None) -> str:
         return f": E2BIG (the array has {size.max_entries} elements)"
     if group.helper.is_buffer and group.errno == errno.ENOENT:
         return ": ENOENT (nobody reads it on that CPU)"
+    if group.collides:
+        return ": EEXIST (another stack has its place)"
     of_maps = group.errno == errno.EBUSY  # timers say it, too
     known = group.errno in _MEANINGS and (group.map or not of_maps)
     meaning = f" ({_MEANINGS[group.errno]})" if known else ""

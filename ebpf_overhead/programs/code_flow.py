@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import zip_longest
 
-from ebpf_overhead.bpf.helpers import LOOKUP
+from ebpf_overhead.bpf.helpers import VALUES
 from ebpf_overhead.bpf.structures import (
     LOAD_64,
     PSEUDO_FUNC,
@@ -153,7 +153,7 @@ class Code:
         after = [None if changed >> number & 1 else old for number, old in enumerate(held)]
         if value is not None:
             after[each.dst_reg] = value
-        elif (each.code, each.src_reg, each.imm) == (CALL, 0, LOOKUP) and _is_map(held[1]):
+        elif (each.code, each.src_reg) == (CALL, 0) and each.imm in VALUES and _is_map(held[1]):
             after[0] = f"{_VALUE}{held[1]}"
         return tuple(after)
 

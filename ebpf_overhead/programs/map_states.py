@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf import map_entries, maps, queues
+from ebpf_overhead.bpf import map_entries, maps, queues, unbatched_maps
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def keys(fds: Mapping[str, int]) -> dict[str, frozenset[bytes]]:
 
 
 def clear(fds: Mapping[str, int]) -> None:
-    """Empty all hash maps, queues and stacks."""
+    """Empty all maps but arrays: hash maps, tries, queues, stacks and maps of stack traces."""
     for fd in fds.values():
         size = maps.dimensions(fd)
         if size.is_hash:
@@ -79,3 +79,5 @@ def clear(fds: Mapping[str, int]) -> None:
                 map_entries.delete(fd, map_entries.keys(fd, size), size.key_bytes)
         elif queues.is_queue(size):
             queues.clear(fd, size)
+        elif unbatched_maps.is_unbatched(size):
+            unbatched_maps.clear(fd, size)

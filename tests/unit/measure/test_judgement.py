@@ -116,6 +116,11 @@ def test_program_that_did_all_of_its_work_is_not_mentioned():
             " (nobody reads it on that CPU); give the buffer more room",
         ),
         (
+            count(STACK, 1000, 500, errno.EEXIST),
+            "mine.c bpf_get_stackid of map seen failed in 500 of 1,000 calls: EEXIST (another stack"
+            " has its place); give it more",
+        ),
+        (
             count(TASK_STORAGE, 1000, 1000),
             "mine.c bpf_task_storage_get of map seen failed in all of 1,000 calls: no room",
         ),
@@ -168,7 +173,8 @@ def test_program_that_did_not_do_its_work_fails(count, words):
         ),
         (
             count(STACK, 1000, 3, errno.EEXIST),
-            "bpf_get_stackid of map seen failed in 3 of 1,000 calls: EEXIST (the key was there)",
+            "bpf_get_stackid of map seen failed in 3 of 1,000 calls: EEXIST (another stack has its"
+            " place)",
         ),
         (
             count(LOOP, 1000, 1000, errno.E2BIG, ""),

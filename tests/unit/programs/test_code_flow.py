@@ -50,6 +50,16 @@ def test_context_and_stack_are_known_at_the_beginning_and_stay_what_they_are():
     assert found.held[4][6] is None, "somewhere in the context"
 
 
+def test_storage_that_was_found_is_a_value_of_its_map():
+    found = code(*load_map(1), Insn(0x85, imm=156), Insn(0x7A, 0, imm=1), EXIT, begun=0)
+    assert found.stored_in(3) == "begun"
+
+
+def test_number_in_a_register_is_known_until_it_is_changed():
+    found = code(Insn(0xB7, 4, imm=1), LOOKUP, Insn(0xB7, 4, imm=2), Insn(0x07, 4, imm=1), UPDATE)
+    assert [found.number_in(index, 4) for index in (1, 4)] == [1, None]
+
+
 def test_values_of_maps_are_written_and_the_stack_is_not_counted():
     found = code(
         *load_map(1),
