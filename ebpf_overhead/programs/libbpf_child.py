@@ -24,6 +24,7 @@ from ebpf_overhead.bpf.syscall import BpfCommand, ProgType, TraceAttachType
 from ebpf_overhead.errors import BadUseError, FailedError, UnknownNameError
 from ebpf_overhead.programs import libbpf_api as api
 from ebpf_overhead.programs.bpf_trap import CaughtCalls
+from ebpf_overhead.programs.elf_object import asked_of_configuration
 from ebpf_overhead.programs.libbpf_variables import set_variable
 from ebpf_overhead.programs.object_settings import ObjectSettings
 
@@ -183,7 +184,8 @@ def relocated(
         if api.api().bpf_object__load(opened) < 0:
             raise FailedError("libbpf cannot relocate it")
     except FailedError as error:
-        raise FailedError(f"{error}: {_reason(said, opened)}") from error
+        unknown = wanted.unknown_of(asked_of_configuration(content))
+        raise FailedError(f"{error}: {_reason(said, opened, unknown)}") from error
     addresses = dict(api.maps(opened))
     maps = {name: api.api().bpf_map__fd(address) for name, address in addresses.items()}
     made = {name: fd for name, fd in maps.items() if fd >= 0}
@@ -230,15 +232,19 @@ def _set(opened: int, wanted: ObjectSettings) -> None:
         set_variable(opened, name, value)
 
 
-def _reason(said: api.Said, opened: int) -> str:
+def _reason(said: api.Said, opened: int, unknown: Sequence[str]) -> str:
     """Return why libbpf failed: the first that it said of it, the others follow from that."""
     warnings = said.warnings() or [line for _, line in said.lines][-1:]
     for line in warnings:
+        if line == _NO_CONFIGURATION and unknown:
+            values = " ".join(f"--set {name}=VALUE" for name in unknown)
+            return f"no configuration of this kernel says what {' and '.join(unknown)} is; {values}"
         if refused := _NO_MAP.fullmatch(line):
             return f"{line}{_size_hint(refused[1], opened)}"
     return warnings[0] if warnings else "no reason given"
 
 
+_NO_CONFIGURATION = "failed to open system Kconfig"
 _NO_MAP = re.compile(r"map '(.*)': failed to create: .*")
 
 

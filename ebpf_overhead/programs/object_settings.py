@@ -44,6 +44,11 @@ class ObjectSettings:
         """Entries of maps, where they differ."""
         return {name: entries for name, entries, _ in self.map_sizes}
 
+    def unknown_of(self, asked: Iterable[str]) -> list[str]:
+        """Return the variables of the kernel's configuration that no line here is for."""
+        known = {line.partition("=")[0] for line in self.kernel_config.splitlines()}
+        return sorted(set(asked) - known)
+
     @property
     def parameters(self) -> list[str]:
         """Return the positional parameters of a script, ``--set 1=VALUE``; 0 for those left out."""

@@ -48,3 +48,11 @@ def test_what_is_no_size(size):
 def test_what_is_no_value(value):
     with pytest.raises(BadUseError, match="VARIABLE=VALUE"):
         object_settings((), (), [value])
+
+
+def test_variables_of_the_configuration_that_nothing_is_known_of():
+    settings = object_settings((), (), ("CONFIG_HZ=250", "CONFIG_HZ_250=y"))
+    assert settings.unknown_of({"CONFIG_HZ", "CONFIG_Z", "CONFIG_HZ_2"}) == [
+        "CONFIG_HZ_2",
+        "CONFIG_Z",
+    ]
