@@ -84,6 +84,8 @@ LOOKUP, UPDATE, DELETE, TAIL_CALL, PERF_OUTPUT, STACK_ID = 1, 2, 3, 12, 25, 27
 PUSH, POP, LOOKUP_PERCPU = 87, 88, 195
 # They send a signal to the task that runs the program.
 SIGNALS = (109, 117)
+# It has the function that is probed return at once.
+OVERRIDE_RETURN = 58
 
 HELPERS = {
     LOOKUP: _finds("map_lookup_elem"),
@@ -125,6 +127,7 @@ HELPERS = {
     55: Helper("perf_event_read_value", map_argument=1),
     56: _reads("perf_prog_read_value"),
     57: _reads("getsockopt"),
+    OVERRIDE_RETURN: Helper("override_return", Returns.NOTHING, works=True),
     59: _works("sock_ops_cb_flags_set"),
     63: _reads("msg_pull_data"),
     64: _works("bind"),

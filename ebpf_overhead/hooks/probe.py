@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ebpf_overhead.bpf.helpers import HELPERS, SIGNALS
+from ebpf_overhead.bpf.helpers import HELPERS, OVERRIDE_RETURN, SIGNALS
 from ebpf_overhead.errors import FailedError, OverheadError, status_of
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.cases import Case, select
@@ -107,7 +107,7 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
         compiled = made(case.program)
     if not case.program.is_object:
         refuse_untyped(case.attach)
-    _refuse_signals(compiled)
+    _refuse_meddling(compiled)
     reason: OverheadError | None = None
     for point in case.points or case.attach.points(case.workload):
         try:
@@ -118,14 +118,20 @@ def load(case: Case, compiled: CompiledProgram | None = None) -> Probe:
     raise reason
 
 
-def _refuse_signals(compiled: CompiledProgram) -> None:
-    """Raise for a program that would end this process, and others, before it is attached."""
+def _refuse_meddling(compiled: CompiledProgram) -> None:
+    """Raise for a program that would end this process, or have calls do nothing."""
     sent = compiled.helpers & set(SIGNALS)
     if sent:
         raise FailedError(
             f"{compiled.name} calls bpf_{HELPERS[min(sent)].name}: the signal would go to whoever"
             " makes the call, this process first",
             "measure it without the signal",
+        )
+    if OVERRIDE_RETURN in compiled.helpers:
+        raise FailedError(
+            f"{compiled.name} calls bpf_override_return: the call that is measured would return at"
+            " once, and cost less than without the program",
+            "measure it without that",
         )
 
 

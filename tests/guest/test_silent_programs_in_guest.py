@@ -26,6 +26,13 @@ from silent_sources import (
 from ebpf_overhead.studies.registry import schema
 
 SIGNAL = "int program(void *ctx)\n{\n    return bpf_send_signal(15);\n}\n"
+OVERRIDE = """\
+int program(struct pt_regs *ctx)
+{
+    bpf_override_return(ctx, -1);
+    return 0;
+}
+"""
 
 FAILED = {
     "seen": (SEEN, r"lost updates: map seen full with 64 entries \(E2BIG in all of [\d,]+ calls"),
@@ -37,6 +44,7 @@ FAILED = {
         SMALL_RING,
         r"bpf_ringbuf_output of map events failed in [\d,]+ of [\d,]+ calls: EAGAIN",
     ),
+    "override": (OVERRIDE, r"calls bpf_override_return: the call that is measured would return"),
     "signal": (SIGNAL, r"calls bpf_send_signal: the signal would go to whoever makes the call"),
 }
 SAID = {
