@@ -14,7 +14,7 @@ _LARGEST_TABLE_BYTES = 1 << 26
 # What ``go version FILE`` looks for where there are no section headers (debug/buildinfo).
 _GO_MAGIC = b"\xff Go buildinf:"
 _SYMBOL_TABLES = (2, 11)  # SHT_SYMTAB, SHT_DYNSYM
-_FUNCTION = 2  # STT_FUNC
+_FUNCTION, _CHOSEN = 2, 10  # STT_FUNC, STT_GNU_IFUNC
 
 # By the class of the file: where the header says what the sections are; a section's name, type,
 # address, offset and size, and a symbol's type, section, value and size.
@@ -80,18 +80,34 @@ def function_bytes(path: str, offset_bytes: int) -> bytes | None:
         return _at(stream, offset_bytes, size_bytes) if size_bytes else None
 
 
+def chooses(path: str, offset_bytes: int) -> bool:
+    """Whether what begins at an offset in a file is no function, but chooses one (IFUNC).
+
+    The dynamic linker asks it once, and has calls go to the function that it names.
+    """
+    with open(path, "rb") as stream:
+        try:
+            return any(each.kind == _CHOSEN for each in _symbols_at(stream, offset_bytes))
+        except (ValueError, struct.error):
+            return False
+
+
 def _size_at(stream: BinaryIO, offset_bytes: int) -> int:
+    found = _symbols_at(stream, offset_bytes)
+    return next((each.size_bytes for each in found if each.kind == _FUNCTION), 0)
+
+
+def _symbols_at(stream: BinaryIO, offset_bytes: int) -> Iterator[_CodeSymbol]:
     sections, _, class_ = _sections(stream)
     for table in sections:
         if table.kind not in _SYMBOL_TABLES:
             continue
         for symbol in _symbols(_at(stream, table.offset, table.size_bytes), class_):
-            if symbol.kind != _FUNCTION or symbol.section >= len(sections):
+            if symbol.section >= len(sections):
                 continue
             section = sections[symbol.section]
             if symbol.value - section.address + section.offset == offset_bytes:
-                return symbol.size_bytes
-    return 0
+                yield symbol
 
 
 def _symbols(table: bytes, class_: int) -> Iterator[_CodeSymbol]:

@@ -20,6 +20,7 @@ from ebpf_overhead.errors import (
     UnknownNameError,
     UnsupportedError,
 )
+from ebpf_overhead.hooks import elf
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.programs import bcc_symbols
 
@@ -222,7 +223,7 @@ def user_point(name: str) -> AttachPoint:
     Raises
     ------
     BadUseError
-        There is no such file or symbol.
+        There is no such file or symbol, or it stands for several functions.
     """
     module, _, symbol = name.rpartition(":")
     path = _file(module)
@@ -233,6 +234,13 @@ def user_point(name: str) -> AttachPoint:
         raise BadUseError(
             f"no function {symbol} in {path}",
             f"see nm -D {path}; in a stripped file name it by its offset, {module}:0x1234",
+        )
+    if elf.chooses(path, offset):
+        raise BadUseError(
+            f"{symbol} of {path} is chosen when a program starts, among several (IFUNC): what has"
+            " this name runs once, and not for each call",
+            "name the one that is chosen, like __strlen_avx2; in a stripped file by its offset,"
+            f" {module}:0x1234",
         )
     return AttachPoint(name, offset, path)
 

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from ebpf_overhead.errors import UnsupportedError
-from ebpf_overhead.hooks import elf, uprobes
+from ebpf_overhead.errors import BadUseError, MissingToolError, UnsupportedError
+from ebpf_overhead.hooks import elf, symbols, uprobes
 from ebpf_overhead.hooks.attach_point import AttachPoint
 from ebpf_overhead.hooks.attach_types import ATTACH_TYPES
 from ebpf_overhead.hooks.function_returns import returns_of
@@ -36,6 +36,26 @@ def library(tmp_path):
 def test_go_is_known_by_its_sections(library):
     assert elf.has_go_code(library(GO))
     assert elf.machine(library(GO)) == elf.machine(_workload.workload_symbol()[0])
+
+
+CHOSEN = """
+static int one(int x) { return x; }
+static int (*choose(void))(int) { return one; }
+int work(int x) __attribute__((ifunc("choose")));
+int plain(int x) { return x; }
+"""
+
+
+def test_name_that_stands_for_several_functions_is_refused(library):
+    """What has its address is asked once, when a program starts."""
+    path = library(CHOSEN)
+    try:
+        plain = symbols.user_point(f"{path}:plain")
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    assert not elf.chooses(path, plain.offset_bytes)
+    with pytest.raises(BadUseError, match=r"work of .* is chosen when a program starts, among"):
+        symbols.user_point(f"{path}:work")
 
 
 def test_c_has_no_go_code(tmp_path):
