@@ -13,14 +13,17 @@ I386, X86_64, AARCH64 = 3, 62, 183
 _LARGEST_TABLE_BYTES = 1 << 26
 # What ``go version FILE`` looks for where there are no section headers (debug/buildinfo).
 _GO_MAGIC = b"\xff Go buildinf:"
-_SYMBOL_TABLES = (2, 11)  # SHT_SYMTAB, SHT_DYNSYM
+_DYNAMIC, _VERSIONS = 11, 0x6FFFFFFF  # SHT_DYNSYM, SHT_GNU_versym
+_SYMBOL_TABLES = (2, _DYNAMIC)  # SHT_SYMTAB
+_OLD_VERSION = 0x8000  # VERSYM_HIDDEN: programs that are linked now get another one
 _FUNCTION, _CHOSEN = 2, 10  # STT_FUNC, STT_GNU_IFUNC
 
 # By the class of the file: where the header says what the sections are; a section's name, type,
-# address, offset and size, and a symbol's type, section, value and size.
+# address, offset, size and the section with its strings, and a symbol's name, type, section, value
+# and size.
 _HEADER = {1: "<32xI10xHHH", 2: "<40xQ10xHHH"}
-_SECTION = {1: "<II4xIII16x", 2: "<II8xQQQ24x"}
-_SYMBOL = {1: "<4xIIBxH", 2: "<4xBxHQQ"}
+_SECTION = {1: "<II4xIIII12x", 2: "<II8xQQQI20x"}
+_SYMBOL = {1: "<IIIBxH", 2: "<IBxHQQ"}
 
 
 class _CodeSection(NamedTuple):
@@ -29,9 +32,11 @@ class _CodeSection(NamedTuple):
     address: int
     offset: int
     size_bytes: int
+    strings: int
 
 
 class _CodeSymbol(NamedTuple):
+    name: int
     kind: int
     section: int
     value: int
@@ -92,6 +97,42 @@ def chooses(path: str, offset_bytes: int) -> bool:
             return False
 
 
+def current_version(path: str, name: str) -> int | None:
+    """Return where in a library the function is that programs get which are linked now.
+
+    A library may have several of one name, of which all but one are kept for programs that are old.
+
+    Returns
+    -------
+    int or None
+        Its offset in the file; None where there is no choice, or it cannot be told.
+    """
+    with open(path, "rb") as stream:
+        try:
+            found = set(_versions(stream, name.encode()))
+        except (IndexError, ValueError, struct.error):
+            return None
+    current = {offset for offset, is_old in found if not is_old}
+    return current.pop() if len(found) > 1 and len(current) == 1 else None
+
+
+def _versions(stream: BinaryIO, name: bytes) -> Iterator[tuple[int, bool]]:
+    """Yield where each function of a name is, and whether it is an old one."""
+    sections, _, class_ = _sections(stream)
+    tables = {each.kind: each for each in sections}
+    if not {_DYNAMIC, _VERSIONS} <= tables.keys():
+        return
+    table, versions = tables[_DYNAMIC], tables[_VERSIONS]
+    strings = sections[table.strings]
+    names = _at(stream, strings.offset, strings.size_bytes)
+    numbers = struct.iter_unpack("<H", _at(stream, versions.offset, versions.size_bytes))
+    symbols = _symbols(_at(stream, table.offset, table.size_bytes), class_)
+    for symbol, (number,) in zip(symbols, numbers, strict=False):
+        offset = _offset(symbol, sections)
+        if offset is not None and names.startswith(name + b"\0", symbol.name):
+            yield offset, bool(number & _OLD_VERSION)
+
+
 def _size_at(stream: BinaryIO, offset_bytes: int) -> int:
     found = _symbols_at(stream, offset_bytes)
     return next((each.size_bytes for each in found if each.kind == _FUNCTION), 0)
@@ -103,17 +144,23 @@ def _symbols_at(stream: BinaryIO, offset_bytes: int) -> Iterator[_CodeSymbol]:
         if table.kind not in _SYMBOL_TABLES:
             continue
         for symbol in _symbols(_at(stream, table.offset, table.size_bytes), class_):
-            if symbol.section >= len(sections):
-                continue
-            section = sections[symbol.section]
-            if symbol.value - section.address + section.offset == offset_bytes:
+            if _offset(symbol, sections) == offset_bytes:
                 yield symbol
+
+
+def _offset(symbol: _CodeSymbol, sections: list[_CodeSection]) -> int | None:
+    """Return where in the file a symbol is; None where it is of another file."""
+    if not 0 < symbol.section < len(sections):
+        return None
+    section = sections[symbol.section]
+    return symbol.value - section.address + section.offset
 
 
 def _symbols(table: bytes, class_: int) -> Iterator[_CodeSymbol]:
     for fields in struct.iter_unpack(_SYMBOL[class_], table):
-        kind, section, value, size_bytes = fields if class_ == 2 else (*fields[2:], *fields[:2])
-        yield _CodeSymbol(kind & 15, section, value, size_bytes)
+        name, *rest = fields
+        kind, section, value, size_bytes = rest if class_ == 2 else (*rest[2:], *rest[:2])
+        yield _CodeSymbol(name, kind & 15, section, value, size_bytes)
 
 
 def _section_names(stream: BinaryIO) -> Iterator[bytes]:

@@ -235,6 +235,8 @@ def user_point(name: str) -> AttachPoint:
             f"no function {symbol} in {path}",
             f"see nm -D {path}; in a stripped file name it by its offset, {module}:0x1234",
         )
+    current = elf.current_version(path, symbol)
+    offset = offset if current is None else current
     if elf.chooses(path, offset):
         raise BadUseError(
             f"{symbol} of {path} is chosen when a program starts, among several (IFUNC): what has"

@@ -58,6 +58,26 @@ def test_name_that_stands_for_several_functions_is_refused(library):
         symbols.user_point(f"{path}:work")
 
 
+VERSIONS = """
+int old(int x) { return x; }
+int now(int x) { return x + 1; }
+__asm__(".symver old, work@ONE\\n.symver now, work@@TWO");
+"""
+
+
+def test_the_version_that_programs_get_now_is_the_function_of_that_name(library, tmp_path):
+    script = tmp_path / "versions"
+    script.write_text("ONE { global: old; now; };\nTWO { };\n")
+    path = library(VERSIONS, f"-Wl,--version-script={script}")
+    try:
+        found = symbols.user_point(f"{path}:work")
+        now, old = (symbols.user_point(f"{path}:{name}") for name in ("now", "old"))
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    assert found.offset_bytes == now.offset_bytes != old.offset_bytes
+    assert elf.current_version(path, "now") is None
+
+
 def test_c_has_no_go_code(tmp_path):
     assert not elf.has_go_code(_workload.workload_symbol()[0])
     text = tmp_path / "text"
