@@ -226,6 +226,12 @@ def user_point(name: str) -> AttachPoint:
         There is no such file or symbol, or it stands for several functions.
     """
     module, _, symbol = name.rpartition(":")
+    if "::" in name:
+        file, _, spelt = name.partition(":")
+        raise BadUseError(
+            f"{spelt} is a function as its source calls it",
+            f"name it as the symbols of the file do; paste nm {file} <(nm -C {file}) shows both",
+        )
     path = _file(module)
     if re.fullmatch(r"\+?0x[0-9a-fA-F]+", symbol):
         return AttachPoint(name, int(symbol.lstrip("+"), 16), path)

@@ -81,6 +81,7 @@ def test_offset_of_a_user_function_is_what_the_linker_says():
         ("/no/such/file:main", "no file /no/such/file"),
         (f"/{'a' * 300}:main", "no file /aaa"),
         ("nosuchlibrary:main", "no library or command"),
+        ("/bin/tool:ns::A::f", "ns::A::f is a function as its source calls it; name it as the"),
         ("c:no_such_function", "no function no_such_function"),
     ],
 )
