@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 from ebpf_overhead.bpf import btf, perf_event, pseudofs, syscall
@@ -89,8 +91,17 @@ def _event_id(name: str) -> int:
             f"tracefs cannot be read: {error}", "run as root or grant CAP_SYS_ADMIN"
         ) from error
     except OSError as error:
-        of_calls = name.startswith(("syscalls:", "raw_syscalls:"))
-        raise UnsupportedError(
-            f"no tracepoint {name} in this kernel",
-            "use a kernel with CONFIG_FTRACE_SYSCALLS=y" if of_calls else "",
-        ) from error
+        raise UnsupportedError(f"no tracepoint {name} in this kernel", _instead_of(name)) from error
+
+
+def _instead_of(name: str) -> str:
+    """Return what to do where there is no such tracepoint."""
+    category, _, event = name.partition(":")
+    events: list[str] = []
+    with suppress(OSError):  # there is no such category
+        events = pseudofs.names("tracefs", f"events/{category}")
+    near = difflib.get_close_matches(event, events)
+    if near:
+        return f"did you mean {category}:{f' or {category}:'.join(near)}?"
+    of_calls = category in ("syscalls", "raw_syscalls") and not events
+    return "use a kernel with CONFIG_FTRACE_SYSCALLS=y" if of_calls else ""
