@@ -8,14 +8,9 @@ what lets pass, whatever it was written to return.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-
-from ebpf_overhead.bpf.structures import LOAD_64
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
-from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.programs.code_flow import Code
-from ebpf_overhead.programs.insn import CALL, EXIT, PSEUDO_CALL, Insn
+from ebpf_overhead.programs.insn import EXIT, Insn
 
 # XDP_PASS; TCX_NEXT and TC_ACT_UNSPEC, so that those behind it run, too; 1 for a cgroup's hooks.
 # They are of include/uapi/linux/bpf.h and pkt_cls.h.
@@ -28,12 +23,14 @@ _PASSES = {
 }
 # Security hooks, and functions whose result a program may replace: 0 goes on.
 _GOES_ON_WITH_0 = {TraceAttachType.LSM_MAC, TraceAttachType.MODIFY_RETURN}
-_INSN = struct.Struct("=BBhi")
+_INSN_BYTES = 8
+# How many instructions are added, behind the program's own.
+ADDED = 2
 _JUMP, _MOVE_NUMBER = 0x05, 0xB7  # BPF_JMP | BPF_JA; BPF_ALU64 | BPF_MOV | BPF_K
 _SETS = (_MOVE_NUMBER, 0xB4)  # the same, with 32 bits
 
 
-def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType, name: str) -> bytes:
+def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType) -> bytes:
     """Return a program that lets everything pass, where it is asked for a verdict.
 
     Parameters
@@ -44,22 +41,32 @@ def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType, name: str
         What it is loaded as.
     attach : TraceAttachType
         The kind of hook that it is loaded for.
-    name : str
-        Its name, for messages.
-
-    Raises
-    ------
-    UnsupportedError
-        It calls functions of its own: where it ends cannot be told from where they do.
     """
     verdict = 0 if attach in _GOES_ON_WITH_0 else _PASSES.get(prog_type)
     if verdict is None or (verdict == 0 and _returns_0(code)):
         return code
-    ends, made = list(_ends(code, name)), bytearray(code)
-    count = len(code) // _INSN.size
-    for index in ends:
-        _INSN.pack_into(made, index * _INSN.size, _JUMP, 0, count - index - 1, 0)
-    return bytes(made) + bytes(Insn(_MOVE_NUMBER, imm=verdict)) + bytes(Insn(EXIT))
+    flow, made = Code(code, {}), bytearray(code)
+    end = own_end(flow)
+    for index in flow.starts:
+        each = flow.slots[index]
+        if index >= end:
+            break
+        if each.code == EXIT:
+            _put(made, index, Insn(_JUMP, off=end - index - 1))
+        elif (flow.target(index) or 0) >= end:  # another of its functions, which moves
+            _put(made, index, each._replace(imm=each.imm + ADDED))
+    at = end * _INSN_BYTES
+    made[at:at] = bytes(Insn(_MOVE_NUMBER, imm=verdict)) + bytes(Insn(EXIT))
+    return bytes(made)
+
+
+def own_end(flow: Code) -> int:
+    """Return where the instructions of a program end, and those of the functions it calls begin."""
+    return flow.entries[1] if len(flow.entries) > 1 else len(flow.slots)
+
+
+def _put(made: bytearray, index: int, insn: Insn) -> None:
+    made[index * _INSN_BYTES : (index + 1) * _INSN_BYTES] = bytes(insn)
 
 
 def may_refuse(code: bytes, attach: TraceAttachType) -> bool:
@@ -90,18 +97,3 @@ def _returns_0(code: bytes) -> bool:
                 zero[following] = after
                 todo.append(following)
     return all(zero[index] for index in zero if flow.slots[index].code == EXIT)
-
-
-def _ends(code: bytes, name: str) -> Iterator[int]:
-    """Yield the places of the instructions that end the program."""
-    index = 0
-    while index < len(code) // _INSN.size:
-        operation, registers, _, _ = _INSN.unpack_from(code, index * _INSN.size)
-        if operation == CALL and registers >> 4 == PSEUDO_CALL:
-            raise UnsupportedError(
-                f"{name} calls functions of its own, and this hook wants a verdict",
-                "measure it with its functions inlined",
-            )
-        if operation == EXIT:
-            yield index
-        index += 2 if operation == LOAD_64 else 1

@@ -6,7 +6,6 @@ import pytest
 
 from ebpf_overhead.bpf.structures import LOAD_64
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
-from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.programs.insn import CALL, EXIT, PSEUDO_CALL, Insn
 from ebpf_overhead.programs.verdict import passing
 
@@ -57,14 +56,14 @@ def run(code: bytes, r1: int) -> int:
 )
 def test_every_end_lets_pass(prog_type, verdict):
     assert [run(CODE, r1) for r1 in (0, 1)] == [7, 0]
-    made = passing(CODE, prog_type, TraceAttachType.NONE, "mine")
+    made = passing(CODE, prog_type, TraceAttachType.NONE)
     assert [run(made, r1) for r1 in (0, 1)] == [verdict, verdict]
     assert len(made) == len(CODE) + 16
 
 
 @pytest.mark.parametrize("prog_type", [ProgType.KPROBE, ProgType.TRACING, ProgType.UNSPEC])
 def test_hooks_that_want_no_verdict_get_the_program_as_it_is(prog_type):
-    assert passing(CODE, prog_type, TraceAttachType.FENTRY, "mine") is CODE
+    assert passing(CODE, prog_type, TraceAttachType.FENTRY) is CODE
 
 
 SECURITY = [
@@ -75,7 +74,7 @@ SECURITY = [
 
 @pytest.mark.parametrize(("prog_type", "attach"), SECURITY)
 def test_a_program_that_refuses_calls_lets_them_pass(prog_type, attach):
-    made = passing(CODE, prog_type, attach, "mine")
+    made = passing(CODE, prog_type, attach)
     assert [run(made, r1) for r1 in (0, 1)] == [0, 0]
 
 
@@ -99,11 +98,13 @@ def made_of(*insns: Insn) -> bytes:
     ],
 )
 def test_a_program_that_lets_pass_by_itself_stays_as_it_is(code, same):
-    assert (passing(code, *SECURITY[0], "mine") is code) == same
+    assert (passing(code, *SECURITY[0]) is code) == same
 
 
-def test_program_with_functions_of_its_own_is_named():
-    code = bytes(Insn(CALL, src_reg=PSEUDO_CALL, imm=1)) + CODE
-    with pytest.raises(UnsupportedError, match="mine calls functions of its own"):
-        passing(code, ProgType.XDP, TraceAttachType.NONE, "mine")
-    assert passing(code, ProgType.KPROBE, TraceAttachType.NONE, "mine") == code
+def test_functions_of_its_own_end_as_they_did_and_are_found():
+    own = [Insn(CALL, 0, PSEUDO_CALL, imm=1), Insn(EXIT)]
+    code = made_of(*own, Insn(MOVE, imm=7), Insn(EXIT))
+    made = passing(code, ProgType.XDP, TraceAttachType.NONE)
+    insns = [Insn(0x05, off=0), Insn(MOVE, imm=2), Insn(EXIT), Insn(MOVE, imm=7), Insn(EXIT)]
+    assert made == made_of(own[0]._replace(imm=3), *insns)
+    assert passing(code, ProgType.KPROBE, TraceAttachType.NONE) == code
