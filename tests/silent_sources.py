@@ -96,7 +96,7 @@ int program(void *ctx)
 {
     int zero = 0;
     u64 *done = runs.lookup(&zero), key = 0;
-    if (!done || __sync_fetch_and_add(done, 1) > 100)
+    if (!done || (*done)++ > 100)
         return 0;
     counts.increment(key);
     return 0;
