@@ -49,6 +49,7 @@ setup(
             "*/*.pyi",
             "api/templates/*",
             "programs/headers/**/*.h",
+            "programs/kallsyms",
             "site/page/*",
             "tools/tracers/*.[ch]",
         ],

@@ -32,8 +32,11 @@ NO_LIBRARY, NOT_COMPILED = 3, 4
 # Of enum bpf_cmd.
 _MAP_CREATE, _BTF_LOAD = 0, 18
 _PR_SET_PDEATHSIG = 1
-_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 1 << 14, 1 << 18
-_TRACEFS = "/sys/kernel/tracing"
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x20000, 0x10000000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
+_TRACEFS, _SYMBOLS = "/sys/kernel/tracing", "/proc/kallsyms"
+# The helpers for reading memory that every kernel has on which programs are measured (Linux 5.5).
+HELPERS = Path(__file__).with_name("kallsyms")
 
 # What the libraries are called that the code depends on.
 _COMPILER = ("libbcc", "libLLVM", "libclang")
@@ -137,18 +140,35 @@ def _libraries() -> list[str]:
     return sorted(path for path in paths if Path(path).name.startswith(_COMPILER))
 
 
-def _show_formats() -> None:
-    """Mount tracefs where BCC looks for the formats of events, for this process alone.
+def _see_own_mounts(formats: bool) -> None:
+    """Have BCC see what it looks for, by mounts that this process alone has.
 
-    Without the privileges BCC says what it does not find.
+    BCC chooses helpers by the symbols of the kernel that runs.  A plain user does not see them, nor
+    does anybody where ``kernel.kptr_restrict`` is 2, and BCC then makes another program of the same
+    source, with ``bpf_probe_read`` in place of ``bpf_probe_read_user``.
+
+    Parameters
+    ----------
+    formats : bool
+        Whether it looks for the formats of events.  Without the privileges it says what it does
+        not find.
     """
-    if Path(_TRACEFS, "events").is_dir():
-        return
     libc = ctypes.CDLL(None)
-    if libc.unshare(ctypes.c_int(_CLONE_NEWNS)) == 0:
-        private = ctypes.c_ulong(_MS_REC | _MS_PRIVATE)
-        libc.mount(None, b"/", None, private, None)
+    if libc.unshare(ctypes.c_int(_CLONE_NEWNS)) and not _become_root_of_own_users(libc):
+        return
+    libc.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None)
+    libc.mount(bytes(HELPERS), _SYMBOLS.encode(), None, ctypes.c_ulong(_MS_BIND), None)
+    if formats and not Path(_TRACEFS, "events").is_dir():
         libc.mount(b"tracefs", _TRACEFS.encode(), b"tracefs", ctypes.c_ulong(0), None)
+
+
+def _become_root_of_own_users(libc: ctypes.CDLL) -> bool:
+    """Be allowed to mount for this process alone; nobody but root is shown symbols by BCC."""
+    user = os.geteuid()
+    if libc.unshare(ctypes.c_int(_CLONE_NEWNS | _CLONE_NEWUSER)):
+        return False
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    return True
 
 
 def _bound(cpu_s: int, memory_bytes: int) -> None:
@@ -168,8 +188,7 @@ def main() -> int:
     wanted: dict[str, Any] = json.load(sys.stdin)
     output = os.dup(1)
     os.dup2(2, 1)  # BCC prints there
-    if wanted["formats"]:
-        _show_formats()
+    _see_own_mounts(wanted["formats"])
     _bound(wanted["cpu_s"], wanted["memory_bytes"])
     try:
         library = ctypes.CDLL(wanted["library"])

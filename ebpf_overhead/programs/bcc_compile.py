@@ -158,6 +158,7 @@ def _key(source: Source, text: bytes, headers: Headers) -> str:
     """Return what a stored object is found by; what else it was made of, it says itself."""
     parts = [str(FORMAT), bcc.compiler(), str(headers.directory), headers.architecture.name]
     parts += [*source.flags(), *headers.flags(), headers.types.decode("latin-1")]
+    parts.append(bcc_child.HELPERS.read_text(encoding="utf-8"))
     if needs_formats(text):
         parts.append(os.uname().release)
     return hashlib.sha256("\0".join(parts).encode() + b"\0" + text).hexdigest()[:32]

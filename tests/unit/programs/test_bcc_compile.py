@@ -66,6 +66,43 @@ def write(tmp_path):
     return write
 
 
+READS = """
+int program(void *ctx)
+{
+    char bytes[8];
+    bpf_probe_read_user(bytes, 8, (void *)64);
+    bpf_probe_read_user_str(bytes, 8, (void *)64);
+    bpf_probe_read_kernel(bytes, 8, ctx);
+    return 0;
+}
+"""
+COMPILE = """
+import sys
+from pathlib import Path
+from ebpf_overhead.programs.bcc_compile import Source, compile_source
+from ebpf_overhead.programs.code_flow import Code
+from ebpf_overhead.programs.watching import helper_calls
+
+(function,) = compile_source(Source(Path(sys.argv[1]))).functions.values()
+print([number for _, number in helper_calls(Code(function.code, {}))])
+"""
+HIDING = 'mount --bind /dev/null /proc/kallsyms && exec "$@"'
+HIDE = ["unshare", "--mount", "sh", "-c", HIDING, "sh"]
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_helpers_are_those_of_the_source_whoever_sees_the_kernels_symbols(write, hidden):
+    """From a plain user they are hidden, from root where kernel.kptr_restrict is 2."""
+    if hidden and os.geteuid() != 0:
+        pytest.skip("root hides them here, and a plain user never sees them")
+    words = [sys.executable, "-c", COMPILE, str(write(READS).path)]
+    done = subprocess.run(
+        [*HIDE, *words] if hidden else words, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[112, 114, 113]\n"
+
+
 def test_maps_and_where_they_are_used():
     made = compile_source(source_of(PROGRAMS["simple"]))
     counts, lost = sorted(made.maps, key=lambda each: each.name)
