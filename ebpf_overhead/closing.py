@@ -47,13 +47,14 @@ class Afterwards(Closing):
     Parameters
     ----------
     command : str
-        For ``sh``; it finds the arguments in ``$1`` and so on.
+        For ``sh``; it finds the arguments in ``$1`` and so on, and in ``$told`` what it was told.
     *arguments : str
         What the command is about.
     """
 
     def __init__(self, command: str, *arguments: str) -> None:
-        words = ["/bin/sh", "-c", f"trap '' HUP INT TERM; read -r _; {command}", "sh", *arguments]
+        waits = "trap '' HUP INT TERM; told=; while read -r line; do told=$line; done"
+        words = ["/bin/sh", "-c", f"{waits}; {command}", "sh", *arguments]
         self._shell = subprocess.Popen(
             words,
             stdin=subprocess.PIPE,
@@ -62,6 +63,12 @@ class Afterwards(Closing):
             cwd="/",
             start_new_session=True,
         )
+
+    def tell(self, line: str) -> None:
+        """Have the command find this in ``$told``, in place of what it was told before."""
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(f"{line}\n".encode())
+        self._shell.stdin.flush()
 
     def close(self) -> None:
         """Have the command run, and wait for its end; does nothing the second time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import select
@@ -12,13 +13,16 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from resource import struct_rusage
 from typing import NamedTuple
 
+from ebpf_overhead.closing import Afterwards
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.printable import shortened
 from ebpf_overhead.workload.affinity import on_cpus
+from ebpf_overhead.workload.orphans import Orphans
+from ebpf_overhead.workload.victim import cpu_time_ns
 
 # What is kept of the output, from its end: a number is looked for in it.
 _KEPT_BYTES = 1 << 20
@@ -26,7 +30,6 @@ _READ_BYTES = 1 << 16
 # What a pipe may hold when the command ends, in reads.
 _LAST_READS = 32
 _LAST_WORDS = 200
-_CPUCLOCK_SCHED = 2  # include/linux/posix-timers.h
 
 
 class CommandRun(NamedTuple):
@@ -37,7 +40,7 @@ class CommandRun(NamedTuple):
     elapsed_ns : int
         From its start to its end.
     cpu_ns : int
-        CPU time of the command, and of its children that it waited for.
+        CPU time of the command and of all that it started.
     victim_ns : int or None
         CPU time of the other processes meanwhile; None without any.
     metric : float or None
@@ -65,12 +68,15 @@ class UserCommand:
         Processes that work for it.
     cpu : int or None
         The CPU that it runs on; None for all that this process may use.
+    outlived_by : Afterwards or None
+        Who ends a run where this process is killed: see `ending_runs`.
     """
 
     arguments: tuple[str, ...]
     metric: str | None = None
     victims: tuple[int, ...] = ()
     cpu: int | None = None
+    outlived_by: Afterwards | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(
@@ -85,7 +91,8 @@ class UserCommand:
         Raises
         ------
         BadUseError
-            The line has no words, or a quotation without end; or the expression is none.
+            The line has no words, or a quotation without end; or the expression is none; or this
+            process is a victim.
         """
         try:
             words = tuple(shlex.split(line))
@@ -95,39 +102,57 @@ class UserCommand:
             raise BadUseError(f"the command {given} is not understood: {error}") from error
         if not words:
             raise BadUseError("the command has no words", "name a program and its arguments")
-        return cls(words, metric, victims, cpu)
+        if os.getpid() in victims:
+            raise BadUseError(f"process {os.getpid()} is this one", "name a server: --victim")
+        return cls(words, metric, tuple(dict.fromkeys(victims)), cpu)
 
     def __str__(self) -> str:
         return shlex.join(self.arguments)
 
+    @contextmanager
+    def ending_runs(self) -> Iterator[UserCommand]:
+        """Yield a command whose runs end with this process, however that ends."""
+        with Afterwards('test -z "$told" || kill -s KILL -- "-$told"') as outlived_by:
+            yield replace(self, outlived_by=outlived_by)
+
     def run(self) -> CommandRun:
-        """Run it once, to its end.
+        """Run it once, to its end; nothing that it started is left.
 
         Raises
         ------
         BadUseError
             There is no such program.
         FailedError
-            It failed, did not print the number, or a victim ended.
+            It failed, left processes running, did not print the number, or a victim ended.
         """
         before = self._victims_ns()
-        with nullcontext() if self.cpu is None else on_cpus({self.cpu}):
-            start_ns = time.monotonic_ns()
-            child = self._started()
-        with _ended(child):
-            end_ns, usage, output = _wait(child)
-        if child.returncode != 0:
-            raise FailedError(
-                f"the command {self} {_how_it_ended(child.returncode)}{_last_words(output)}",
-                "it must succeed each time that it is run",
-            )
+        with Orphans() as orphans:
+            with nullcontext() if self.cpu is None else on_cpus({self.cpu}):
+                start_ns = time.monotonic_ns()
+                child = self._started()
+            with self._ended(child):
+                end_ns, usage, output = _wait(child)
+            self._check(child.returncode, output, orphans.left())
         after = self._victims_ns()
         return CommandRun(
             end_ns - start_ns,
-            round((usage.ru_utime + usage.ru_stime) * 1e9),
+            round((usage.ru_utime + usage.ru_stime) * 1e9) + orphans.cpu_ns,
             after - before if self.victims else None,
             None if self.metric is None else self._number(output),
         )
+
+    def _check(self, status: int, output: bytes, left: list[str]) -> None:
+        """Raise if a run failed, or is not over although the command has ended."""
+        if status != 0:
+            raise FailedError(
+                f"the command {self} {_how_it_ended(status)}{_last_words(output)}",
+                "it must succeed each time that it is run",
+            )
+        if left:
+            raise FailedError(
+                f"the command {self} ended while what it had started still ran: {', '.join(left)}",
+                "have it wait for them; a server is started before, and named by --victim",
+            )
 
     def _started(self) -> subprocess.Popen[bytes]:
         try:
@@ -146,52 +171,44 @@ class UserCommand:
                 "name a program and its arguments; there is no shell",
             ) from error
 
+    @contextmanager
+    def _ended(self, child: subprocess.Popen[bytes]) -> Iterator[None]:
+        """End a run, and its session, if something ends the block before it."""
+        try:
+            self._tell(str(child.pid))
+            yield
+        except BaseException:
+            if child.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            raise
+        finally:
+            self._tell("")
+            assert child.stdout is not None
+            child.stdout.close()
+
+    def _tell(self, group: str) -> None:
+        if self.outlived_by is not None:
+            self.outlived_by.tell(group)
+
     def _victims_ns(self) -> int:
-        return sum(map(_cpu_time_ns, self.victims))
+        return sum(map(cpu_time_ns, self.victims))
 
     def _number(self, output: bytes) -> float:
         every = re.finditer(self.metric or "", output.decode(errors="replace"))
         last = next(iter(deque(every, 1)), None)
         text = "" if last is None else last[1 if last.re.groups else 0] or ""
-        try:
-            return float(text.replace(",", ""))
-        except ValueError as error:
+        number = math.nan
+        with suppress(ValueError):
+            number = float(text.replace(",", ""))
+        if not math.isfinite(number):
             what = f"{text!r}, which is no number" if text else "nothing"
             raise FailedError(
                 f"the command {self} printed {what} for {self.metric!r}{_last_words(output)}",
                 "the first group of --metric is the number",
-            ) from error
-
-
-def _cpu_time_ns(process: int) -> int:
-    """Return the CPU time of another process, in all its threads, those that ended included.
-
-    By its CPU clock, whose number is made of that of the process: ``MAKE_PROCESS_CPUCLOCK`` of
-    ``include/linux/posix-timers_types.h``.
-    """
-    try:
-        return time.clock_gettime_ns(~process << 3 | _CPUCLOCK_SCHED)
-    except OSError as error:
-        raise FailedError(
-            f"the CPU time of process {process} cannot be read: {error.strerror}",
-            "name a process that runs all the time: --victim",
-        ) from error
-
-
-@contextmanager
-def _ended(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End the command, and all that it started, if something ends the block before it."""
-    try:
-        yield
-    except BaseException:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        raise
-    finally:
-        assert child.stdout is not None
-        child.stdout.close()
+            )
+        return number
 
 
 def _wait(child: subprocess.Popen[bytes]) -> tuple[int, struct_rusage, bytes]:

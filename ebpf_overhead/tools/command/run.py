@@ -90,8 +90,9 @@ def measure_command(
     OverheadError
         The command failed.
     """
-    command.run()  # what it reads is in memory then; one that fails ends everything at once
     with ExitStack() as held:
+        command = held.enter_context(command.ending_runs())
+        command.run()  # what it reads is in memory then; one that fails ends everything at once
         attempts = [held.enter_context(_ProbeInRounds(case, command)) for case in cases]
         ready = [each for each in attempts if each.error is None]
         rounds = Rounds(command.run, [each.switch for each in ready], sampling.seed)

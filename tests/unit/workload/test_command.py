@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from processes import open_descriptors
+from processes import open_descriptors, start_python
 
 from ebpf_overhead.errors import BadUseError, FailedError
 from ebpf_overhead.workload import command
 from ebpf_overhead.workload.command import UserCommand
 
 PYTHON = sys.executable
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
 
 
 def python(code: str, **given: object) -> UserCommand:
@@ -75,7 +83,14 @@ def test_number_is_that_of_the_last_match(printed, metric, number):
 
 @pytest.mark.parametrize(
     ("printed", "what"),
-    [("no", "nothing"), ("x=fast", "'fast', which is no number"), ("", "nothing")],
+    [
+        ("no", "nothing"),
+        ("x=fast", "'fast', which is no number"),
+        ("x=nan", "'nan', which is no number"),
+        ("x=-inf", "'-inf', which is no number"),
+        ("x=1e999", "'1e999', which is no number"),
+        ("", "nothing"),
+    ],
 )
 def test_output_without_the_number_is_shown(printed, what):
     with pytest.raises(FailedError, match=f"printed {what} for") as error:
@@ -106,13 +121,53 @@ def test_output_without_end_takes_no_memory(monkeypatch):
     assert python(code, metric=r"n=(\d+)").run().metric == 7
 
 
-def test_child_that_keeps_the_output_open_does_not_hold_it_up():
-    code = "import os, time\nif os.fork(): print(f'group={os.getpgid(0)}')\nelse: time.sleep(60)"
+@pytest.mark.parametrize("leave", ["", "os.setsid(); "])
+def test_what_a_command_leaves_running_is_named_and_ended(leave):
+    """Its work would be in no number, and would disturb the runs after it."""
+    code = f"import os, time\nif not os.fork(): {leave}time.sleep(60)"
     started = time.monotonic()
-    run = python(code, metric=r"group=(\d+)").run()
-    assert run.metric is not None
-    os.killpg(int(run.metric), signal.SIGKILL)
+    with pytest.raises(FailedError, match=r"still ran: python\S* \((\d+)\); have it wait") as error:
+        python(code).run()
     assert time.monotonic() - started < 50
+    left = int(str(error.value).partition(" (")[2].partition(")")[0])
+    assert not Path(f"/proc/{left}").exists()
+
+
+def test_what_ends_with_a_command_is_waited_for_and_counted():
+    code = (
+        "import os, time\n"
+        "if not os.fork():\n"
+        "  while time.process_time() < 0.05: pass\n"
+        "  os._exit(0)"
+    )
+    assert python(code).run().cpu_ns >= 50_000_000
+
+
+MEASURING = """
+import sys
+from ebpf_overhead.closing import Afterwards
+from ebpf_overhead.workload import command
+
+class Told(Afterwards):
+    def tell(self, line):
+        super().tell(line)
+        print("told", flush=True)
+
+command.Afterwards = Told
+words = ("sh", "-c", "sleep 60 & echo $! > $0; wait", sys.argv[1])
+with command.UserCommand(words).ending_runs() as running:
+    running.run()
+"""
+
+
+def test_run_ends_with_the_process_that_is_killed(tmp_path):
+    """All its processes: the kernel would end the first one at most."""
+    told = tmp_path / "told"
+    with start_python(MEASURING, str(told)) as measuring:
+        assert measuring.stdout.readline() == "told\n"
+        until(lambda: told.exists() and told.read_text().endswith("\n"))
+        measuring.kill()
+    until(lambda: not Path(f"/proc/{told.read_text().strip()}").exists())
 
 
 def test_nothing_is_left_of_a_run_that_is_interrupted(monkeypatch):
@@ -163,3 +218,19 @@ def test_victim_is_another_process():
     assert run.victim_ns >= 100_000_000
     with pytest.raises(FailedError, match=f"process {server.pid} cannot be read"):
         python("", victims=(server.pid,)).run()
+
+
+def test_victim_that_only_waits_to_be_reaped_has_ended():
+    """Its CPU clock stands still, and can be read."""
+    with subprocess.Popen([PYTHON, "-I", "-S", "-c", ""], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.read()
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(FailedError, match=f"process {server.pid} has ended; name a process"):
+            python("", victims=(server.pid,)).run()
+
+
+def test_victim_counts_once_and_is_somebody_else():
+    assert UserCommand.of("a", victims=(7, 7, 1)).victims == (7, 1)
+    with pytest.raises(BadUseError, match=f"process {os.getpid()} is this one; name a server"):
+        UserCommand.of("a", victims=(os.getpid(),))
