@@ -36,6 +36,8 @@ _ENDING = (
     (signal.SIGTERM, 2.0),
     (signal.SIGKILL, 2.0),
 )
+# How long a service may take to stop.
+_STOPPING_S = 60.0
 _POLL_S = 0.01
 
 
@@ -80,11 +82,7 @@ def main(
                 running.remove(pid)
                 if status or not running:
                     tell(status=status)
-    if stop and None not in first:
-        _start(stop, dying_with_this=False, tell=lambda **_: None)
-        left = end_descendants(((None, 60.0), *_ENDING))
-    else:
-        left = end_descendants(_ENDING)
+    left = _stop(stop, tell) if stop and None not in first else end_descendants(_ENDING)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     tell(cpu_s=used.ru_utime + used.ru_stime, left=sorted(left))
 
@@ -119,6 +117,16 @@ def _start(words: Sequence[str], dying_with_this: bool, tell: Any) -> int | None
     return process.pid
 
 
+def _stop(words: Sequence[str], tell: Any) -> set[int]:
+    """Have a service stopped, and tell how the command for it ended; return what is left of it."""
+    news: dict[str, Any] = {}
+    statuses: dict[int, int] = {}
+    stopping = _start(words, dying_with_this=False, tell=news.update)
+    left = end_descendants(((None, _STOPPING_S), *_ENDING), statuses)
+    tell(stop_error=news.get("error"), stop_status=statuses.get(stopping or 0))
+    return left
+
+
 def _told_to_stop(ended: int) -> bool:
     """Wait for news; return whether they are the end of standard input."""
     ready, _, _ = select.select([0, ended], [], [])
@@ -140,20 +148,25 @@ def reaped() -> list[tuple[int, int]]:
         found.append((pid, os.waitstatus_to_exitcode(status)))
 
 
-def end_descendants(ending: Sequence[tuple[int | None, float]]) -> set[int]:
+def end_descendants(
+    ending: Sequence[tuple[int | None, float]], statuses: dict[int, int] | None = None
+) -> set[int]:
     """End all descendants of this process; return those that are left.
 
     Parameters
     ----------
     ending : sequence of (int or None, float)
         Signals in their order, None for none, with the seconds that each gives to end.
+    statuses : dict of int to int, optional
+        Where to note the exit status of each child that ends.
     """
+    statuses = {} if statuses is None else statuses
     left: set[int] = set()
     for number, patience_s in ending:
         deadline_s = time.monotonic() + patience_s
         asked: set[int] = set()
         while True:
-            reaped()
+            statuses.update(reaped())
             left = descendants(os.getpid())
             if not left or time.monotonic() > deadline_s:
                 break
@@ -164,6 +177,7 @@ def end_descendants(ending: Sequence[tuple[int | None, float]]) -> set[int]:
             time.sleep(_POLL_S)
         if not left:
             break
+    statuses.update(reaped())  # those that ended between the two looks
     return left
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import time
 from dataclasses import dataclass
 
@@ -159,8 +160,13 @@ def wait_until_gone(tool: StartedTool, loaded: Loaded) -> None:
     Raises
     ------
     FailedError
-        Something of it stays.
+        Something of it stays, or may stay, as the command that stops it failed.
     """
+    if tool.not_stopped is not None:
+        raise tool.why(
+            f"{shlex.join(tool.launch.stop)} {tool.not_stopped}",
+            "check it; the service may still run",
+        )
     deadline_s = time.monotonic() + _GONE_S
     while left := loaded.programs & program_ids():
         if time.monotonic() > deadline_s:

@@ -84,6 +84,8 @@ class StartedTool(Closing):
         CPU time of all its processes, known when it is closed.
     left : list of int
         Processes that could not be ended, known when it is closed.
+    not_stopped : str or None
+        How the command that stops a service failed, if it did, known when it is closed.
     """
 
     def __init__(self, launch: ToolLaunch) -> None:
@@ -92,6 +94,7 @@ class StartedTool(Closing):
         self.status: int | None = None
         self.cpu_s = 0.0
         self.left: list[int] = []
+        self.not_stopped: str | None = None
         self._error: str | None = None
         self._text = b""
         self._minder: subprocess.Popen[bytes] | None = None
@@ -156,8 +159,7 @@ class StartedTool(Closing):
 
     def how_it_ended(self) -> str:
         """Return ``status 1``, or by which signal."""
-        status = self.status or 0
-        return f"signal {-status}" if status < 0 else f"status {status}"
+        return _how(self.status or 0)
 
     def stop(self) -> None:
         """End it, and wait until it has ended; what it wrote can still be read."""
@@ -184,6 +186,17 @@ class StartedTool(Closing):
                 self._error = found.get("error", self._error)
                 self.cpu_s = found.get("cpu_s", self.cpu_s)
                 self.left = found.get("left", self.left)
+                self._take_stop(found.get("stop_error"), found.get("stop_status"))
             if not news:
                 self._told.close()
             timeout_s = 0.0
+
+    def _take_stop(self, error: str | None, status: int | None) -> None:
+        if error is not None:
+            self.not_stopped = f"cannot be started: {error}"
+        elif status:
+            self.not_stopped = f"ended with {_how(status)}"
+
+
+def _how(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"status {status}"

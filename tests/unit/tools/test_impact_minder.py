@@ -21,8 +21,9 @@ PATIENCE_S = 60.0
 HASTY = """
 import json, runpy, sys
 main = runpy.run_path({path!r})["main"]
-ending = main.__globals__["_ENDING"]
-main.__globals__["_ENDING"] = tuple((number, patience_s / 10) for number, patience_s in ending)
+known = main.__globals__
+known["_ENDING"] = tuple((number, patience_s / 10) for number, patience_s in known["_ENDING"])
+known["_STOPPING_S"] /= 10
 main(int(sys.argv[1]), *json.loads(sys.argv[2]))
 """
 
@@ -187,6 +188,23 @@ def test_service_is_started_and_stopped_by_commands(tmp_path):
         assert not tool.has_ended
         assert tool.processes() == set()
     assert place.read_text() == "stopped\n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        (("true",), None),
+        (("sh", "-c", "echo not found; exit 5"), "ended with status 5"),
+        (("sh", "-c", "kill -KILL $$"), "ended with signal 9"),
+        (("/nope",), "cannot be started: No such file or directory"),
+        (("sleep", "1000"), "ended with signal 2"),
+    ],
+)
+def test_how_stopping_a_service_failed_is_known(hasty, stop, words):
+    with StartedTool(ToolLaunch(("true",), stop)) as tool:
+        until(lambda: tool.look() or tool.status == 0)
+        tool.stop()
+        assert tool.not_stopped == words
 
 
 def test_service_is_never_ended_otherwise(tmp_path):

@@ -79,6 +79,7 @@ class FakeTool:
         self.launch = ToolLaunch(("tool",), ("stop",) if service else ())
         self.status = None
         self.left = []
+        self.not_stopped = None
         self.lines = []
         self.output = SimpleNamespace(new_lines=self.new_lines, bound=lambda: None)
 
@@ -213,4 +214,13 @@ def test_processes_that_stay_are_named(machine):
     tool = FakeTool()
     tool.left = [41, 42]
     with pytest.raises(FailedError, match="processes of tool cannot be ended: 41, 42"):
+        wait_until_gone(tool, Loaded())
+
+
+def test_service_whose_stop_fails_may_still_run(machine):
+    """It may have no program: what is measured after it would not be without it."""
+    tool = FakeTool(service=True)
+    tool.not_stopped = "ended with status 5"
+    tool.why = lambda what, remedy: FailedError(f"{what}; its last lines: no", remedy)
+    with pytest.raises(FailedError, match=r"^stop ended with status 5; its last lines: no; check"):
         wait_until_gone(tool, Loaded())
