@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ebpf_overhead.errors import BadUseError
@@ -35,13 +35,18 @@ class Limit:
     def __str__(self) -> str:
         return f"+{self.amount:g}{'' if self.unit == '%' else ' '}{self.unit}"
 
+    def applies(self, row: ComparedRow) -> bool:
+        """Whether a row could exceed it: a cost in its unit, which is judged."""
+        named = _COSTS if self.unit == "%" else {self.unit}
+        return row.before.unit in named and row.verdict != "not judged"
+
     def exceeded(self, row: ComparedRow) -> bool:
         """Whether a row costs more than that, by more than chance."""
-        if row.verdict != "more" or row.before.unit not in _COSTS:
+        if row.verdict != "more" or not self.applies(row):
             return False
         if self.unit == "%":
             return row.ratio is None or 100 * (row.ratio - 1) > self.amount
-        return row.before.unit == self.unit and row.difference.estimate > self.amount
+        return row.difference.estimate > self.amount
 
 
 def parse(text: str) -> Limit:
@@ -58,17 +63,39 @@ def parse(text: str) -> Limit:
     return Limit(float(match["amount"]), _UNITS.get(match["unit"], match["unit"]))
 
 
-def exceeding(comparison: Comparison, limits: Iterable[Limit]) -> list[str]:
-    """Return what costs more than any of the limits, a line each, and what failed since."""
-    found = [
+def exceeding(comparison: Comparison, limits: Sequence[Limit]) -> list[str]:
+    """Return what costs more than any of the limits, a line each, and what failed since.
+
+    Raises
+    ------
+    BadUseError
+        There are limits, and no row could exceed any of them.
+    """
+    found = _over(comparison, limits) + _failed_since(comparison)
+    if not limits or found or any(each.applies(row) for each in limits for row in comparison.rows):
+        return found
+    units = sorted({row.before.unit for row in comparison.rows})
+    rows = f"{len(comparison.rows)} rows, in {' and '.join(units)}," if units else "0 rows"
+    raise BadUseError(
+        f"none of {rows} can exceed {' or '.join(map(str, limits))}",
+        "compare without --fail-on to see the rows: a limit is of costs that both have, in its"
+        " unit, and either counted or with an interval",
+    )
+
+
+def _over(comparison: Comparison, limits: Iterable[Limit]) -> list[str]:
+    return [
         f"{', '.join((row.after.what, *row.after.of))}: {row.difference.estimate:+,.1f}"
         f" {row.after.unit}, more than {limit}"
         for limit in limits
         for row in comparison.rows
         if limit.exceeded(row)
     ]
+
+
+def _failed_since(comparison: Comparison) -> list[str]:
     measured = {each.asked for each in comparison.before.quantities}
-    return found + [
+    return [
         f"{', '.join(of)}: {reason}"
         for of, reason in comparison.after.reasons.items()
         if reason.startswith("failed") and of in measured

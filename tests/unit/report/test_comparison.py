@@ -29,6 +29,10 @@ def timed(value, width, *of, **more):
     return Quantity(what="overhead", of=of, unit="ns", value=found, **more)
 
 
+def mean(value, *of):
+    return Quantity(what="mean", of=of, unit="ns", value=plain(value), known=False)
+
+
 def sides(before, after, basis=COUNTED, other=None, **reasons):
     return (
         Side(
@@ -188,7 +192,6 @@ def test_part_of_a_result_by_its_name_or_what_it_begins_with():
         ("+5 %", 106, True),
         ("+3instr", 103, False),
         ("3instructions", 104, True),
-        ("3ns", 500, False),
         ("5%", 50, False),
     ],
 )
@@ -209,6 +212,27 @@ def test_more_throughput_is_no_cost_and_chance_is_no_excess():
     found = compare(*sides([rate, timed(9, 3, "b")], [much, timed(10, 3, "b")], TIMED))
     assert found.changed
     assert limits.exceeding(found, [limits.parse("5%")]) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text", "rows"),
+    [
+        ([counted(100, "a")], [counted(500, "a")], "3ns", "1 rows, in instructions,"),
+        ([mean(1, "a")], [mean(9, "a")], "5%", "1 rows, in ns,"),
+        ([mean(1, "a")], [mean(9, "a")], "3ns", "1 rows, in ns,"),
+    ],
+)
+def test_limit_that_nothing_could_exceed_is_bad_use(before, after, text, rows):
+    """A gate that lets everything pass would not be noticed."""
+    found = compare(*sides(before, after))
+    limit = limits.parse(text)
+    with pytest.raises(BadUseError, match=rf"^none of {rows} can exceed \{limit}; compare without"):
+        limits.exceeding(found, [limit])
+
+
+def test_limits_of_another_unit_may_stand_beside_one_that_says_something():
+    found = compare(*sides([counted(100, "a")], [counted(101, "a")]))
+    assert limits.exceeding(found, [limits.parse("3ns"), limits.parse("5%")]) == []
 
 
 def test_what_failed_since_exceeds_every_limit():
