@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from asv.plugins.git import Git
@@ -29,7 +30,9 @@ def _known_hash(repo: Git, name: str | None) -> str:
     except NoSuchNameError:
         if name is None or _HASH.fullmatch(name):
             raise
-        unknown = UnknownNameError("revision", name, repo.get_tags(), "git tag lists them")
+        where = os.path.relpath(repo._path)
+        remedy = f"git -C {where} tag lists them"
+        unknown = UnknownNameError("revision", name, repo.get_tags(), remedy)
         raise UserError(str(unknown)) from None
 
 
