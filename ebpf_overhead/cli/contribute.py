@@ -9,12 +9,11 @@ import click
 
 from ebpf_overhead.api.reading import read
 from ebpf_overhead.cli import options
-from ebpf_overhead.cli.files import check_writable
+from ebpf_overhead.cli.files import check_writable, write_result
 from ebpf_overhead.cli.measure import measure_job
 from ebpf_overhead.cli.measuring import wait_option
 from ebpf_overhead.cli.output import Output
 from ebpf_overhead.cli.progress import say
-from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.hooks.cases import select
 from ebpf_overhead.measure.result import Sampling
@@ -66,6 +65,8 @@ def command(
     name of the machine, of a user, a process or a file.
     """
     if check:
+        if not files:
+            raise BadUseError("no contribution was given", "name the files to check")
         for path in files:
             click.echo(f"{path}: {read_contribution(path).name}")
         return
@@ -73,7 +74,7 @@ def command(
         raise BadUseError(f"{len(files)} records were given", "one at a time")
     found = _of_record(files[0]) if files else _measured(time_s)
     path = output or Path(f"{found.name}.json")
-    write_atomically(path, found.to_json())
+    write_result(path, found.to_json())
     say(f"What {path} says of this machine:\n{contents(found)}")
     click.echo(str(path))
 

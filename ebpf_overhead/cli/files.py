@@ -1,4 +1,4 @@
-"""Whether what a command is to write can be written: tried before anything is measured."""
+"""What a command is to write: whether it can be is tried before anything is measured."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
 
 
@@ -46,6 +47,26 @@ def open_for_writing(path: Path) -> tuple[int, bool]:
             raise BadUseError(f"{path.parent} is not a directory", "create it first") from error
         reason = f"{path} cannot be written: {error.strerror}"
         raise BadUseError(reason, "choose another place") from error
+
+
+def write_result(path: Path, text: str) -> None:
+    """Write a text where the user wants it: at once, where there is a regular file or nothing yet.
+
+    What else is there (a device, a pipe, a link) is written to: replaced, ``/dev/null`` would be a
+    file from then on.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_text(text, encoding="utf-8")
+        else:
+            write_atomically(path, text)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def require_writable_stdout() -> None:

@@ -12,10 +12,9 @@ from click.core import ParameterSource
 
 from ebpf_overhead.asv import suite
 from ebpf_overhead.cli.durations import DurationType, PrecisionType
-from ebpf_overhead.cli.files import check_writable
+from ebpf_overhead.cli.files import check_writable, write_result
 from ebpf_overhead.cli.names import NameType
 from ebpf_overhead.cli.output import Output
-from ebpf_overhead.closing import write_atomically
 from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.hooks.cases import ATTACH_TYPES, GROUPS
 from ebpf_overhead.programs.catalogue import PROGRAM_GROUPS, PROGRAMS
@@ -294,9 +293,5 @@ openmetrics = figure(
 
 def export(path: Path | None, text: Callable[[], str]) -> None:
     """Write what ``--openmetrics`` asked for, if it did."""
-    if path is None:
-        return
-    try:
-        write_atomically(path, text())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+    if path is not None:
+        write_result(path, text())

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -183,14 +184,31 @@ def test_standard_output_on_a_full_disk():
 
 def test_metrics_on_a_full_disk_come_after_the_tables(tmp_path):
     code = (
-        "from ebpf_overhead.cli import options\nimport errno\n"
+        "from ebpf_overhead.cli import files\nimport errno\n"
         "def full(path, text): raise OSError(errno.ENOSPC, 'No space left on device', '.partial')\n"
-        f"options.write_atomically = full\n{MADE_UP}"
+        f"files.write_atomically = full\n{MADE_UP}"
     )
     status, output, (line,) = run(*MEASURE, f"--openmetrics={tmp_path}/a.prom", code=code)
     assert status == ExitStatus.NOT_FINISHED
     assert line.startswith(f"ebpf-overhead: {tmp_path}/a.prom: No space left on device; ")
     assert output.count("tp_btf *") == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="making a device needs root")
+@pytest.mark.parametrize("linked", [False, True])
+def test_device_is_written_to_and_never_replaced(tmp_path, linked):
+    """Where the directory can be written, ``/dev/null`` would be a regular file from then on."""
+    device = tmp_path / "full"
+    os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 7))
+    place = tmp_path / "link" if linked else device
+    if linked:
+        place.symlink_to(device)
+    status, output, (line,) = run(*MEASURE, f"--openmetrics={place}")
+    assert status == ExitStatus.NOT_FINISHED
+    assert line.startswith(f"ebpf-overhead: {place}: No space left on device; ")
+    assert output.count("tp_btf *") == 3
+    assert stat.S_ISCHR(device.lstat().st_mode)
+    assert place.is_symlink() == linked
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("measure", "--help")])

@@ -90,6 +90,11 @@ def test_the_command_writes_what_it_then_checks(record, tmp_path, monkeypatch):
     assert checked.stdout == f"{path}: {path.removesuffix('.json')}\n"
 
 
+def test_nothing_to_check_is_no_success():
+    checked = CliRunner().invoke(cli.main, ["contribute", "--check"])
+    assert isinstance(checked.exception, BadUseError) or checked.exit_code == 2
+
+
 def test_every_contribution_of_this_project_is_one():
     paths = sorted((ROOT / "results/machines").glob("*.json"))
     assert paths
