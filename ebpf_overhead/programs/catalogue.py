@@ -208,9 +208,14 @@ def own_programs(wanted: Iterable[str], settings: ObjectSettings = AS_BUILT) -> 
     Raises
     ------
     BadUseError
-        A file is not there or holds no program.
+        A file is not there or holds no program; or settings are given, and no file is.
     """
     files = list(dict.fromkeys(map(Path, filter(is_file, wanted))))
+    if not files and settings != AS_BUILT:
+        raise BadUseError(
+            "--only, --map-size and --set are of a file of your own, and none was named",
+            "name it, --program FILE, or leave them out",
+        )
     for path in files:
         if not path.is_file():
             raise BadUseError(f"no program file {path}", "name a file that is there")

@@ -145,11 +145,13 @@ def save(figure: Any, path: Path) -> None:
     Raises
     ------
     BadUseError
-        matplotlib knows no such format.
+        matplotlib knows no such format, or the name has no ending.
     """
+    # Without a format matplotlib would add an ending, and write another file than was named.
+    kind = path.suffix.removeprefix(".")
     metadata = {"Date": None} if path.suffix == ".svg" else None
     try:
-        figure.savefig(path, dpi=110, metadata=metadata)
+        figure.savefig(path, dpi=110, format=kind, metadata=metadata)
     except ValueError as error:
         raise BadUseError(f"figure not written: {error}", "name a file .svg or .png") from error
 

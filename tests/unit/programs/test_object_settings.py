@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ebpf_overhead.errors import BadUseError
+from ebpf_overhead.programs.catalogue import programs_named
 from ebpf_overhead.programs.object_settings import AS_BUILT, ObjectSettings, object_settings
 
 
@@ -56,3 +57,14 @@ def test_variables_of_the_configuration_that_nothing_is_known_of():
         "CONFIG_HZ_2",
         "CONFIG_Z",
     ]
+
+
+@pytest.mark.parametrize(
+    "given", [(["a"], [], []), ([], ["counts=17"], []), ([], [], ["a=1"]), ([], [], ["CONFIG_A=y"])]
+)
+def test_settings_of_no_file_are_refused(given):
+    """The shipped programs would be measured as they are, and not as was asked."""
+    settings = object_settings(*given)
+    with pytest.raises(BadUseError, match="of a file of your own, and none was named; name it"):
+        programs_named(["complex"], settings)
+    assert [each.name for each in programs_named(["complex"])] == ["complex"]

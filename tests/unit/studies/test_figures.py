@@ -89,14 +89,16 @@ def test_what_is_no_record_is_bad_use(tmp_path, text):
     assert "record.json cannot be used: " in run.output
 
 
-def test_unknown_format_is_bad_use(several, tmp_path):
+@pytest.mark.parametrize("name", ["figure.doc", "figure"])
+def test_unknown_format_is_bad_use(several, tmp_path, name):
     pytest.importorskip("matplotlib")
     source = tmp_path / "record.json"
     source.write_text(json.dumps(several))
-    arguments = ["plot", "targets", str(source), "-o", str(tmp_path / "figure.doc")]
+    arguments = ["plot", "targets", str(source), "-o", str(tmp_path / name)]
     run = CliRunner().invoke(main, arguments)
     assert run.exit_code == ExitStatus.BAD_USE
     assert "figure not written" in run.output
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_without_matplotlib_the_extra_is_named(several, tmp_path, monkeypatch):
