@@ -146,7 +146,9 @@ def command(
     what its processes hold.
     """
     launch = _launch(command, tools, start, stop)
-    patience = Patience(timeout_s, _pattern(ready))
+    # Without programs the budget would be that of nothing, unless it is known to be ready.
+    needed = budget is not None and ready is None
+    patience = Patience(timeout_s, _pattern(ready), needed=needed)
     if kernel is not None:
         _show(run_in_guest(kernel), openmetrics, output)
     Presence()  # whether programs can be listed

@@ -52,11 +52,14 @@ class Patience:
         the same for a while.
     expected : bool
         Whether it is waited for so long also if it loads nothing.
+    needed : bool
+        Whether it is a failure if it loads nothing.
     """
 
     timeout_s: float = 10.0
     ready: re.Pattern[str] | None = None
     expected: bool = True
+    needed: bool = False
 
 
 class Presence:
@@ -152,6 +155,23 @@ def _too_late(tool: StartedTool, patience: Patience, seen: Loaded) -> Loaded:
             "give it more time with --timeout, or say by --ready what it writes when it is ready",
         )
     return Loaded()
+
+
+def require_programs(tool: StartedTool, patience: Patience, loaded: Loaded) -> None:
+    """Raise if a tool has loaded nothing, although it had to.
+
+    Raises
+    ------
+    FailedError
+        It has: calls beside it would not say what it costs.
+    """
+    if loaded.programs or not patience.needed:
+        return
+    when = "until it ended" if tool.has_ended else f"in {patience.timeout_s:g} s"
+    raise tool.why(
+        f"{tool.launch} loaded no BPF program {when}",
+        "give it more time with --timeout, or say by --ready what it writes when it is ready",
+    )
 
 
 def wait_until_gone(tool: StartedTool, loaded: Loaded) -> None:

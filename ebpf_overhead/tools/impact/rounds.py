@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ebpf_overhead.tools.impact.presence import (
     Loaded,
     Patience,
     Presence,
+    require_programs,
     wait_until_gone,
     wait_until_ready,
 )
@@ -136,14 +137,17 @@ def rounds(
     Raises
     ------
     FailedError
-        The tool does not start, does not become ready, ends early or stays.
+        The tool does not start, does not become ready, ends early or stays, or loads programs in
+        some rounds only.
     """
     patience = question.patience
     for number in range(question.rounds):
         show(number)
         found = _one_round(question, patience, threads.turn(), counting=number == 0)
-        if not found.life.programs:
-            patience = Patience(patience.timeout_s, patience.ready, expected=False)
+        if found.life.programs:
+            patience = replace(patience, needed=True)
+        else:
+            patience = replace(patience, expected=False)
         yield found
 
 
@@ -155,6 +159,7 @@ def _one_round(
     runs, not_counted = None, None
     with StartedTool(question.launch) as tool:
         loaded = wait_until_ready(tool, presence, patience)
+        require_programs(tool, patience, loaded)
         first, ready_s = _look(tool, loaded), time.monotonic() - began_s
         on = segment(between=tool.output.bound), segment(between=tool.output.bound)
         last, changed = _look(tool, loaded), _check(tool, presence, loaded)

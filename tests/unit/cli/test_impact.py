@@ -101,6 +101,15 @@ def test_budget_is_the_exit_status(asked, budget, status):
     assert record["tool"]["start"] == ["tool"]
 
 
+@pytest.mark.parametrize(
+    ("words", "needed"), [((), False), (("--budget", "5%"), True), (("--ready", "x"), False)]
+)
+def test_budget_is_of_a_tool_that_is_there(asked, words, needed):
+    run(*words, "--", "tool")
+    run("--budget", "5%", "--ready", "x", "--", "tool")
+    assert [each.patience.needed for each in asked] == [needed, False]
+
+
 @pytest.mark.parametrize("name", ["markdown", "openmetrics"])
 def test_other_formats(asked, name):
     found = run("--format", name, "--", "tool")

@@ -13,6 +13,7 @@ from ebpf_overhead.tools.impact.presence import (
     Loaded,
     Patience,
     Presence,
+    require_programs,
     wait_until_gone,
     wait_until_ready,
 )
@@ -170,6 +171,18 @@ def test_never_ready(machine):
         wait_until_ready(FakeTool(), Presence(), Patience())
     with pytest.raises(FailedError, match="no line of tool matched 'x' in 2 s"):
         wait_until_ready(FakeTool(), Presence(), Patience(2.0, re.compile("x")))
+
+
+def test_tool_that_needs_programs_and_has_none(machine):
+    tool, needed = FakeTool(), Patience(2.0, needed=True)
+    tool.why = lambda what, remedy: FailedError(f"{what}; it wrote nothing", remedy)
+    require_programs(tool, needed, Loaded(frozenset({10})))
+    require_programs(tool, Patience(), Loaded())
+    with pytest.raises(FailedError, match=r"^tool loaded no BPF program in 2 s; it wrote"):
+        require_programs(tool, needed, Loaded())
+    tool.status = 0
+    with pytest.raises(FailedError, match=r"^tool loaded no BPF program until it ended; "):
+        require_programs(tool, needed, Loaded())
 
 
 def test_tool_that_ends_at_once(machine):
