@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -33,6 +34,13 @@ Examples:
 """
 
 
+def _finite(context: click.Context, param: click.Parameter, value: float) -> float:
+    """Refuse nan, which no range excludes, and inf: no step is larger."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of percent", context, param)
+    return value
+
+
 @click.command(name="history", epilog=_EXAMPLES)
 @options.config
 @click.option(
@@ -45,6 +53,7 @@ Examples:
 @click.option(
     "--step",
     type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
     default=10,
     metavar="PERCENT",
     help="List what differs by more than this from the kernel before.",

@@ -15,6 +15,7 @@ from ebpf_overhead.asv.workspace import Workspace
 from ebpf_overhead.cli import options
 from ebpf_overhead.cli.names import NameType, installed_kernels
 from ebpf_overhead.cli.output import Output
+from ebpf_overhead.errors import BadUseError
 from ebpf_overhead.kernels.catalogue import find
 from ebpf_overhead.report import formats, terminal
 from ebpf_overhead.report.record import Record
@@ -65,6 +66,10 @@ def command(
 ) -> None:
     """Show the three tables of a kernel's newest results in asv's store."""
     if revisions_are_kernels(config):
+        if commit is not None:
+            raise BadUseError(
+                f"the revisions of {config} are kernels, and no commits", "leave --commit out"
+            )
         workspace = Workspace(config.absolute().parent)
         workspace.prepare(warn=lambda text: click.echo(text, err=True))
         commit, found = workspace.find(kernel, measured=True)

@@ -291,6 +291,22 @@ def test_the_pages_hold_the_tables_of_one_kernel_all_rows_measured(everything_co
         assert text in (ROOT / page).read_text()
 
 
+@pytest.mark.parametrize("step", ["nan", "inf", "1e999", "0", "-1"])
+def test_step_is_a_number(everything_committed, step):
+    """Nothing is larger than nan, so no kernel would seem to differ."""
+    words = ["history", "--config", str(everything_committed), "--step", step]
+    assert CliRunner().invoke(main, words).exit_code == ExitStatus.BAD_USE
+
+
+@pytest.mark.parametrize("commit", ["HEAD", "nosuch"])
+def test_report_of_kernels_has_no_commit(everything_committed, commit):
+    """It would be ignored, and results of another one shown."""
+    words = ["report", "--config", str(everything_committed), "--kernel", "6.12", "--commit"]
+    run = CliRunner().invoke(main, [*words, commit])
+    assert run.exit_code == ExitStatus.BAD_USE
+    assert "are kernels, and no commits; leave --commit out" in run.output
+
+
 def test_report_of_a_kernel_that_is_not_in_the_history_names_the_closest(everything_committed):
     words = ["report", "--config", str(everything_committed), "--kernel"]
     run = CliRunner().invoke(main, [*words, "6.12.119+deb13-amd64"])
