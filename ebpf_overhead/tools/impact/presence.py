@@ -174,8 +174,8 @@ def require_programs(tool: StartedTool, patience: Patience, loaded: Loaded) -> N
     )
 
 
-def wait_until_gone(tool: StartedTool, loaded: Loaded) -> None:
-    """Wait until what a tool had loaded is gone.
+def wait_until_gone(tool: StartedTool, loaded: Loaded, presence: Presence) -> None:
+    """Wait until what a tool had loaded is gone; what it pinned was not seen before its end.
 
     Raises
     ------
@@ -188,13 +188,20 @@ def wait_until_gone(tool: StartedTool, loaded: Loaded) -> None:
             "check it; the service may still run",
         )
     deadline_s = time.monotonic() + _GONE_S
-    while left := loaded.programs & program_ids():
+    while left := loaded.programs & program_ids() or _pinned(tool, loaded, presence):
         if time.monotonic() > deadline_s:
             raise FailedError(_what_stays(tool, left), "end it; its programs are still attached")
         time.sleep(_POLL_S)
     if tool.left:
         pids = ", ".join(map(str, tool.left))
         raise FailedError(f"processes of {tool.launch} cannot be ended: {pids}", "end them")
+
+
+def _pinned(tool: StartedTool, loaded: Loaded, presence: Presence) -> frozenset[int]:
+    """Return what is there since its start and held by nobody, if nothing else of it was seen."""
+    if loaded.programs or tool.launch.is_service:
+        return frozenset()
+    return presence.held_by_nobody()
 
 
 def _what_stays(tool: StartedTool, left: frozenset[int]) -> str:

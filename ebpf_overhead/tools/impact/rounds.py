@@ -167,7 +167,7 @@ def _one_round(
             runs, not_counted = _counted(question.windows, loaded)
         ended, stopped_s = tool.has_ended, time.monotonic()
         tool.stop()
-        wait_until_gone(tool, loaded)
+        wait_until_gone(tool, loaded, presence)
         gone_s = time.monotonic() - stopped_s
     time.sleep(_SETTLING_S)
     life = Life(

@@ -210,24 +210,36 @@ def test_gone_when_its_programs_are(machine):
     machine.programs |= {10: None, 11: None}
     machine.drops(0.2, 10)
     machine.drops(0.4, 11)
-    wait_until_gone(FakeTool(), Loaded(frozenset({10, 11})))
+    wait_until_gone(FakeTool(), Loaded(frozenset({10, 11})), Presence())
     assert 0.4 <= machine.now_s < 0.5
 
 
 def test_what_stays_is_named(machine):
     machine.programs[10] = 33
     with pytest.raises(FailedError, match=r"1 BPF programs of tool are still loaded .* tool 33;"):
-        wait_until_gone(FakeTool(), Loaded(frozenset({10})))
+        wait_until_gone(FakeTool(), Loaded(frozenset({10})), Presence())
     machine.programs[10] = None
     with pytest.raises(FailedError, match="held by no process"):
-        wait_until_gone(FakeTool(), Loaded(frozenset({10})))
+        wait_until_gone(FakeTool(), Loaded(frozenset({10})), Presence())
+
+
+def test_what_it_pinned_stays(machine):
+    """Its descriptors closed, it seemed to have no program, and to cost nothing."""
+    presence = Presence()
+    machine.programs[10] = None
+    with pytest.raises(FailedError, match=r"1 BPF programs of tool are .* they are pinned"):
+        wait_until_gone(FakeTool(), Loaded(), presence)
+    wait_until_gone(FakeTool(), Loaded(), Presence())  # it was there before
+    wait_until_gone(FakeTool(), Loaded(frozenset({11})), presence)  # then it is another's
+    machine.programs[10] = 33
+    wait_until_gone(FakeTool(), Loaded(), presence)  # another's, too
 
 
 def test_processes_that_stay_are_named(machine):
     tool = FakeTool()
     tool.left = [41, 42]
     with pytest.raises(FailedError, match="processes of tool cannot be ended: 41, 42"):
-        wait_until_gone(tool, Loaded())
+        wait_until_gone(tool, Loaded(), Presence())
 
 
 def test_service_whose_stop_fails_may_still_run(machine):
@@ -236,4 +248,4 @@ def test_service_whose_stop_fails_may_still_run(machine):
     tool.not_stopped = "ended with status 5"
     tool.why = lambda what, remedy: FailedError(f"{what}; its last lines: no", remedy)
     with pytest.raises(FailedError, match=r"^stop ended with status 5; its last lines: no; check"):
-        wait_until_gone(tool, Loaded())
+        wait_until_gone(tool, Loaded(), Presence())
