@@ -657,6 +657,7 @@ def test_what_the_kernel_cannot_do_is_a_row_with_its_reason(monkeypatch, error, 
     def refuse(case, compiled=None):
         raise error
 
+    monkeypatch.setattr(measure, "made", lambda program, own, beside: None)
     monkeypatch.setattr(measure, "load", refuse)
     monkeypatch.setattr(caller_counter, "open_caller_counter", lambda target, at_exit: None)
     monkeypatch.setattr(existing, "of", lambda target: ())

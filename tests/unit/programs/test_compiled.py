@@ -67,6 +67,8 @@ def test_refused_load_is_explained(monkeypatch):
         raise loading.VerifierRejection(OSError(errno.EPERM, "bpf"), "")
 
     monkeypatch.setattr(loading, "prog_load", refuse)
+    held = frozenset(privileges.CAPABILITIES)  # so it is not for want of these
+    monkeypatch.setattr(privileges, "effective_capabilities", lambda: held)
     with pytest.raises(UnsupportedError, match="EPERM at load: fentry refused"):
         program().load(LoadedAs(syscall.ProgType.TRACING), "fentry")
 
