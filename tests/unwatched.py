@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from ebpf_overhead.bpf.syscall import TraceAttachType
 from ebpf_overhead.programs.map_states import MapState
 
 
@@ -27,6 +28,9 @@ class Unwatched:
 
     def unread_maps(self) -> list[str]:
         return []
+
+    def may_refuse(self, attach: TraceAttachType) -> bool:
+        return False
 
     def used_maps(self) -> set[str]:
         return set()

@@ -103,5 +103,5 @@ def _instead_of(name: str) -> str:
     near = difflib.get_close_matches(event, events)
     if near:
         return f"did you mean {category}:{f' or {category}:'.join(near)}?"
-    of_calls = category in ("syscalls", "raw_syscalls") and not events
+    of_calls = category.endswith("syscalls") and not events
     return "use a kernel with CONFIG_FTRACE_SYSCALLS=y" if of_calls else ""

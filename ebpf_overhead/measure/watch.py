@@ -22,7 +22,6 @@ from ebpf_overhead.phases import phase
 from ebpf_overhead.programs.compiled import CompiledProgram
 from ebpf_overhead.programs.event_buffers import BufferUse
 from ebpf_overhead.programs.map_states import MapState
-from ebpf_overhead.programs.verdict import may_refuse
 from ebpf_overhead.programs.watching import Count
 
 
@@ -106,7 +105,7 @@ def _seen(
     buffers: Sequence[BufferUse],
     counts_itself: bool,
 ) -> Seen:
-    compiled, function = probe.compiled, probe.compiled.made.functions[probe.compiled.entry]
+    compiled = probe.compiled
     now = _maps_of(compiled)
     return Seen(
         before=earlier.states,
@@ -118,7 +117,7 @@ def _seen(
         used=compiled.used_maps(),
         lost_updates=compiled.lost_updates() if counts_itself else None,
         calls_kfuncs=compiled.calls_kfuncs,
-        may_refuse=may_refuse(function.code, probe.site.attach_type.expected),
+        may_refuse=compiled.may_refuse(probe.case.attach.expected),
     )
 
 

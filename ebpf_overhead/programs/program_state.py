@@ -9,7 +9,8 @@ from itertools import chain
 from ebpf_overhead.bpf import map_entries, maps
 from ebpf_overhead.bpf.helpers import DELETE, HELPERS, PERF_OUTPUT
 from ebpf_overhead.bpf.maps import MapType, MapUse
-from ebpf_overhead.programs import map_states, watching
+from ebpf_overhead.bpf.syscall import TraceAttachType
+from ebpf_overhead.programs import map_states, verdict, watching
 from ebpf_overhead.programs.code_flow import Code
 from ebpf_overhead.programs.event_buffers import EventBuffers, open_event_buffers, output_maps
 from ebpf_overhead.programs.map_states import MapState
@@ -57,6 +58,10 @@ class ProgramState:
     @cached_property
     def _flows(self) -> list[Code]:
         return [watching.code_of(self.made.functions[name]) for name in self.passed]
+
+    def may_refuse(self, attach: TraceAttachType) -> bool:
+        """Whether it may refuse calls at such a hook, and is kept from that."""
+        return verdict.may_refuse(self.made.functions[self.entry].code, attach)
 
     @property
     def helpers(self) -> set[int]:
