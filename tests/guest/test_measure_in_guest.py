@@ -137,8 +137,9 @@ def test_probe_adds_to_a_dearer_call_what_it_adds_to_getpid(targets, target):
         assert dearer["status"] == "measured", dearer["reason"]
         assert dearer["hits"] == dearer["calls"] >= 2000
         assert dearer["baseline"]["median"] > 3 * getpid["baseline"]["median"]
+        # Half a percent of the call: its windows are not all of one kind, and so may differ.
         assert commonest_difference(dearer) == pytest.approx(
-            getpid["overhead"]["estimate"], rel=0.1
+            getpid["overhead"]["estimate"], rel=0.1, abs=0.005 * dearer["baseline"]["median"]
         )
 
 

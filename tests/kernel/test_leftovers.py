@@ -167,9 +167,10 @@ def test_killed_measure_leaves_nothing(some_attach_type, nothing_left, note):
 
     caught_loaded = caught_attached = 0
     index = 0
-    while index < KILLS:
+    # More where few moments were the right ones: three in ten are at least.
+    while index < KILLS or (caught_loaded < 3 and index < 5 * KILLS):
         process = start_command(*command)
-        time.sleep(whole_s * (index + random.random()) / KILLS)
+        time.sleep(whole_s * (index % KILLS + random.random()) / KILLS)
         caught_loaded += any(each.kind == "prog" for each in leftovers.held_by(process.pid))
         caught_attached += leftovers.is_attached(process.pid)
         ended = process.poll() is not None
@@ -181,7 +182,7 @@ def test_killed_measure_leaves_nothing(some_attach_type, nothing_left, note):
         else:
             index += 1
     note(
-        f"kill -9: {KILLS} moments within {whole_s:.1f} s, {caught_loaded} with programs loaded,"
+        f"kill -9: {index} moments within {whole_s:.1f} s, {caught_loaded} with programs loaded,"
         f" {caught_attached} with programs attached; nothing left"
     )
-    assert caught_loaded >= KILLS / 5, "killed at the wrong moments: the test shows nothing"
+    assert caught_loaded >= 3, "killed at the wrong moments: the test shows nothing"
