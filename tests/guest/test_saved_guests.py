@@ -100,7 +100,8 @@ def test_second_guest_is_restored_and_counts_the_same(kept):
             counted.append(int(saved.python(COUNT)) / 20_000)
             assert saved.said == []
     assert len(states(kept)) == 1
-    assert max(counted) - min(counted) < 0.1
+    # A tick more or less in 20,000 calls is 0.2.
+    assert max(counted) - min(counted) < 0.5
 
 
 def test_rows_are_those_of_a_booted_guest(kernel):
