@@ -56,7 +56,7 @@ def record(kernels, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def targets(kernels):
-    """The empty program on a cheap call and on dearer ones."""
+    """The empty program on a cheap call and on expensive ones."""
     arguments = ["--program=empty", "--attach=fentry", "--attach=kprobe", "--format=json"]
     arguments += ["--target=getpid", "--target=openat_close", "--target=sendto"]
     run = run_command("measure", f"--kernel={kernels[-1].release}", *arguments, timeout=300)
@@ -131,15 +131,15 @@ def commonest_difference(case):
 
 
 @pytest.mark.parametrize("target", ["openat_close", "sendto"])
-def test_probe_adds_to_a_dearer_call_what_it_adds_to_getpid(targets, target):
+def test_probe_adds_to_an_expensive_call_what_it_adds_to_getpid(targets, target):
     pairs = zip(cases(targets, "empty", target), cases(targets, "empty"), strict=True)
-    for dearer, getpid in pairs:
-        assert dearer["status"] == "measured", dearer["reason"]
-        assert dearer["hits"] == dearer["calls"] >= 2000
-        assert dearer["baseline"]["median"] > 3 * getpid["baseline"]["median"]
+    for expensive, getpid in pairs:
+        assert expensive["status"] == "measured", expensive["reason"]
+        assert expensive["hits"] == expensive["calls"] >= 2000
+        assert expensive["baseline"]["median"] > 3 * getpid["baseline"]["median"]
         # Half a percent of the call: its windows are not all of one kind, and so may differ.
-        assert commonest_difference(dearer) == pytest.approx(
-            getpid["overhead"]["estimate"], rel=0.1, abs=0.005 * dearer["baseline"]["median"]
+        assert commonest_difference(expensive) == pytest.approx(
+            getpid["overhead"]["estimate"], rel=0.1, abs=0.005 * expensive["baseline"]["median"]
         )
 
 

@@ -23,15 +23,15 @@ from ebpf_overhead.guest.session import Session
 from ebpf_overhead.guest.vm import Guest
 from ebpf_overhead.guest.waiting import ConnectionLostError
 
-# What 20,000 system calls take, in instructions.
+# What 1,000 system calls take, in instructions.  So few have a tick among them now and then only.
 COUNT = """
 import os, time
 def window():
     begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    for _ in range(20_000):
+    for _ in range(1_000):
         os.getppid()
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) - begin
-print(min(window() for _ in range(5)))
+print(min(window() for _ in range(100)))
 """
 
 
@@ -97,11 +97,10 @@ def test_second_guest_is_restored_and_counts_the_same(kept):
     for restored in (False, True, True):
         with Saved(kept) as saved:
             assert saved.restored == restored
-            counted.append(int(saved.python(COUNT)) / 20_000)
+            counted.append(int(saved.python(COUNT)) / 1_000)
             assert saved.said == []
     assert len(states(kept)) == 1
-    # A tick more or less in 20,000 calls is 0.2.
-    assert max(counted) - min(counted) < 0.5
+    assert max(counted) - min(counted) < 0.1
 
 
 def test_rows_are_those_of_a_booted_guest(kernel):
