@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from ctypes import Array, sizeof
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,16 @@ def _key(source: Source, text: bytes, headers: Headers) -> str:
     """Return what a stored object is found by; what else it was made of, it says itself."""
     parts = [str(FORMAT), bcc.compiler(), str(headers.directory), headers.architecture.name]
     parts += [*source.flags(), *headers.flags(), headers.types.decode("latin-1")]
-    parts.append(bcc_child.HELPERS.read_text(encoding="utf-8"))
+    parts.append(_helpers())
     if needs_formats(text):
         parts.append(os.uname().release)
     return hashlib.sha256("\0".join(parts).encode() + b"\0" + text).hexdigest()[:32]
+
+
+@cache
+def _helpers() -> str:
+    # Once: all files are slow in a guest.
+    return bcc_child.HELPERS.read_text(encoding="utf-8")
 
 
 def _compile(source: Source, text: bytes, headers: Headers, release: str) -> dict[str, Any]:
