@@ -19,10 +19,21 @@ from ebpf_overhead.bpf.structures import (
     PSEUDO_MAP_VALUE,
     instructions,
 )
-from ebpf_overhead.programs.insn import CALL, EXIT, JMP, JMP32, LDX, PSEUDO_CALL, ST, STX, Insn
+from ebpf_overhead.programs.insn import (
+    CALL,
+    EXIT,
+    JMP,
+    JMP32,
+    LDX,
+    PSEUDO_CALL,
+    SET,
+    SET_32,
+    ST,
+    STX,
+    Insn,
+)
 
 _ALWAYS, _MOVE_64, _ADD_64, _SUBTRACT_64 = 0x00, 0xBF, 0x07, 0x17
-_SETS = (0xB4, 0xB7)
 _STACK_REGISTER, _REGISTERS = 10, 16
 _KFUNC = 2  # BPF_PSEUDO_KFUNC_CALL of include/uapi/linux/bpf.h
 
@@ -143,7 +154,7 @@ class Code:
             value = self._maps.get(index)
             if value is not None and each.src_reg == PSEUDO_MAP_VALUE:
                 value = f"{_VALUE}{value}"
-        elif each.code in _SETS:
+        elif each.code in (SET, SET_32):
             value = f"{_NUMBER}{each.imm}"
         elif each.code == _MOVE_64 and not each.off:
             value = held[each.src_reg]

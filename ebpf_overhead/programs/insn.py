@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ebpf_overhead.bpf.structures import LOAD_64, BpfInsn
 
 CALL, EXIT = 0x85, 0x95
+SET, SET_32 = 0xB7, 0xB4  # BPF_MOV | BPF_K, with 64 and with 32 bits
 PSEUDO_CALL = 1  # in src_reg of CALL: a function of the program
 # Classes of instructions, of include/uapi/linux/bpf_common.h and bpf.h.
 LD, LDX, ST, STX, ALU, JMP, JMP32, ALU64 = range(8)

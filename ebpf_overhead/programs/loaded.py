@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -11,8 +10,7 @@ from typing import NamedTuple
 from ebpf_overhead.bpf import loading, syscall
 from ebpf_overhead.bpf.verifier import rejection
 from ebpf_overhead.closing import Closing
-from ebpf_overhead.programs.code_flow import Code
-from ebpf_overhead.programs.verdict import ADDED, own_end, passing
+from ebpf_overhead.programs.verdict import details_moved, passing
 
 # ``is_net_admin_prog_type`` of the kernel, of the types that are loaded here.
 _OF_THE_NETWORK = {
@@ -42,18 +40,6 @@ class LoadedAs(NamedTuple):
     attach: syscall.TraceAttachType = syscall.TraceAttachType.NONE
     btf_id: int = 0
     flags: int = 0
-
-
-def details_moved(details: loading.Details, end: int, added: int) -> loading.Details:
-    """Return what the kernel is told of functions behind a place where instructions are added.
-
-    Of lines it is told nothing then.
-    """
-    rows, first = bytearray(details.functions), struct.Struct("=I")
-    for at in range(0, len(rows), details.function_bytes or 1):
-        (index,) = first.unpack_from(rows, at)
-        first.pack_into(rows, at, index + added if index >= end else index)
-    return replace(details, functions=bytes(rows), lines=b"")
 
 
 class LoadedProgram(Closing):
@@ -123,13 +109,11 @@ def load_code(
         The kernel refused it, with its reason.
     """
     made = passing(code, loaded_as.prog_type, loaded_as.attach)
-    flow = Code(code, {})
-    if len(made) > len(code) and own_end(flow) < len(flow.slots):
-        details = details_moved(details, own_end(flow), ADDED)
-    code = made
+    if made is not code:
+        details = details_moved(details, code)
     given = replace(details, flags=details.flags | loaded_as.flags)
     try:
-        return LoadedProgram(loading.prog_load(code, *loaded_as[:3], name, given), loaded_as)
+        return LoadedProgram(loading.prog_load(made, *loaded_as[:3], name, given), loaded_as)
     except loading.VerifierRejection as error:
         also = "CAP_NET_ADMIN" if loaded_as.prog_type in _OF_THE_NETWORK else ""
         raise rejection(error, name, what, error.log, also) from error

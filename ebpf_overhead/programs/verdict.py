@@ -8,9 +8,13 @@ what lets pass, whatever it was written to return.
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
+from ebpf_overhead.bpf.loading import Details
 from ebpf_overhead.bpf.syscall import ProgType, TraceAttachType
 from ebpf_overhead.programs.code_flow import Code
-from ebpf_overhead.programs.insn import EXIT, Insn
+from ebpf_overhead.programs.insn import EXIT, SET, SET_32, Insn
 
 # XDP_PASS; TCX_NEXT and TC_ACT_UNSPEC, so that those behind it run, too; 1 for a cgroup's hooks.
 # They are of include/uapi/linux/bpf.h and pkt_cls.h.
@@ -25,9 +29,8 @@ _PASSES = {
 _GOES_ON_WITH_0 = {TraceAttachType.LSM_MAC, TraceAttachType.MODIFY_RETURN}
 _INSN_BYTES = 8
 # How many instructions are added, behind the program's own.
-ADDED = 2
-_JUMP, _MOVE_NUMBER = 0x05, 0xB7  # BPF_JMP | BPF_JA; BPF_ALU64 | BPF_MOV | BPF_K
-_SETS = (_MOVE_NUMBER, 0xB4)  # the same, with 32 bits
+_ADDED = 2
+_JUMP = 0x05  # BPF_JMP | BPF_JA
 
 
 def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType) -> bytes:
@@ -46,7 +49,7 @@ def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType) -> bytes:
     if verdict is None or (verdict == 0 and _returns_0(code)):
         return code
     flow, made = Code(code, {}), bytearray(code)
-    end = own_end(flow)
+    end = _own_end(flow)
     for index in flow.starts:
         each = flow.slots[index]
         if index >= end:
@@ -54,13 +57,37 @@ def passing(code: bytes, prog_type: ProgType, attach: TraceAttachType) -> bytes:
         if each.code == EXIT:
             _put(made, index, Insn(_JUMP, off=end - index - 1))
         elif (flow.target(index) or 0) >= end:  # another of its functions, which moves
-            _put(made, index, each._replace(imm=each.imm + ADDED))
+            _put(made, index, each._replace(imm=each.imm + _ADDED))
     at = end * _INSN_BYTES
-    made[at:at] = bytes(Insn(_MOVE_NUMBER, imm=verdict)) + bytes(Insn(EXIT))
+    made[at:at] = bytes(Insn(SET, imm=verdict)) + bytes(Insn(EXIT))
     return bytes(made)
 
 
-def own_end(flow: Code) -> int:
+def details_moved(details: Details, code: bytes) -> Details:
+    """Return what the kernel is told of a program that `passing` has changed.
+
+    The functions that it calls lie behind the instructions that were added.  Of lines the kernel is
+    told nothing then.
+
+    Parameters
+    ----------
+    details : Details
+        What it was told of the program as it was.
+    code : bytes
+        The program as it was.
+    """
+    flow = Code(code, {})
+    end = _own_end(flow)
+    if end == len(flow.slots):
+        return details
+    rows, first = bytearray(details.functions), struct.Struct("=I")
+    for at in range(0, len(rows), details.function_bytes or 1):
+        (index,) = first.unpack_from(rows, at)
+        first.pack_into(rows, at, index + _ADDED if index >= end else index)
+    return replace(details, functions=bytes(rows), lines=b"")
+
+
+def _own_end(flow: Code) -> int:
     """Return where the instructions of a program end, and those of the functions it calls begin."""
     return flow.entries[1] if len(flow.entries) > 1 else len(flow.slots)
 
@@ -87,7 +114,7 @@ def _returns_0(code: bytes) -> bool:
     while todo:
         index = todo.pop()
         each = flow.slots[index]
-        if each.code in _SETS and each.dst_reg == 0:
+        if each.code in (SET, SET_32) and each.dst_reg == 0:
             after = each.imm == 0
         else:
             after = zero[index] and not each.defined & 1

@@ -26,7 +26,7 @@ from ebpf_overhead.bpf.loading import Details
 from ebpf_overhead.bpf.structures import LOAD_64, PSEUDO_MAP_VALUE
 from ebpf_overhead.errors import UnsupportedError
 from ebpf_overhead.programs.code_flow import Code
-from ebpf_overhead.programs.insn import CALL, JMP32, Insn
+from ebpf_overhead.programs.insn import CALL, JMP32, SET, Insn
 from ebpf_overhead.programs.program_object import Function, Reference
 
 # What the array of results is called among the maps of an instrumented function.
@@ -37,7 +37,7 @@ _FAILURES_AT, _ERRNO_AT = 8, 16
 _FARTHEST = 1 << 15  # a jump's offset has 16 bits
 
 # Codes of instructions, of include/uapi/linux/bpf.h; numbers and memory have 64 bits.
-_SET, _COPY, _LEFT, _RIGHT_SIGNED = 0xB7, 0xBF, 0x67, 0xC7
+_COPY, _LEFT, _RIGHT_SIGNED = 0xBF, 0x67, 0xC7
 _LOAD, _STORE, _PUT, _ATOMIC = 0x79, 0x7B, 0x7A, 0xDB
 # Jumps: not equal, signed and greater, equal.
 _UNLESS_EQUAL, _IF_GREATER, _IF_GREATER_32, _IF_EQUAL_32 = 0x55, 0x65, 0x66, 0x16
@@ -199,7 +199,7 @@ def _place(offset: int, register: int) -> list[Insn]:
 
 def _counting(offset: int, register: int, one: int) -> list[Insn]:
     """Count a call, or a run, in a record; its address and 1 are in the registers then."""
-    return [*_place(offset, register), Insn(_SET, one, imm=1), Insn(_ATOMIC, register, one)]
+    return [*_place(offset, register), Insn(SET, one, imm=1), Insn(_ATOMIC, register, one)]
 
 
 def _free_after(code: Code, site: WatchedCall) -> list[int]:
@@ -220,7 +220,7 @@ def _recording(site: WatchedCall, offset: int, free: Sequence[int]) -> list[Insn
     failed = Insn(_ATOMIC, 1, 2, _FAILURES_AT)
     if site.helper is HELPERS[TAIL_CALL]:
         # It does not return where it succeeds: what follows it is the failure.
-        return [*_place(offset, 1), Insn(_SET, 2, imm=1), failed]
+        return [*_place(offset, 1), Insn(SET, 2, imm=1), failed]
     if site.helper.returns is Returns.POINTER:
         return [*_counting(offset, 1, 2), Insn(_UNLESS_EQUAL, 0, off=1), failed]
     # Before Linux 6.4 the upper half of r0 may be anything where the JIT calls a map's own
